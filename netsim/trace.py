@@ -1,0 +1,106 @@
+"""What a run leaves behind: typed records in columns, and the summary of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, NamedTuple, TypeVar, get_type_hints
+
+import numpy as np
+
+Row = TypeVar("Row", bound=NamedTuple)
+_DTYPES: dict[type, Any] = {int: np.int64, float: np.float64, str: np.str_}
+
+
+class Span(NamedTuple):
+    """Something that a host did: computed a layer forward or backward, updated, added gradients."""
+
+    host: int
+    phase: str  # "forward", "backward", "update", "reduce"
+    name: str  # of the layer or bucket
+    iteration: int
+    start: float  # s
+    end: float  # s
+
+
+class Transfer(NamedTuple):
+    """One message: asked for at `sent`, its first byte on the wire at `start`, its last byte delivered at `end`."""
+
+    src: int
+    dst: int
+    nbytes: float
+    label: str  # of the bucket or key
+    iteration: int
+    sent: float  # s
+    start: float  # s
+    end: float  # s
+
+
+class WorkerStep(NamedTuple):
+    """One worker's part in one iteration. The parts sum to its length:
+    compute + straggler_wait + exposed_communication = end - start."""
+
+    iteration: int
+    worker: int
+    start: float  # s
+    end: float  # s, when the next forward pass may start
+    compute: float  # s, forward, backward and update
+    communication: float  # s during which an exchange that this worker takes part in was going on
+    straggler_wait: float  # s of waiting for workers that were still computing
+    exposed_communication: float  # s of waiting for an exchange when nobody it waited for was computing
+
+
+class LinkUse(NamedTuple):
+    """What one direction of a link carried in the whole run."""
+
+    link: str
+    rate: float  # B/s
+    nbytes: float
+    busy: float  # s during which at least one byte was on its way through it
+    messages: int
+
+
+class Columns(Generic[Row]):
+    """Rows of one type, kept column by column: `columns["start"]` is an array, iterating gives the rows."""
+
+    def __init__(self, row: type[Row], rows: Sequence[Row]) -> None:
+        self._row = row
+        types = get_type_hints(row)
+        self._columns = {
+            name: np.asarray([r[i] for r in rows], dtype=_DTYPES[types[name]]) for i, name in enumerate(row._fields)
+        }
+
+    def __getitem__(self, name: str) -> np.ndarray[Any, Any]:
+        return self._columns[name]
+
+    def __len__(self) -> int:
+        return len(next(iter(self._columns.values())))
+
+    def __iter__(self) -> Iterator[Row]:
+        lists = [column.tolist() for column in self._columns.values()]
+        return (self._row(*values) for values in zip(*lists, strict=True))
+
+    @property
+    def columns(self) -> dict[str, np.ndarray[Any, Any]]:
+        """Name -> array, in the order of the row's fields; ready for `pandas.DataFrame`."""
+        return dict(self._columns)
+
+
+
+
+@dataclass(frozen=True)
+class Trace:
+    """All that a simulation of a scenario left: records, the use of every link, and who the hosts were."""
+
+    scenario: Any  # netsim.scenario.Scenario (a higher floor)
+    engine: str
+    hosts: tuple[str, ...]  # "worker0", ..., "server0", ...; records name hosts by index
+    steps: Columns[WorkerStep]
+    links: Columns[LinkUse]
+    spans: Columns[Span]
+    transfers: Columns[Transfer]
+    facts: dict[str, Any] = field(default_factory=dict)  # what `summary` needs beside the records
+
+    def summary(self) -> dict[str, Any]:
+        """The figures of `netsim run --json`, in SI units."""
+        raise NotImplementedError
