@@ -73,6 +73,7 @@ class Network:
         self.links = [
             Link(*each) for each in zip(topology.names, topology.rates, topology.latencies, strict=True)
         ]
+        self.messages, self.nbytes = 0, 0.0  # delivered, between hosts
         self.latency_sum = self.duration_sum = 0.0  # over all messages, s
         self._topology, self._record = topology, record
         self._routes: dict[tuple[int, int], tuple[list[Link], float]] = {}
@@ -107,6 +108,8 @@ class Network:
         for link in links:
             link.nbytes += message.nbytes
             link.messages += 1
+        self.messages += 1
+        self.nbytes += message.nbytes
         self.latency_sum += latency
         self.duration_sum += self.env.now - message.sent
         message.succeed()

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from netsim.collectives.rounds import Collective
 from netsim.hardware import Link
-from netsim.training._buckets import Bucket
+from netsim.training.buckets import Bucket
 
 
 @dataclass(frozen=True)
