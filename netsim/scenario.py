@@ -61,7 +61,7 @@ class Job:
 
 @dataclass(frozen=True, kw_only=True)
 class Noise:
-    """Seeded irregularity. `jitter`: standard deviation of the logarithm of each worker's computing time in each step."""
+    """Seeded irregularity. `jitter`: standard deviation of the logarithm of a worker's computing time in a step."""
 
     jitter: float = 0.0
 

@@ -112,7 +112,8 @@ class Trace:
         lengths = np.diff(ends, prepend=0.0)
         iteration = float(ends[-1]) / iterations
         compute, communication, wait, exposed = (
-            float(steps[part].mean()) for part in ("compute", "communication", "straggler_wait", "exposed_communication")
+            float(steps[part].mean())
+            for part in ("compute", "communication", "straggler_wait", "exposed_communication")
         )
         rate = facts["batch"] * facts["workers"] / iteration if iteration else None
         alone = sum(facts["batch"] / seconds for seconds in facts["computing_s"] if seconds)

@@ -29,8 +29,8 @@ class Ring(Collective):
             yield Round.of(rank, (rank + 1) % ranks, first=(rank - step) % ranks, add=step < ranks - 1)
 
     def ideal_time(self, ranks: int, nbytes: float, link: Link, reduction_rate: float | None = None) -> float | None:
-        """2 (n - 1) (a + S / (n B)) + (n - 1) S / (n G) in one lane. With m lanes of pieces c = S / (n m B) a step takes
-        a + c, or m c where the port is never idle; the last lane ends m c + a after the last step began."""
+        """2 (n - 1) (a + S / (n B)) + (n - 1) S / (n G) in one lane. With m lanes of pieces c = S / (n m B) a step
+        takes a + c, or m c where the port is never idle; the last lane ends m c + a after the last step began."""
         if ranks == 1:
             return 0.0
         lanes = self.lanes(nbytes)

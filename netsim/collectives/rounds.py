@@ -42,8 +42,8 @@ class Round:
     @classmethod
     def of(cls, src: Any, dst: Any, *, first: Any = 0, count: Any = 1, add: bool) -> Round:
         """A round from anything that numpy can broadcast to one entry a transfer."""
-        arrays = np.broadcast_arrays(*(np.asarray(a, dtype=np.int64) for a in (src, dst, first, count)))
-        return cls(*arrays, add=add)
+        src, dst, first, count = np.broadcast_arrays(*(np.asarray(a, dtype=np.int64) for a in (src, dst, first, count)))
+        return cls(src, dst, first, count, add)
 
     def __len__(self) -> int:
         return len(self.src)

@@ -64,7 +64,8 @@ class Tree(Collective):
         """A node has its children's sum when the last has come: its port works without a pause from the i-th earliest
         on if the later ones are waiting by then, so that is the largest of start_i + (children from i on) S / B.
         Downwards, all children of a node have the buffer a + (its children) S / B after the node."""
-        children = [range(node * self.arity + 1, min(node * self.arity + self.arity + 1, ranks)) for node in range(ranks)]
+        arity = self.arity
+        children = [range(node * arity + 1, min(node * arity + arity + 1, ranks)) for node in range(ranks)]
         ready = [0.0] * ranks
         for node in reversed(range(ranks)):
             starts = sorted(ready[child] for child in children[node])

@@ -14,14 +14,14 @@ from collections.abc import Callable
 from typing import Any
 
 import simpy
-from simpy.events import Event
+from simpy.events import Event, EventPriority
 
 from netsim.topologies.base import Topology
 from netsim.trace import Columns, LinkUse
 
 # SimPy breaks ties in time by priority, then in order of scheduling. What must see all that happens at one moment
 # (rates, the order of arrivals) is scheduled last in it.
-LAST = 9
+LAST = EventPriority(9)
 
 
 class Message(Event):
@@ -147,7 +147,8 @@ class Fair(Network):
             self._queue(message)
 
     def _enter(self, timer: Event) -> None:
-        self._queue(timer.value)
+        message: Any = timer.value
+        self._queue(message)
 
     def _queue(self, message: Message) -> None:
         """The message's bytes come to its connection, behind those that are there."""
@@ -188,11 +189,10 @@ class Fair(Network):
         flow.timer = self._at(flow.remaining / rate, self._end, flow)
 
     def _end(self, timer: Event) -> None:
-        """A message's last byte has come, unless the flow's rate was changed meanwhile and this timer is out of date."""
-        flow: Flow = timer.value
+        """A message's last byte has come, unless the rate was changed meanwhile and this timer is out of date."""
+        flow: Any = timer.value
         if timer is not flow.timer:
             return
-        assert flow.message is not None
         self._deliver(flow.message, *self._route(flow.message))
         if flow.queue:
             self._take_up(flow)

@@ -16,8 +16,8 @@ from netsim.roofline import step_times
 from netsim.scenario import Scenario
 from netsim.topologies.base import Host, Topology
 from netsim.training.buckets import Bucket, gather
-from netsim.training.step import Computing, ideal_all_reduces, jitter, lower_bound, ready_times
 from netsim.training.parameter_server import ParameterServer
+from netsim.training.step import Computing, ideal_all_reduces, jitter, lower_bound, ready_times
 from netsim.units import show
 
 # What one message of a schedule and one kept record cost in the SimPy engine, by measurement (bytes).
@@ -64,9 +64,11 @@ class Plan:
 
     @cached_property
     def closed_form(self) -> float | None:
-        """The step's length (s) in closed form, for equal workers on one stream without noise; else None."""
+        """The step's length (s) in closed form, for equal workers on one stream without noise; else None. It has all
+        workers begin each step together, so that a tree, whose leaves end early, may do better from step to step."""
         scenario = self.scenario
-        if len(set(self.computing)) > 1 or len(set(self.links)) > 1 or scenario.noise.jitter or scenario.job.streams > 1:
+        unequal = len(set(self.computing)) > 1 or len(set(self.links)) > 1
+        if unequal or scenario.noise.jitter or scenario.job.streams > 1:
             return None
         computing, (sizes, ready) = self.computing[0], self._sizes_and_ready(self.computing[0])
         arguments = self.workers, sizes, ready, self.links[0], scenario.cluster.reduction_rate

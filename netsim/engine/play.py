@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Any
 
 import simpy
@@ -42,7 +42,7 @@ class Adder:
 
 
 class Steps:
-    """A collective's rounds seen by each host: `of[host]` lists, round by round, the transfers that it takes part in."""
+    """A collective's rounds seen by each host: `of[host]` lists, round by round, the transfers that it is in."""
 
     def __init__(self, collective: Collective, ranks: int) -> None:
         self.hosts = ranks + collective.helpers(ranks)
@@ -80,7 +80,7 @@ class Play:
             process.callbacks.append(done.tick)
         return done
 
-    def _take_part(self, host: int, lane: int) -> Iterator[Event]:
+    def _take_part(self, host: int, lane: int) -> Generator[Event, Any, None]:
         for transfers in self._steps.of[host]:
             finished = Countdown(self._env, len(transfers))
             for number in transfers:

@@ -47,7 +47,7 @@ def simulate(
         steps=log.steps(),
         links=network.use(),
         spans=Columns(Span, log.spans),
-        transfers=Columns(Transfer, log.transfers),
+        transfers=Columns(Transfer, sorted(log.transfers, key=lambda t: (t.end, t.src, t.dst, t.start))),
         facts=_facts(the_plan, network),
     )
 
@@ -140,7 +140,7 @@ def _play(
 
 
 def busiest_link(links: Columns[LinkUse]) -> LinkUse | None:
-    """The link that would take longest for what it carried; the first of them where several would; None for no bytes."""
+    """The link that would take longest for what it carried, the first of several that would; None for no messages."""
     used = [use for use in links if use.messages]
     return max(used, key=lambda use: use.nbytes / use.rate, default=None)
 

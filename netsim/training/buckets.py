@@ -21,7 +21,7 @@ def gather(gradient_bytes: Sequence[float], names: Sequence[str], rule: float | 
     rule: "layer" gives each layer with parameters its own, "all" makes one of all, and a size in bytes closes a bucket
     once it holds that much (PyTorch DDP: Li et al., VLDB 2020, section 3.2.3), so that it may hold more.
     """
-    limit = {"layer": 0.0, "all": float("inf")}.get(rule, rule) if isinstance(rule, str) else rule
+    limit = {"layer": 0.0, "all": float("inf")}[rule] if isinstance(rule, str) else rule
     buckets: list[tuple[int, ...]] = []
     current: list[int] = []
     for layer in reversed(range(len(gradient_bytes))):

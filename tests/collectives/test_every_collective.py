@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 
 import pytest
+from netsim.families import FAMILIES
 
 from netsim.collectives.rounds import Collective, count_messages, prove
 from netsim.engine.run import CollectiveResult, collective
-from netsim.families import FAMILIES
 
 RANKS = [*range(1, 18), 32, 64]
 LANES = [1, 2, 3, 8]

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from netsim.collectives.rounds import Collective, Round, count_messages, prove, steps
 from netsim.collectives.ring import Ring
+from netsim.collectives.rounds import Collective, Round, count_messages, prove, steps
 from netsim.errors import RunError
 
 

@@ -42,7 +42,7 @@ def play(
     for number in range(len(rates)):
         env.process(rank(number))
     env.run()
-    return log, done
+    return sorted(log), done
 
 
 def test_the_whole_history_of_a_ring_of_three() -> None:
@@ -65,7 +65,7 @@ def test_a_rank_that_adds_goes_on_when_it_has_added() -> None:
 
 def test_a_slow_link_delays_every_rank_of_a_ring() -> None:
     _, done = play(Ring(), [1.0, 1.0, 0.5, 1.0], nbytes=4.0)
-    assert done == [12.0] * 4
+    assert done == [11.0, 12.0, 12.0, 12.0]  # 6.0 where all are fast; only the last step of rank 0 meets no slow port
 
 
 def test_a_late_rank_delays_a_ring_by_as_much() -> None:

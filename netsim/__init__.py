@@ -1,0 +1,51 @@
+"""netsim: a discrete-event simulator of distributed training.
+
+>>> import netsim
+>>> result = netsim.allreduce("ring", ranks=8, size="64 MiB", rate="50 GB/s", latency="500 ns")
+>>> round(result.time_s * 1e3, 3)
+2.356
+
+Everything heavy is imported when it is first used, so that `import netsim` is cheap.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from netsim.api import allreduce, sweep
+    from netsim.engine.run import simulate
+    from netsim.load import expand, load
+    from netsim.scenario import Scenario
+    from netsim.trace import Trace
+
+try:
+    __version__ = version("netsim-training")
+except PackageNotFoundError:  # run from a checkout that is not installed
+    __version__ = "0+unknown"
+
+__all__ = ["Scenario", "Trace", "__version__", "allreduce", "expand", "load", "simulate", "sweep"]
+
+_HOMES = {
+    "Scenario": "netsim.scenario",
+    "Trace": "netsim.trace",
+    "allreduce": "netsim.api",
+    "expand": "netsim.load",
+    "load": "netsim.load",
+    "simulate": "netsim.engine.run",
+    "sweep": "netsim.api",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'netsim' has no attribute {name!r}")
+    # A module of the same name as its function would otherwise take the function's place once it is imported.
+    globals()[name] = getattr(import_module(_HOMES[name]), name)
+    return globals()[name]
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

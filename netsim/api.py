@@ -1,0 +1,79 @@
+"""The Python names that are more than a re-export: `netsim.allreduce` and `netsim.sweep`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from netsim.engine import run
+from netsim.errors import Problem, ScenarioError
+from netsim.families import FAMILIES
+from netsim.scenario import Scenario
+from netsim.units import Duration, Quantity, Rate, Size
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def allreduce(
+    kind: str | Mapping[str, Any],
+    *,
+    ranks: int,
+    size: str | float,
+    rate: str | float,
+    latency: str | float,
+    topology: str | Mapping[str, Any] = "star",
+    sharing: str = "fair",
+    reduction_rate: str | float | None = None,
+    engine: str = "auto",
+) -> run.CollectiveResult:
+    """One collective on hosts with equal links: its time, closed form, lower bound, messages and bytes.
+
+    kind: "ring", or a table of its fields such as {"kind": "tree", "arity": 3}.
+    size, rate, latency, reduction_rate: text with a unit ("64 MiB", "50 GB/s", "500 ns"), or SI numbers.
+    Raises ScenarioError with all that is wrong.
+
+    >>> allreduce({"kind": "tree", "arity": 3}, ranks=4, size="1 MB", rate="1 GB/s", latency="0 s").time_s
+    0.006
+    """
+    problems: list[Problem] = []
+    quantities = {
+        "size": _quantity("size", size, Size, problems),
+        "rate": _quantity("rate", rate, Rate, problems),
+        "latency": _quantity("latency", latency, Duration, problems),
+    }
+    adding = None if reduction_rate is None else _quantity("reduction_rate", reduction_rate, Rate, problems)
+    if isinstance(ranks, bool) or not isinstance(ranks, int) or ranks < 1:
+        problems.append(Problem("ranks", f"{ranks!r} is not a number of ranks; it must be a whole number of at least 1"))
+    built = []
+    for family, table, path in [("collectives", kind, "kind"), ("topologies", topology, "topology")]:
+        try:
+            built.append(FAMILIES[family].build(table, path=path))
+        except ScenarioError as error:
+            problems += error.problems
+    if problems:
+        raise ScenarioError(problems)
+    return run.collective(
+        built[0], ranks=ranks, **quantities, topology=built[1], sharing=sharing, reduction_rate=adding, engine=engine
+    )
+
+
+def sweep(scenario: Scenario, axes: Mapping[str, Sequence[Any]] | None = None, *, jobs: int = 1) -> pd.DataFrame:
+    """All combinations of the axes (path -> values; the scenario's own where none are given) as a tidy frame: one row
+    a point, first its coordinates in columns named by their paths, then the keys of `Trace.summary`."""
+    from netsim import tables
+    from netsim.sweep import run_points
+
+    return tables.frame(run_points(scenario, axes, simulate=run.simulate, jobs=jobs))
+
+
+def _quantity(path: str, value: str | float, kind: Any, problems: list[Problem]) -> float:
+    """The SI value; a problem noted down, and NaN, where there is none."""
+    quantity: Quantity = kind.__metadata__[0]
+    try:
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            return quantity.within(float(value), value)
+        return quantity.read(value)
+    except ValueError as error:
+        problems.append(Problem(path, str(error)))
+        return float("nan")
