@@ -57,18 +57,3 @@ class GlobalPooling(Layer):
     @property
     def elementwise(self) -> int:
         return self.input_elements
-
-
-@dataclass(frozen=True, kw_only=True)
-class Flatten(Layer):
-    """The same numbers as one vector; nothing is computed or moved."""
-
-    @property
-    def output_shape(self) -> tuple[int, ...]:
-        return (prod(self.input_shape),)
-
-    @property
-    def kernels(self) -> int:
-        return 0
-
-

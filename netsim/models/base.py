@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from netsim.errors import Problem, ScenarioError
 from netsim.layers.base import Layer
+from netsim.layers.elementwise import Add, Concatenation
 
 
 @dataclass(frozen=True)
@@ -76,3 +77,26 @@ class Stack:
         self._layers.append(built)
         self.shape = built.output_shape
         return self.shape
+
+    def join(self, name: str, *branches: Callable[[], object]) -> tuple[int, ...]:
+        """Branches that all start at this shape, laid one after the other along the channels."""
+        entry, ends = self.shape, []
+        for branch in branches:
+            self.shape = entry
+            branch()
+            ends.append(self.shape)
+        self.shape = ends[0]
+        return self.add(Concatenation, name, channels=tuple(end[0] for end in ends[1:]))
+
+    def residual(
+        self, name: str, body: Callable[[], object], shortcut: Callable[[], object] | None = None
+    ) -> tuple[int, ...]:
+        """A body, and added to it what it started from, which went through the shortcut."""
+        entry = self.shape
+        body()
+        end, self.shape = self.shape, entry
+        if shortcut is not None:
+            shortcut()
+        if self.shape != end:
+            raise ScenarioError([Problem("layers", f"{name} adds {end} to {self.shape}")])
+        return self.add(Add, name)
