@@ -1,23 +1,45 @@
-"""What is to be simulated, as frozen SI numbers: a Scenario is a Cluster, a Job and the noise on them."""
+"""What is to be simulated, as frozen SI numbers: a Scenario is a Cluster, a Job and the noise on them.
+
+The fields are the keys of a scenario file; their annotations say how they are read and within which bounds.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Annotated, Any, Literal
 
+from netsim import presets
+from netsim.errors import Problem, ScenarioError
+from netsim.families import FAMILIES, Chosen, Reads, build, json_schema, one_of
 from netsim.hardware import Device, Link
-from netsim.units import Rate, Size
+from netsim.layers.base import Layer
+from netsim.models.base import Model
+from netsim.topologies.star import star
+from netsim.units import Count, Number, Quantity, Rate, shown
+
+
+def _preset_or_table(table: presets.Table, one: Any, member: type) -> Reads:
+    """Marks a field that holds the name of a preset, or a table of the class's own fields."""
+    return Reads(
+        lambda value: one(value) if isinstance(value, str) else build(member, value),
+        lambda: {"anyOf": [{"enum": presets.names(table)}, json_schema(member)]},
+    )
+
+
+ADevice = Annotated[Device, _preset_or_table("devices", presets.device, Device)]
+ALink = Annotated[Link, _preset_or_table("links", presets.link, Link)]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Group:
-    """Workers that are alike. `slowdown` multiplies their computing times."""
+    """Workers that are alike. `slowdown` multiplies their computing times; `device` and `link` are the cluster's where
+    they are left out."""
 
-    count: int
-    device: Device
-    link: Link
-    slowdown: float = 1.0
+    count: Annotated[int, Count("a number of workers", at_most=1_000_000)]
+    device: ADevice | None = None
+    link: ALink | None = None
+    slowdown: Annotated[float, Number("a slow-down", at_least=1e-6, at_most=1e6)] = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,52 +50,84 @@ class Cluster:
     share a link; `reduction_rate` (bytes/s) is how fast a host adds received gradients to its own, None for at no cost.
     """
 
-    workers: int | None = None
-    device: Device | None = None
-    link: Link | None = None
+    workers: Annotated[int, Count("a number of workers", at_most=1_000_000)] | None = None
+    device: ADevice | None = None
+    link: ALink | None = None
     group: tuple[Group, ...] = ()
-    topology: Any = None  # a member of topologies: Star() by default
-    sharing: str = "fair"  # "fair" | "fifo"
-    server_link: Link | None = None
+    topology: Annotated[Any, one_of("topologies")] = field(default_factory=lambda: Chosen(star, {}))
+    sharing: Literal["fair", "fifo"] = "fair"
+    server_link: ALink | None = None
     reduction_rate: Rate | None = None
 
     @property
     def groups(self) -> tuple[Group, ...]:
-        """The workers as groups, whichever way they were given; worker 0 is the first of the first group."""
-        raise NotImplementedError
-
-
-@dataclass(frozen=True, kw_only=True)
-class Job:
-    """What is trained and how: a model, samples per worker and iteration, a strategy of exchanging gradients.
-
-    `bucket`: "layer", "all", or a size in bytes up to which gradients are gathered before they are exchanged.
-    `overlap`: exchange while the backward pass goes on. `streams`: all-reduces in flight at once.
-    """
-
-    model: Any  # netsim.models.base.Model
-    batch: int
-    strategy: Any  # a member of collectives, or training.parameter_server.ParameterServer
-    overlap: bool = True
-    bucket: Size | str = 25e6
-    streams: int = 1
+        """The workers as groups with a device and a link each; worker 0 is the first of the first group."""
+        given = self.group or (Group(count=self.workers or 0),)
+        return tuple(replace(g, device=g.device or self.device, link=g.link or self.link) for g in given)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Noise:
     """Seeded irregularity. `jitter`: standard deviation of the logarithm of a worker's computing time in a step."""
 
-    jitter: float = 0.0
+    jitter: Annotated[float, Number("a jitter", at_least=0, at_most=3)] = 0.0
+
+
+def _read_model(value: Any) -> Model:
+    """A model of the zoo by name or by a table with its options, or a table of `layers`."""
+    if isinstance(value, Mapping) and "layers" in value and "kind" not in value:
+        if extra := sorted(set(value) - {"layers"}):
+            raise ScenarioError([Problem(key, "no such key beside layers") for key in extra])
+        return _stack(value["layers"])
+    return FAMILIES["models"].build(value)  # type: ignore[no-any-return]
+
+
+def _stack(tables: Any) -> Model:
+    """Layers one on the other: each takes the shape that the one before gives, unless it says its own."""
+    if not isinstance(tables, (tuple, list)) or not tables:
+        raise ScenarioError(f"{shown(tables)} is not a list of layers", path="layers")
+    layers: list[Layer] = []
+    for number, table in enumerate(tables):
+        path = f"layers[{number}]"
+        if not isinstance(table, Mapping):
+            raise ScenarioError(f"{shown(table)} is not a table with a kind", path=path)
+        shape = {"input_shape": layers[-1].output_shape} if layers else {}
+        layers.append(FAMILIES["layers"].build({**shape, "name": f"layer{number}", **table}, path=path))
+    return Model("layers", {"layers": tuple(dict(table) for table in tables)}, tuple(layers))
+
+
+def _model_schema() -> dict[str, Any]:
+    layers = {"type": "array", "items": {"type": "object", "required": ["kind"]}, "minItems": 1}
+    own = {"type": "object", "properties": {"layers": layers}, "required": ["layers"], "additionalProperties": False}
+    family = FAMILIES["models"]
+    tables = [json_schema(family.member(name), kind=name) for name in family.names()]
+    return {"anyOf": [{"enum": family.names()}, own, *tables]}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What is trained and how: a model, samples per worker and iteration, a strategy of exchanging gradients.
+
+    `bucket`: "layer", "all", or a size in bytes; gradients are gathered until they have it, then exchanged.
+    `overlap`: exchange while the backward pass goes on. `streams`: all-reduces in flight at once.
+    """
+
+    model: Annotated[Any, Reads(_read_model, _model_schema)]
+    batch: Annotated[int, Count("a batch size", at_most=10_000_000)]
+    strategy: Annotated[Any, one_of("strategies")]
+    overlap: bool = True
+    bucket: Annotated[float | str, Quantity("B", above=0, at_most=1e18, words=("layer", "all"))] = 25e6
+    streams: Annotated[int, Count("a number of streams", at_most=1024)] = 1
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scenario:
-    """One thing to simulate. `table` is the file's own text as nested dicts after overrides, from which axes vary it."""
+    """One thing to simulate. `table` is the file as nested tables after overrides, from which axes vary it."""
 
     cluster: Cluster
     job: Job
-    seed: int = 0
-    iterations: int = 1
+    seed: Annotated[int, Count("a seed", at_least=0, at_most=2**63 - 1)] = 0
+    iterations: Annotated[int, Count("a number of iterations", at_most=10_000_000)] = 1
     noise: Noise = Noise()
     sweep: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     name: str = "scenario"

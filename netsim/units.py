@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any
@@ -43,7 +44,8 @@ bps = bit / second
 flop = [work] = FLOP
 flops = flop / second = FLOPS = FLOP/s
 """
-_NUMBER_AND_UNIT = re.compile(r"\s*([+-]?(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?)\s*([A-Za-zµμ]{1,16}(?:/[A-Za-z]{1,8})?)?\s*")
+_NUMBER = r"[+-]?(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?"
+_NUMBER_AND_UNIT = re.compile(rf"\s*({_NUMBER})\s*([A-Za-zµμ]{{1,16}}(?:/[A-Za-z]{{1,8}})?)?\s*")
 _LONGEST_TEXT = 80
 
 EXAMPLES = {"s": "25 us", "B": "25 MB", "B/s": "10 Gbit/s", "flop/s": "15.7 Tflop/s"}
@@ -74,7 +76,7 @@ def parse(text: str, unit: str) -> float:
     example = f"for example {EXAMPLES[unit]!r}"
     match = _NUMBER_AND_UNIT.fullmatch(text) if len(text) <= _LONGEST_TEXT else None
     if match is None:
-        raise ValueError(f"{_clip(text)} is not a number with a unit; {example}")
+        raise ValueError(f"{shown(text)} is not a number with a unit; {example}")
     number, name = float(match[1].replace("_", "")), match[2]
     if name is None:
         raise ValueError(f"{text.strip()!r} has no unit; {example}")
@@ -83,9 +85,9 @@ def parse(text: str, unit: str) -> float:
     try:
         factor: float = (1.0 * _registry().parse_units(name)).to(_BASE_UNITS[unit]).magnitude
     except pint.DimensionalityError:
-        raise ValueError(f"{_clip(text)} is in {name}, which does not measure this; {example}") from None
+        raise ValueError(f"{shown(text)} is in {name}, which does not measure this; {example}") from None
     except (pint.UndefinedUnitError, pint.DefinitionSyntaxError, ValueError, AttributeError, TypeError):
-        raise ValueError(f"{_clip(text)} has an unknown unit {name!r} (units mind their case); {example}") from None
+        raise ValueError(f"{shown(text)} has an unknown unit {name!r} (units mind their case); {example}") from None
     # Divided where the factor is below one: 25 / 1e6 is the float nearest to 25e-6, 25 * 1e-6 is not.
     return number * factor if factor >= 1 else number / round(1 / factor)
 
@@ -107,8 +109,13 @@ def write(value: float, unit: str) -> str:
     return short if parse(short, unit) == value else f"{value!r} {unit}"
 
 
-def _clip(value: object) -> str:
-    text = repr(value)
+def shown(value: object) -> str:
+    """A value as its owner wrote it, short enough for a message."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int) and value.bit_length() > 128:
+        return f"an integer of {value.bit_length()} bits"
+    text = repr(list(value) if isinstance(value, tuple) else value)
     return text if len(text) <= 60 else text[:57] + "..."
 
 
@@ -116,55 +123,124 @@ def _clip(value: object) -> str:
 class Quantity:
     """Marks a float field that is written with a unit in files: `rate: Annotated[float, Quantity("B/s", above=0)]`.
 
-    A scenario's field so marked takes text with a unit only; bounds are in SI.
+    A scenario's field so marked takes text with a unit only, or one of `words`; bounds are in SI.
     """
 
     unit: str
     above: float | None = None
     at_least: float | None = None
     at_most: float | None = None
+    words: tuple[str, ...] = ()
 
-    def read(self, value: object) -> float:
+    @property
+    def wanted(self) -> str:
+        """What would do, in words."""
+        return " or ".join([f"text with a unit such as {EXAMPLES[self.unit]!r}", *map(repr, self.words)])
+
+    def read(self, value: object) -> float | str:
         """The SI value of a scenario's text; raises ValueError with a sentence for anything else."""
-        if isinstance(value, bool) or not isinstance(value, str):
-            if isinstance(value, (int, float)) and not isinstance(value, bool):
-                raise ValueError(f"{value} has no unit; write it as text, for example {EXAMPLES[self.unit]!r}")
-            raise ValueError(f"{_clip(value)} is not text with a number and a unit; for example {EXAMPLES[self.unit]!r}")
-        return self.within(parse(value, self.unit), value)
+        if isinstance(value, str):
+            if value in self.words:
+                return value
+            return self.within(parse(value, self.unit), value)
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            raise ValueError(f"{shown(value)} has no unit; it must be {self.wanted}")
+        raise ValueError(f"{shown(value)} is not a number with a unit; it must be {self.wanted}")
+
+    def write(self, value: float | str) -> str:
+        """The text that `read` reads back to the very same value."""
+        return value if isinstance(value, str) else write(value, self.unit)
 
     def within(self, number: float, said: object) -> float:
         """The number itself, if it is finite and within the bounds; raises ValueError if not."""
         if not math.isfinite(number):
-            raise ValueError(f"{_clip(said)} is not finite")
+            raise ValueError(f"{shown(said)} is not finite")
         if self.above is not None and number <= self.above:
-            raise ValueError(f"{_clip(said)} is too small; it must be more than {self.above:g} {self.unit}")
+            raise ValueError(f"{shown(said)} is too small; it must be more than {self.above:g} {self.unit}")
         if self.at_least is not None and number < self.at_least:
-            raise ValueError(f"{_clip(said)} is too small; it must be at least {self.at_least:g} {self.unit}")
+            raise ValueError(f"{shown(said)} is too small; it must be at least {self.at_least:g} {self.unit}")
         if self.at_most is not None and number > self.at_most:
-            raise ValueError(f"{_clip(said)} is absurdly large; it must be at most {show(self.at_most, self.unit)}")
+            raise ValueError(f"{shown(said)} is absurdly large; it must be at most {show(self.at_most, self.unit)}")
         return number
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        from pydantic_core import PydanticCustomError, core_schema
-
-        def read(value: object) -> float:
-            try:
-                return self.read(value)
-            except ValueError as error:
-                raise PydanticCustomError("quantity", "{reason}", {"reason": str(error)}) from None
-
-        return core_schema.no_info_plain_validator_function(
-            read,
-            serialization=core_schema.plain_serializer_function_ser_schema(lambda value: write(value, self.unit)),
-            json_schema_input_schema=core_schema.str_schema(),
-        )
+        return _core_schema(self.read, self.write)
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        return {
-            "type": "string",
-            "description": f"a number with a unit of {self.unit}",
-            "examples": [EXAMPLES[self.unit]],
-        }
+        wanted = f"a number with a unit of {self.unit}" + "".join(f", or {word!r}" for word in self.words)
+        return {"type": "string", "description": wanted, "examples": [EXAMPLES[self.unit], *self.words]}
+
+
+@dataclass(frozen=True)
+class Number:
+    """Marks a float field without a unit, with its bounds: `jitter: Annotated[float, Number("a jitter", at_least=0)]`.
+
+    `noun` says what the number is, as in "-1 is not a jitter".
+    """
+
+    noun: str
+    above: float | None = None
+    at_least: float | None = None
+    at_most: float | None = None
+
+    _kind = "number"  # of JSON Schema
+
+    def read(self, value: object) -> float:
+        """The number itself if it is one and within the bounds; raises ValueError with a sentence if not."""
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise ValueError(f"{shown(value)} is not {self.noun}; it must be a number")
+        return float(self._within(value))
+
+    def _within(self, value: float) -> float:
+        wrong = f"{shown(value)} is not {self.noun}; it must be "
+        if not math.isfinite(value):
+            raise ValueError(wrong + "finite")
+        if self.above is not None and value <= self.above:
+            raise ValueError(wrong + f"more than {self.above:.12g}")
+        if self.at_least is not None and value < self.at_least:
+            raise ValueError(wrong + f"at least {self.at_least:.12g}")
+        if self.at_most is not None and value > self.at_most:
+            raise ValueError(wrong + f"at most {self.at_most:.12g}")
+        return value
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return _core_schema(self.read, None)
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        bounds = {"exclusiveMinimum": self.above, "minimum": self.at_least, "maximum": self.at_most}
+        return {"type": self._kind, **{name: bound for name, bound in bounds.items() if bound is not None}}
+
+
+@dataclass(frozen=True)
+class Count(Number):
+    """Marks an int field with its bounds, from 1 up by default: `batch: Annotated[int, Count("a batch size")]`."""
+
+    at_least: float | None = 1
+
+    _kind = "integer"
+
+    def read(self, value: object) -> int:
+        """The whole number itself if it is one and within the bounds; 16.0 and true are none."""
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise ValueError(f"{shown(value)} is not {self.noun}; it must be a whole number")
+        self._within(value)
+        return value
+
+
+def _core_schema(read: Callable[[object], object], write: Callable[[Any], str] | None) -> CoreSchema:
+    """A field that `read` reads (its ValueErrors are the messages) and `write` writes."""
+    from pydantic_core import PydanticCustomError, core_schema
+
+    def validate(value: object) -> object:
+        try:
+            return read(value)
+        except ValueError as error:
+            raise PydanticCustomError("netsim", "{reason}", {"reason": str(error)}) from None
+
+    serialization = core_schema.plain_serializer_function_ser_schema(write) if write else None
+    return core_schema.no_info_plain_validator_function(
+        validate, serialization=serialization, json_schema_input_schema=core_schema.any_schema()
+    )
 
 
 Rate = Annotated[float, Quantity("B/s", above=0, at_most=1e18)]

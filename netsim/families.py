@@ -1,0 +1,292 @@
+"""Families: what stands in a folder, by name; and objects built from scenario tables by their signatures.
+
+A member is a public frozen dataclass, or a function, that is defined in a module of the family's package. Its name is
+the snake_case of its own (`BinomialTree` -> `binomial_tree`); its fields or parameters are the keys of its table, with
+their types, units and defaults. There is no list to edit: a member is there when its file is.
+"""
+
+from __future__ import annotations
+
+import inspect
+import pkgutil
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from functools import cache, cached_property
+from importlib import import_module
+from types import NoneType, UnionType
+from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin, get_type_hints
+
+from netsim.errors import Problem, ScenarioError, did_you_mean
+from netsim.units import Count, Number, Quantity, shown
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError
+    from pydantic_core import CoreSchema
+
+Builder = Callable[..., Any]
+_NO_MEMBERS = {"base", "rounds"}
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A function that was chosen by name with its options; what it needs beside them it is called with."""
+
+    function: Builder
+    options: Mapping[str, Any]
+
+    def __call__(self, *arguments: Any) -> Any:
+        return self.function(*arguments, **self.options)
+
+
+@dataclass(frozen=True)
+class Family:
+    """The members of some packages: of two with the same name, the later package's is meant. `given` parameters come
+    first in a member's signature and are not keys of its table: the hosts of a topology."""
+
+    what: str  # one of them, for messages
+    packages: tuple[str, ...]
+    base: str  # "package.module:Class" that members derive from, or what functions return
+    given: int = 0
+
+    @cached_property
+    def _members(self) -> dict[str, Builder]:
+        module, _, name = self.base.partition(":")
+        base = getattr(import_module(module), name)
+        return {snake_case(m.__name__): m for package in self.packages for m in _defined_in(package, base)}
+
+    def names(self) -> list[str]:
+        """All names, sorted."""
+        return sorted(self._members)
+
+    def member(self, name: str, path: str = "") -> Builder:
+        """The class or function of that name; ScenarioError if there is none."""
+        if not isinstance(name, str) or name not in self._members:
+            close = did_you_mean(name, self._members) if isinstance(name, str) else ""
+            raise ScenarioError(f"no {self.what} {shown(name)}.{close}", path=path)
+        return self._members[name]
+
+    def build(self, value: Any, path: str = "") -> Any:
+        """The member that a name, or a table with its name as `kind`, stands for; ScenarioError with all problems."""
+        try:
+            return self._read(value)
+        except ScenarioError as error:
+            raise ScenarioError([Problem(_join(path, p.path), p.message) for p in error.problems]) from None
+
+    def _read(self, value: Any) -> Any:
+        if isinstance(value, str):
+            value = {"kind": value}
+        if not isinstance(value, Mapping):
+            raise ScenarioError(f"{shown(value)} is not a {self.what}; give a name or a table with a kind")
+        if "kind" not in value:
+            raise ScenarioError(f"is missing; give the name of a {self.what}", path="kind")
+        member = self.member(value["kind"], "kind")
+        options = {key: each for key, each in value.items() if key != "kind"}
+        if self.given:
+            return Chosen(member, build(member, options, given=self.given, finish=dict))
+        return build(member, options)
+
+
+FAMILIES: dict[str, Family] = {
+    "collectives": Family("collective", ("netsim.collectives",), "netsim.collectives.rounds:Collective"),
+    "strategies": Family(
+        "strategy", ("netsim.collectives", "netsim.training"), "netsim.collectives.rounds:Collective"
+    ),
+    "topologies": Family("topology", ("netsim.topologies",), "netsim.topologies.base:Topology", given=1),
+    "layers": Family("layer", ("netsim.layers",), "netsim.layers.base:Layer"),
+    "models": Family("model", ("netsim.models",), "netsim.models.base:Model"),
+}
+
+
+def snake_case(name: str) -> str:
+    """`BinomialTree` -> `binomial_tree`, `Torus2D` -> `torus_2d`.
+
+    >>> [snake_case(name) for name in ("Ring", "BinomialTree", "Torus2D", "resnet50")]
+    ['ring', 'binomial_tree', 'torus_2d', 'resnet50']
+    """
+    if name.islower():
+        return name
+    return re.sub(r"(?<=[a-z])(?=[A-Z0-9])", "_", name).lower()
+
+
+def kind_of(member: Any) -> str:
+    """The name under which an object of a family was chosen."""
+    if isinstance(member, Chosen):
+        return snake_case(member.function.__name__)
+    return snake_case(member.__name__ if inspect.isfunction(member) else type(member).__name__)
+
+
+def parameters(member: Builder, given: int = 0) -> dict[str, inspect.Parameter]:
+    """The keys of a member's table: its parameters with annotations resolved."""
+    hints = get_type_hints(member, include_extras=True)
+    if is_dataclass(member):
+        hints = {field.name: hints[field.name] for field in fields(member)}
+    signature = list(inspect.signature(member).parameters.values())[given:]
+    return {each.name: each.replace(annotation=hints.get(each.name, Any)) for each in signature}
+
+
+def build(member: Builder, table: Any, *, given: int = 0, finish: Callable[..., Any] | None = None) -> Any:
+    """What a class or function makes of a table with its parameters as keys; `finish` takes them in its place.
+
+    Raises ScenarioError with everything that is wrong, each with the path within the table.
+    """
+    from pydantic import ValidationError
+
+    if not isinstance(table, Mapping):
+        raise ScenarioError(f"{shown(table)} is not a table; its keys would be {', '.join(parameters(member, given))}")
+    try:
+        form = _form(member, given).model_validate(dict(table))
+    except ValidationError as error:
+        raise ScenarioError(list(_problems(error, parameters(member, given)))) from None
+    try:
+        return (finish or member)(**{name: getattr(form, name) for name in type(form).model_fields})
+    except ValueError as error:
+        raise ScenarioError(str(error)) from None
+
+
+def json_schema(member: Builder, *, given: int = 0, kind: str | None = None) -> dict[str, Any]:
+    """JSON Schema of a table that `build` takes; with `kind`, of one that also has that kind."""
+    schema = dict(_form(member, given).model_json_schema())
+    schema["description"] = inspect.getdoc(member) or ""
+    if kind is not None:
+        schema["properties"] = {"kind": {"const": kind}, **schema.get("properties", {})}
+        schema["required"] = ["kind", *schema.get("required", [])]
+    return schema
+
+
+@dataclass(frozen=True)
+class Reads:
+    """Marks a field that is read from a table by a function of our own, which raises ScenarioError."""
+
+    read: Callable[[Any], Any]
+    schema: Callable[[], dict[str, Any]]
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        from pydantic_core import core_schema
+
+        return core_schema.no_info_plain_validator_function(
+            lambda value: _raising_line_errors(self.read, value), json_schema_input_schema=core_schema.any_schema()
+        )
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return self.schema()
+
+
+def one_of(family: str) -> Reads:
+    """Marks a field that holds a member of a family: its name, or a table with `kind` and the member's fields."""
+    return Reads(lambda value: FAMILIES[family].build(value), lambda: _any_of(FAMILIES[family]))
+
+
+def _any_of(family: Family) -> dict[str, Any]:
+    tables = [json_schema(family.member(name), given=family.given, kind=name) for name in family.names()]
+    return {"anyOf": [{"enum": family.names()}, *tables]}
+
+
+def _raising_line_errors(read: Callable[[Any], Any], value: Any) -> Any:
+    """pydantic puts the line errors of an inner ValidationError behind the path of the outer field."""
+    from pydantic_core import InitErrorDetails, PydanticCustomError, ValidationError
+
+    try:
+        return read(value)
+    except ScenarioError as error:
+        lines = [
+            InitErrorDetails(
+                type=PydanticCustomError("netsim", "{reason}", {"reason": problem.message}),
+                loc=(problem.path,) if problem.path else (),
+                input=value,
+            )
+            for problem in error.problems
+        ]
+        raise ValidationError.from_exception_data("netsim", lines) from None
+
+
+@cache
+def _form(member: Builder, given: int) -> type[BaseModel]:
+    """A pydantic model with the member's parameters as fields: strict, and no others allowed."""
+    from pydantic import ConfigDict, create_model
+
+    settings = ConfigDict(extra="forbid", strict=True, arbitrary_types_allowed=True, protected_namespaces=())
+    definitions: Any = {
+        name: (_readable(each.annotation), ... if each.default is each.empty else each.default)
+        for name, each in parameters(member, given).items()
+    }
+    form: type[BaseModel] = create_model(member.__name__, __config__=settings, **definitions)
+    return form
+
+
+def _readable(hint: Any) -> Any:
+    """A type as pydantic is to see it: dataclasses are built by `build`, and None is what a file leaves out."""
+    if get_origin(hint) is Annotated:
+        inner, *marks = get_args(hint)
+        ours = [mark for mark in marks if isinstance(mark, (Quantity, Number, Count, Reads))]
+        return Annotated[(Any, ours[-1])] if ours else Annotated[(_readable(inner), *marks)]
+    if get_origin(hint) in (Union, UnionType):
+        return Union[tuple(_readable(each) for each in get_args(hint) if each is not NoneType)]
+    if get_origin(hint) is tuple:
+        return tuple[tuple(each if each is Ellipsis else _readable(each) for each in get_args(hint))]  # type: ignore[misc]
+    if is_dataclass(hint):
+        return Annotated[Any, Reads(lambda value: build(hint, value), lambda: json_schema(hint))]
+    return hint
+
+
+def _problems(error: ValidationError, known: Mapping[str, Any]) -> Iterator[Problem]:
+    for line in error.errors(include_url=False):
+        path = ""
+        for step in line["loc"]:
+            path = f"{path}[{step}]" if isinstance(step, int) else _join(path, str(step))
+        yield Problem(path, _message(line, known))
+
+
+def _message(line: Any, known: Mapping[str, Any]) -> str:
+    """Our words for what pydantic says."""
+    value, context = shown(line["input"]), line.get("ctx", {})
+    match line["type"]:
+        case "extra_forbidden":
+            return f"no such key.{did_you_mean(str(line['loc'][-1]), known)}"
+        case "missing":
+            return "is missing"
+        case "literal_error":
+            return f"{value} will not do; it must be {context['expected']}"
+        case "bool_type":
+            return f"{value} is neither true nor false"
+        case "int_type" | "int_from_float":
+            return f"{value} is not a whole number"
+        case "float_type":
+            return f"{value} is not a number"
+        case "finite_number":
+            return f"{value} is not finite"
+        case "string_type":
+            return f"{value} is not text"
+        case "tuple_type" | "list_type":
+            return f"{value} is not a list"
+        case "dict_type" | "mapping_type":
+            return f"{value} is not a table"
+        case "greater_than" | "greater_than_equal":
+            bound = f"more than {context['gt']:g}" if "gt" in context else f"at least {context['ge']:g}"
+            return f"{value} is too small; it must be {bound}"
+        case "less_than" | "less_than_equal":
+            bound = f"less than {context['lt']:g}" if "lt" in context else f"at most {context['le']:.12g}"
+            return f"{value} is too large; it must be {bound}"
+        case "too_short" | "too_long":
+            return f"{value} does not have the right number of entries"
+        case _:
+            message = str(line["msg"])
+            return message if line["type"] == "netsim" else f"{value} will not do: {message}"
+
+
+def _join(path: str, more: str) -> str:
+    return f"{path}.{more}" if path and more and not more.startswith("[") else path + more
+
+
+def _defined_in(package: str, base: type) -> Iterator[Builder]:
+    found = import_module(package)
+    for module_info in pkgutil.iter_modules(found.__path__):
+        if module_info.name.startswith("_") or module_info.name in _NO_MEMBERS:
+            continue
+        module = import_module(f"{package}.{module_info.name}")
+        for name, member in vars(module).items():
+            if not name.startswith("_") and getattr(member, "__module__", None) == module.__name__:
+                if inspect.isclass(member) and issubclass(member, base) and not inspect.isabstract(member):
+                    yield member
+                elif inspect.isfunction(member) and get_type_hints(member).get("return") is base:
+                    yield member
