@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from netsim.api import allreduce, sweep
     from netsim.engine.run import simulate
-    from netsim.load import expand, load
+    from netsim.loading import expand, load
     from netsim.scenario import Scenario
     from netsim.trace import Trace
 
@@ -32,8 +32,8 @@ _HOMES = {
     "Scenario": "netsim.scenario",
     "Trace": "netsim.trace",
     "allreduce": "netsim.api",
-    "expand": "netsim.load",
-    "load": "netsim.load",
+    "expand": "netsim.loading",
+    "load": "netsim.loading",
     "simulate": "netsim.engine.run",
     "sweep": "netsim.api",
 }
@@ -42,7 +42,6 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'netsim' has no attribute {name!r}")
-    # A module of the same name as its function would otherwise take the function's place once it is imported.
     globals()[name] = getattr(import_module(_HOMES[name]), name)
     return globals()[name]
 

@@ -62,7 +62,7 @@ def sweep(scenario: Scenario, axes: Mapping[str, Sequence[Any]] | None = None, *
     """All combinations of the axes (path -> values; the scenario's own where none are given) as a tidy frame: one row
     a point, first its coordinates in columns named by their paths, then the keys of `Trace.summary`."""
     from netsim import tables
-    from netsim.sweep import run_points
+    from netsim.sweeps import run_points
 
     return tables.frame(run_points(scenario, axes, simulate=run.simulate, jobs=jobs))
 

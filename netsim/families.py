@@ -10,6 +10,7 @@ from __future__ import annotations
 import inspect
 import pkgutil
 import re
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from functools import cache, cached_property
@@ -41,13 +42,13 @@ class Chosen:
 
 @dataclass(frozen=True)
 class Family:
-    """The members of some packages: of two with the same name, the later package's is meant. `given` parameters come
-    first in a member's signature and are not keys of its table: the hosts of a topology."""
+    """The members of some packages: of two with the same name, the later package's is meant. `given` parameters are not
+    keys of a member's table but what it is called with later: the hosts of a topology."""
 
     what: str  # one of them, for messages
     packages: tuple[str, ...]
     base: str  # "package.module:Class" that members derive from, or what functions return
-    given: int = 0
+    given: tuple[str, ...] = ()
 
     @cached_property
     def _members(self) -> dict[str, Builder]:
@@ -83,7 +84,7 @@ class Family:
         member = self.member(value["kind"], "kind")
         options = {key: each for key, each in value.items() if key != "kind"}
         if self.given:
-            return Chosen(member, build(member, options, given=self.given, finish=dict))
+            return Chosen(member, build(member, options, left_out=self.given, finish=dict))
         return build(member, options)
 
 
@@ -92,7 +93,7 @@ FAMILIES: dict[str, Family] = {
     "strategies": Family(
         "strategy", ("netsim.collectives", "netsim.training"), "netsim.collectives.rounds:Collective"
     ),
-    "topologies": Family("topology", ("netsim.topologies",), "netsim.topologies.base:Topology", given=1),
+    "topologies": Family("topology", ("netsim.topologies",), "netsim.topologies.base:Topology", given=("hosts",)),
     "layers": Family("layer", ("netsim.layers",), "netsim.layers.base:Layer"),
     "models": Family("model", ("netsim.models",), "netsim.models.base:Model"),
 }
@@ -116,16 +117,20 @@ def kind_of(member: Any) -> str:
     return snake_case(member.__name__ if inspect.isfunction(member) else type(member).__name__)
 
 
-def parameters(member: Builder, given: int = 0) -> dict[str, inspect.Parameter]:
-    """The keys of a member's table: its parameters with annotations resolved."""
+def parameters(member: Builder, left_out: tuple[str, ...] = ()) -> dict[str, inspect.Parameter]:
+    """The keys of a member's table: its parameters, with annotations resolved, but for those `left_out`."""
     hints = get_type_hints(member, include_extras=True)
     if is_dataclass(member):
         hints = {field.name: hints[field.name] for field in fields(member)}
-    signature = list(inspect.signature(member).parameters.values())[given:]
-    return {each.name: each.replace(annotation=hints.get(each.name, Any)) for each in signature}
+    signature = inspect.signature(member).parameters.values()
+    return {
+        each.name: each.replace(annotation=hints.get(each.name, Any)) for each in signature if each.name not in left_out
+    }
 
 
-def build(member: Builder, table: Any, *, given: int = 0, finish: Callable[..., Any] | None = None) -> Any:
+def build(
+    member: Builder, table: Any, *, left_out: tuple[str, ...] = (), finish: Callable[..., Any] | None = None
+) -> Any:
     """What a class or function makes of a table with its parameters as keys; `finish` takes them in its place.
 
     Raises ScenarioError with everything that is wrong, each with the path within the table.
@@ -133,20 +138,23 @@ def build(member: Builder, table: Any, *, given: int = 0, finish: Callable[..., 
     from pydantic import ValidationError
 
     if not isinstance(table, Mapping):
-        raise ScenarioError(f"{shown(table)} is not a table; its keys would be {', '.join(parameters(member, given))}")
+        keys = ", ".join(parameters(member, left_out))
+        raise ScenarioError(f"{shown(table)} is not a table; its keys would be {keys}")
     try:
-        form = _form(member, given).model_validate(dict(table))
+        form = _form(member, left_out).model_validate(dict(table))
     except ValidationError as error:
-        raise ScenarioError(list(_problems(error, parameters(member, given)))) from None
+        raise ScenarioError(list(_problems(error, parameters(member, left_out)))) from None
     try:
         return (finish or member)(**{name: getattr(form, name) for name in type(form).model_fields})
     except ValueError as error:
         raise ScenarioError(str(error)) from None
 
 
-def json_schema(member: Builder, *, given: int = 0, kind: str | None = None) -> dict[str, Any]:
+def json_schema(member: Builder, *, left_out: tuple[str, ...] = (), kind: str | None = None) -> dict[str, Any]:
     """JSON Schema of a table that `build` takes; with `kind`, of one that also has that kind."""
-    schema = dict(_form(member, given).model_json_schema())
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Default value", category=UserWarning)  # of members, left out
+        schema = dict(_form(member, left_out).model_json_schema())
     schema["description"] = inspect.getdoc(member) or ""
     if kind is not None:
         schema["properties"] = {"kind": {"const": kind}, **schema.get("properties", {})}
@@ -178,7 +186,7 @@ def one_of(family: str) -> Reads:
 
 
 def _any_of(family: Family) -> dict[str, Any]:
-    tables = [json_schema(family.member(name), given=family.given, kind=name) for name in family.names()]
+    tables = [json_schema(family.member(name), left_out=family.given, kind=name) for name in family.names()]
     return {"anyOf": [{"enum": family.names()}, *tables]}
 
 
@@ -201,14 +209,14 @@ def _raising_line_errors(read: Callable[[Any], Any], value: Any) -> Any:
 
 
 @cache
-def _form(member: Builder, given: int) -> type[BaseModel]:
+def _form(member: Builder, left_out: tuple[str, ...]) -> type[BaseModel]:
     """A pydantic model with the member's parameters as fields: strict, and no others allowed."""
     from pydantic import ConfigDict, create_model
 
     settings = ConfigDict(extra="forbid", strict=True, arbitrary_types_allowed=True, protected_namespaces=())
     definitions: Any = {
         name: (_readable(each.annotation), ... if each.default is each.empty else each.default)
-        for name, each in parameters(member, given).items()
+        for name, each in parameters(member, left_out).items()
     }
     form: type[BaseModel] = create_model(member.__name__, __config__=settings, **definitions)
     return form

@@ -54,7 +54,7 @@ class Cluster:
     device: ADevice | None = None
     link: ALink | None = None
     group: tuple[Group, ...] = ()
-    topology: Annotated[Any, one_of("topologies")] = field(default_factory=lambda: Chosen(star, {}))
+    topology: Annotated[Any, one_of("topologies")] = Chosen(star, {})
     sharing: Literal["fair", "fifo"] = "fair"
     server_link: ALink | None = None
     reduction_rate: Rate | None = None

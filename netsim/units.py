@@ -142,7 +142,10 @@ class Quantity:
         if isinstance(value, str):
             if value in self.words:
                 return value
-            return self.within(parse(value, self.unit), value)
+            try:
+                return self.within(parse(value, self.unit), value)
+            except ValueError as error:
+                raise ValueError(" or ".join([str(error), *map(repr, self.words)])) from None
         if isinstance(value, (int, float)) and not isinstance(value, bool):
             raise ValueError(f"{shown(value)} has no unit; it must be {self.wanted}")
         raise ValueError(f"{shown(value)} is not a number with a unit; it must be {self.wanted}")

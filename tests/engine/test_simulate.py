@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netsim import load
+from netsim import loading
 from netsim.engine.run import collective, simulate
 from netsim.errors import ScenarioError
 from netsim.families import FAMILIES
@@ -28,7 +28,7 @@ STRATEGIES = FAMILIES["strategies"].names()
 
 
 def scenario(changes: dict[str, Any] | None = None) -> Scenario:
-    return load.from_table(BASE, changes or {})
+    return loading.from_table(BASE, changes or {})
 
 
 def run(changes: dict[str, Any] | None = None, **options: Any) -> Trace:
@@ -68,4 +68,4 @@ EXACT = {"dense": 1.0, "elementwise": 1.0, "memory": 1.0}
 
 
 def tiny(changes: dict[str, Any]) -> Trace:
-    return simulate(load.from_table(TINY, {"cluster.device.efficiency": EXACT, **changes}))
+    return simulate(loading.from_table(TINY, {"cluster.device.efficiency": EXACT, **changes}))

@@ -1,0 +1,75 @@
+"""Rules across the fields of a scenario: one function each, which yields what is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from netsim.errors import Problem
+from netsim.scenario import Scenario
+from netsim.training.parameter_server import ParameterServer
+
+Rule = Callable[[Scenario], Iterator[Problem]]
+RULES: list[Rule] = []
+
+
+def rule(check: Rule) -> Rule:
+    """Has the function run on every scenario that is loaded."""
+    RULES.append(check)
+    return check
+
+
+def problems(scenario: Scenario) -> list[Problem]:
+    """Everything that the rules find wrong."""
+    return [problem for check in RULES for problem in check(scenario)]
+
+
+@rule
+def workers_are_given_once(scenario: Scenario) -> Iterator[Problem]:
+    """Either `workers` equal ones or groups."""
+    cluster = scenario.cluster
+    if cluster.workers is None and not cluster.group:
+        yield Problem("cluster.workers", "is missing; give a number of workers, or groups of them as [[cluster.group]]")
+    if cluster.workers is not None and cluster.group:
+        yield Problem("cluster.workers", "stands beside [[cluster.group]]; the groups' counts say it all")
+
+
+@rule
+def every_worker_has_a_device_and_a_link(scenario: Scenario) -> Iterator[Problem]:
+    """The cluster's own, or its group's."""
+    cluster = scenario.cluster
+    for key in ("device", "link"):
+        if getattr(cluster, key) is not None:
+            continue
+        if not cluster.group:
+            yield Problem(f"cluster.{key}", f"is missing; the workers need a {key}")
+        for number, group in enumerate(cluster.group):
+            if getattr(group, key) is None:
+                yield Problem(f"cluster.group[{number}].{key}", f"is missing, and the cluster has no {key} either")
+
+
+@rule
+def servers_stand_somewhere(scenario: Scenario) -> Iterator[Problem]:
+    """Servers apart need a link of their own where workers' links differ; co-located ones need a worker each."""
+    cluster, strategy = scenario.cluster, scenario.job.strategy
+    if not isinstance(strategy, ParameterServer):
+        if cluster.server_link is not None:
+            yield Problem("cluster.server_link", "is given, but the strategy has no servers; leave it out")
+        return
+    groups = cluster.groups
+    workers = sum(group.count for group in groups)
+    try:
+        strategy.shards(workers)
+    except ValueError as error:
+        yield Problem("job.strategy.servers", str(error))
+    links = {group.link for group in groups}
+    if strategy.placement == "apart" and len(links) > 1 and cluster.server_link is None:
+        yield Problem("cluster.server_link", "is missing; the groups' links differ, so say which one servers have")
+    if strategy.placement == "colocated" and cluster.server_link is not None:
+        yield Problem("cluster.server_link", "is given, but co-located servers use their worker's link; leave it out")
+
+
+@rule
+def only_all_reduces_run_on_streams(scenario: Scenario) -> Iterator[Problem]:
+    """A parameter server takes every bucket as it comes."""
+    if isinstance(scenario.job.strategy, ParameterServer) and scenario.job.streams != 1:
+        yield Problem("job.streams", f"{scenario.job.streams} streams are for all-reduces; a parameter server has none")

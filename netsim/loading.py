@@ -1,0 +1,241 @@
+"""From a file to a Scenario, and back: every message begins with the path of the bad key, all of them at once."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, is_dataclass, replace
+from itertools import product
+from pathlib import Path
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
+
+from netsim import checks, presets
+from netsim.errors import Problem, ScenarioError
+from netsim.families import FAMILIES, Chosen, build, json_schema, kind_of, parameters
+from netsim.hardware import Device, Link
+from netsim.models.base import Model
+from netsim.scenario import Scenario
+from netsim.units import Quantity, shown
+
+_LARGEST_FILE = 1_000_000  # bytes; a scenario is some lines
+_NOT_IN_FILES = ("name", "question", "table")
+
+
+def load(path: str | Path, overrides: Mapping[str, Any] | None = None) -> Scenario:
+    """The scenario in a TOML file, with overrides by path such as {"cluster.workers": 16}.
+
+    Raises ScenarioError with everything that is wrong with the file.
+    """
+    text = _read(Path(path))
+    try:
+        table = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise ScenarioError(f"this is not TOML: {error or 'tables are nested too deeply'}", path=str(path)) from None
+    if not table:
+        raise ScenarioError("the file is empty; a scenario has [cluster] and [job] at least", path=str(path))
+    return from_table(table, overrides, name=Path(path).stem, question=_top_comment(text))
+
+
+def from_table(
+    table: Mapping[str, Any], overrides: Mapping[str, Any] | None = None, *, name: str = "scenario", question: str = ""
+) -> Scenario:
+    """The scenario that nested tables describe; see `load`."""
+    changed: Mapping[str, Any] = _frozen(table)
+    problems: list[Problem] = []
+    for path, value in (overrides or {}).items():
+        try:
+            changed = _set(changed, path.split("."), _frozen(value), path)
+        except ScenarioError as error:
+            problems += error.problems
+    try:
+        scenario = replace(_build(changed), name=name, question=question, table=changed)
+    except ScenarioError as error:
+        raise ScenarioError(problems + error.problems) from None
+    problems += checks.problems(scenario) or _axes_problems(scenario)
+    if problems:
+        raise ScenarioError(problems)
+    return scenario
+
+
+def vary(scenario: Scenario, overrides: Mapping[str, Any]) -> Scenario:
+    """The same scenario with other values at some paths; its sweep is left out."""
+    table = {key: value for key, value in scenario.table.items() if key != "sweep"}
+    return from_table(table, overrides, name=scenario.name, question=scenario.question)
+
+
+def expand(scenario: Scenario, axes: Mapping[str, Sequence[Any]] | None = None) -> list[tuple[dict[str, Any], Scenario]]:
+    """All combinations of the axes (path -> values; the scenario's own `sweep` where none are given), each as its
+    coordinates and its scenario, the last axis varying fastest. Raises ScenarioError with all that do not work."""
+    axes = dict(scenario.sweep if axes is None else axes)
+    problems = [Problem(path, "has no values") for path, values in axes.items() if not values]
+    points: list[tuple[dict[str, Any], Scenario]] = []
+    for values in product(*axes.values()):
+        coordinates = dict(zip(axes, values, strict=True))
+        try:
+            points.append((coordinates, vary(scenario, coordinates)))
+        except ScenarioError as error:
+            at = ", ".join(f"{path} = {shown(value)}" for path, value in coordinates.items())
+            problems += [Problem(p.path, f"{p.message} (at {at})" if at else p.message) for p in error.problems]
+    if problems:
+        raise ScenarioError(list(dict.fromkeys(problems)))
+    return points
+
+
+def override_value(text: str) -> Any:
+    """What the text of `--set path=text` means: a TOML value, or else the text itself.
+
+    >>> override_value("16"), override_value("true"), override_value("ring"), override_value('{ kind = "ring" }')
+    (16, True, 'ring', {'kind': 'ring'})
+    """
+    try:
+        parsed = tomllib.loads(f"value = {text}")
+    except (tomllib.TOMLDecodeError, RecursionError):
+        return text
+    return parsed["value"] if list(parsed) == ["value"] else text
+
+
+def dump(scenario: Scenario) -> str:
+    """The scenario as resolved, in TOML: every default and every number of a preset written out, with units. Loading
+    it gives an equal scenario."""
+    import tomli_w
+
+    text = tomli_w.dumps(_plain(scenario))
+    comment = "".join(f"# {line}".rstrip() + "\n" for line in scenario.question.splitlines())
+    return comment + text
+
+
+def schema() -> dict[str, Any]:
+    """JSON Schema of a scenario file, for editors."""
+    found = json_schema(Scenario, left_out=_NOT_IN_FILES)
+    axis = {"type": "array", "minItems": 1}
+    found["properties"]["sweep"] = {
+        "type": "object", "description": "axes: the path of a key -> its values", "additionalProperties": axis
+    }  # fmt: skip
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "netsim scenario", **found}
+
+
+def _read(path: Path) -> str:
+    """The text of a scenario file; ScenarioError if it cannot be one."""
+    try:
+        if path.is_dir():
+            raise ScenarioError("this is a directory; give a scenario file", path=str(path))
+        if (size := path.stat().st_size) > _LARGEST_FILE:
+            raise ScenarioError(f"this file has {size} bytes; a scenario has at most {_LARGEST_FILE}", path=str(path))
+        return path.read_bytes().decode("utf-8")
+    except UnicodeDecodeError:
+        raise ScenarioError("this is no text in UTF-8; a scenario is a TOML file", path=str(path)) from None
+    except (OSError, ValueError) as error:
+        reason = "no such file" if isinstance(error, FileNotFoundError) else str(error)
+        raise ScenarioError(f"cannot be read: {reason}", path=str(path)) from None
+
+
+def _top_comment(text: str) -> str:
+    """The block of comment lines with which a file begins, without their marks."""
+    lines = []
+    for line in text.lstrip().splitlines():
+        if not line.startswith("#"):
+            break
+        lines.append(line.removeprefix("#").strip())
+    return "\n".join(lines).strip()
+
+
+def _frozen(value: Any) -> Any:
+    """Lists as tuples, all the way down: tables are shared between scenarios."""
+    if isinstance(value, Mapping):
+        return {str(key): _frozen(each) for key, each in value.items()}
+    return tuple(_frozen(each) for each in value) if isinstance(value, (list, tuple)) else value
+
+
+def _build(table: Mapping[str, Any]) -> Scenario:
+    scenario: Scenario = build(Scenario, table, left_out=_NOT_IN_FILES)
+    return scenario
+
+
+def _set(table: Mapping[str, Any], path: list[str], value: Any, whole: str) -> dict[str, Any]:
+    """A copy of the table with another value at the path."""
+    key, *rest = path
+    if not rest:
+        old = table.get("kind")
+        if key == "kind" and old is not None and old != value:
+            return {"kind": value, **_fields_in_common(table, value)}
+        return {**table, key: value}
+    inner = table.get(key, {})
+    if isinstance(inner, str):
+        inner = _spelled_out(key, inner)
+    if not isinstance(inner, Mapping):
+        raise ScenarioError(f"{key} is {shown(inner)}, which has no keys", path=whole)
+    return {**table, key: _set(inner, rest, value, whole)}
+
+
+def _fields_in_common(table: Mapping[str, Any], kind: Any) -> dict[str, Any]:
+    """Where another kind takes a member's place, it keeps the fields that it has as well."""
+    for family in (FAMILIES["strategies"], FAMILIES["models"], FAMILIES["topologies"]):
+        if isinstance(kind, str) and kind in family.names():
+            known = parameters(family.member(kind), family.given)
+            return {key: value for key, value in table.items() if key in known}
+    return {}
+
+
+def _spelled_out(key: str, name: str) -> dict[str, Any]:
+    """A preset or a member that stands there by name, as a table in which one key can be changed."""
+    if key == "device":
+        return dict(_plain(presets.device(name)))
+    if key in ("link", "server_link"):
+        return dict(_plain(presets.link(name)))
+    return {"kind": name}
+
+
+def _axes_problems(scenario: Scenario) -> list[Problem]:
+    """Each value of each axis must do by itself."""
+    problems: list[Problem] = []
+    table = {key: value for key, value in scenario.table.items() if key != "sweep"}
+    for path, values in scenario.sweep.items():
+        if not values:
+            problems.append(Problem(f'sweep."{path}"', "has no values; give a list of them"))
+        for value in values:
+            try:
+                changed = _set(table, path.split("."), value, path)
+                checked = _build(changed)
+                found = checks.problems(checked)
+            except ScenarioError as error:
+                found = error.problems
+            problems += [Problem(f'sweep."{path}"', f"{shown(value)}: {problem}") for problem in found]
+    return problems
+
+
+def _plain(value: Any, hint: Any = None) -> Any:
+    """An object as the TOML value from which it is read: quantities as text, members as tables with their kind."""
+    for mark in getattr(hint, "__metadata__", ()):
+        if isinstance(mark, Quantity):
+            return mark.write(value)
+    if isinstance(value, Model):
+        return {**({} if value.kind == "layers" else {"kind": value.kind}), **_plain(value.options)}
+    if isinstance(value, Chosen):
+        return {"kind": kind_of(value), **_plain(value.options)}
+    if is_dataclass(value):
+        kind = {} if isinstance(value, (Device, Link)) or not _is_member(value) else {"kind": kind_of(value)}
+        return {**kind, **_plain_fields(value)}
+    if isinstance(value, Mapping):
+        return {key: _plain(each) for key, each in value.items()}
+    return [_plain(each) for each in value] if isinstance(value, tuple) else value
+
+
+def _plain_fields(value: Any) -> dict[str, Any]:
+    hints = get_type_hints(type(value), include_extras=True)
+    return {
+        each.name: _plain(getattr(value, each.name), _quantity_of(hints[each.name]))
+        for each in fields(value)
+        if getattr(value, each.name) not in (None, {}, ())
+        and not (isinstance(value, Scenario) and each.name in _NOT_IN_FILES)
+    }
+
+
+def _is_member(value: Any) -> bool:
+    return any(type(value) is family.member(name) for family in FAMILIES.values() for name in family.names())
+
+
+def _quantity_of(hint: Any) -> Any:
+    """The annotated part of `Rate | None`."""
+    if get_origin(hint) is Annotated:
+        return hint
+    return next((part for part in get_args(hint) if get_origin(part) is Annotated), None)
