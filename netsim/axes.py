@@ -1,0 +1,124 @@
+"""What a sweep varies, in words and numbers: the path of a key, the values that it took, and how a sentence says them.
+
+>>> Axis("cluster.link.latency", ("10 us", "1 ms")).numbers
+(1e-05, 0.001)
+>>> place("cluster.workers", 8)
+'at 8 workers'
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from netsim.units import EXAMPLES, parse
+
+_SECTIONS = ("cluster", "job")
+_SPEAK_FOR_THEMSELVES = ("strategy", "model", "device", "link", "topology")
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One axis of a sweep: the path of its key and its values, in the order in which they were asked for."""
+
+    path: str
+    values: tuple[Any, ...]
+
+    @property
+    def name(self) -> str:
+        """What a label calls it: "workers", "link latency", "strategy"."""
+        return name(self.path)
+
+    @cached_property
+    def _measured(self) -> tuple[str, tuple[float, ...]] | None:
+        return measure(self.values)
+
+    @property
+    def numbers(self) -> tuple[float, ...] | None:
+        """The values in SI, if they are numbers or quantities of one kind; None where they are words or tables."""
+        return self._measured[1] if self._measured else None
+
+    @property
+    def unit(self) -> str:
+        """The SI unit of `numbers`, "" for a plain number or for words."""
+        return self._measured[0] if self._measured else ""
+
+
+def measure(values: Sequence[Any]) -> tuple[str, tuple[float, ...]] | None:
+    """The common SI unit and the numbers of values that can be ordered by size; None for words, switches and tables."""
+    if values and all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in values):
+        return "", tuple(float(value) for value in values)
+    if not values or not all(isinstance(value, str) for value in values):
+        return None
+    for unit in EXAMPLES:
+        try:
+            return unit, tuple(parse(value, unit) for value in values)
+        except ValueError:
+            continue
+    return None
+
+
+def contender_axis(axes: Mapping[str, Sequence[Any]]) -> str | None:
+    """The path whose values compete: the strategy's kind, else the first axis of words or tables, else None."""
+    if "job.strategy.kind" in axes:
+        return "job.strategy.kind"
+    return next((path for path, values in axes.items() if measure(values) is None), None)
+
+
+def name(path: str) -> str:
+    """A path in words: cluster.workers is "workers", job.strategy.servers "servers", cluster.link.rate "link rate"."""
+    keys = path.split(".")
+    keys = keys[1:] if keys[0] in _SECTIONS and len(keys) > 1 else keys
+    keys = keys[:-1] if keys[-1] == "kind" and len(keys) > 1 else keys
+    keys = keys[1:] if keys[0] in ("strategy", "model") and len(keys) > 1 else keys
+    return " ".join(keys).replace("_", " ")
+
+
+def text(value: Any) -> str:
+    """A value as one cell of a table: a table of the file becomes "parameter_server (servers 2)", a switch "on"."""
+    if isinstance(value, Mapping):
+        rest = ", ".join(f"{key} {text(item)}" for key, item in value.items() if key != "kind")
+        kind = str(value.get("kind", ""))
+        return f"{kind} ({rest})" if kind and rest else kind or rest
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, float):
+        return f"{value:.12g}"
+    if isinstance(value, (list, tuple)):
+        return ", ".join(text(item) for item in value)
+    return str(value)
+
+
+def label(path: str, value: Any) -> str:
+    """What a legend calls one contender: "parameter server", "mobilenet_v1", "4 servers", "overlap off"."""
+    said = text(value)
+    if path.startswith("job.strategy") and name(path) == "strategy":
+        return said.replace("_", " ")
+    if path == "" or (_speaks_for_itself(path) and measure([value]) is None):
+        return said
+    return f"{said} {_counted(path, value)}" if _is_count(path, value) else f"{name(path)} {said}"
+
+
+def place(path: str, value: Any) -> str:
+    """Where something holds, with its preposition: "at 8 workers", "at a link latency of 10 us", "with overlap off"."""
+    if _is_count(path, value):
+        return f"at {label(path, value)}"
+    if measure([value]) is not None:
+        article = "an" if name(path)[0] in "aeiou" else "a"
+        return f"at {article} {name(path)} of {text(value)}"
+    return f"for {label(path, value)}" if _speaks_for_itself(path) else f"with {label(path, value)}"
+
+
+def _speaks_for_itself(path: str) -> bool:
+    return name(path).split(" ")[-1] in _SPEAK_FOR_THEMSELVES
+
+
+def _is_count(path: str, value: Any) -> bool:
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    return whole and name(path).endswith("s")
+
+
+def _counted(path: str, value: int) -> str:
+    return name(path)[:-1] if value == 1 else name(path)

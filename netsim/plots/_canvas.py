@@ -1,0 +1,104 @@
+"""What all figures share: the paper, the colours and the scales of their axes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+from netsim.units import show
+
+# Okabe and Ito's colours, which people with any colour vision tell apart; the yellow, too pale for lines, is left out.
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#8C6D1F", "#404040", "#A6761D")
+MARKERS = "osD^vPX*"
+COMPUTING, COMMUNICATING, WAITING = "#5B6770", "#E69F00", "#F0E442"
+IDEAL = "#8A8A8A"
+
+# Names of contenders that keep their colour from one report to the next.
+_KEPT = {"ring": 0, "parameter server": 1, "tree": 2, "binomial tree": 3}
+_STYLE = {
+    "font.size": 9.5,
+    "axes.titlesize": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#D9D9D9",
+    "grid.linewidth": 0.6,
+    "legend.frameon": False,
+    "lines.linewidth": 1.8,
+    "lines.markersize": 5.5,
+    "hatch.linewidth": 0.6,
+}
+
+
+def save(draw: Callable[[pd.DataFrame, Axes], Axes], frame: pd.DataFrame, file: Path, *, height: float = 4.0) -> None:
+    """Draws a figure of 6.4 x `height` inches into a PNG file; the same bytes for the same frame."""
+    with mpl.rc_context({**mpl.rcParamsDefault, **_STYLE}):
+        figure = Figure(figsize=(6.4, height), dpi=200, layout="constrained", facecolor="white")
+        canvas = FigureCanvasAgg(figure)
+        draw(frame, figure.add_subplot())
+        canvas.print_png(file, metadata={"Software": None})
+
+
+def looks(contenders: pd.Series) -> dict[str, tuple[str, str]]:
+    """Colour and marker of each contender: fixed for the known strategies, else by place among all contenders."""
+    dtype = contenders.dtype
+    names = list(dtype.categories) if isinstance(dtype, pd.CategoricalDtype) else list(dict.fromkeys(contenders))
+    kept = {name: _KEPT[name] for name in names if name in _KEPT}
+    free = iter([*(i for i in range(len(PALETTE)) if i not in kept.values()), *range(len(PALETTE) * 20)])
+    places = {name: kept[name] if name in kept else next(free) for name in names}
+    return {name: (PALETTE[i % len(PALETTE)], MARKERS[i % len(MARKERS)]) for name, i in places.items()}
+
+
+def lines_of(frame: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    """The rows of each contender that has any, in the contenders' order."""
+    return [(str(name), rows) for name, rows in frame.groupby("contender", observed=True, sort=True)]
+
+
+def scale(axis: Axis, values: Sequence[float], *, unit: str, label: str, log: bool, ticks: bool = False) -> None:
+    """Labels an axis with its unit, a prefix fit for the values, and ticks at plain numbers (at the values if `ticks`)."""
+    finite = np.unique([value for value in values if np.isfinite(value)])
+    factor, name = _prefix(float(np.median(finite)) if len(finite) else 1.0, unit)
+    axis.set_label_text(f"{label} ({name})" if name else label)
+    if log:
+        axis._set_axes_scale("log")
+    axis.set_major_formatter(FuncFormatter(lambda value, _: _plain(value / factor)))
+    if log:
+        axis.set_minor_locator(NullLocator())
+    if ticks and len(finite) <= 10:
+        axis.set_major_locator(FixedLocator(finite.tolist()))
+    elif log:
+        axis.set_major_locator(FixedLocator(_round_numbers(finite.min() / factor, finite.max() / factor, factor)))
+
+
+def spans_decades(values: Sequence[float], *, factor: float = 10.0) -> bool:
+    """Whether positive values are so far apart that a logarithmic axis shows them better."""
+    finite = [value for value in values if np.isfinite(value)]
+    return bool(finite) and min(finite) > 0 and max(finite) >= factor * min(finite)
+
+
+def _round_numbers(low: float, high: float, factor: float) -> list[float]:
+    decades = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
+    steps = (1, 2, 5) if np.log10(high / low) < 2.5 else (1,)
+    return [step * 10.0**decade * factor for decade in decades for step in steps]
+
+
+def _prefix(value: float, unit: str) -> tuple[float, str]:
+    """1 of the unit that people would write such a value in, and its name: 0.02 s -> (0.001, "ms")."""
+    if unit not in ("s", "B", "B/s", "flop/s"):
+        return 1.0, unit
+    number, name = show(value, unit, digits=15).split(" ")
+    return (value / float(number) if value else 1.0), name
+
+
+def _plain(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"

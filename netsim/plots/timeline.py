@@ -1,0 +1,49 @@
+"""What happens when."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.patches import Patch
+
+from netsim.plots._canvas import scale
+
+_COLOURS = {"forward": "#8DA0AE", "backward": "#44505A", "update": "#CC79A7", "reduce": "#009E73", "transfer": "#E69F00"}
+_OTHER_BUCKET = "#B45F06"
+
+
+def timeline(frame: pd.DataFrame, ax: Axes) -> Axes:
+    """One iteration: a row for each host's computing and for each direction of its link, time to the right.
+
+    Columns: row, kind ("forward", "backward", "update", "reduce", "transfer"), name, start_s, end_s. Transfers of
+    neighbouring buckets have two shades; where several share a link they lie on one another.
+    """
+    rows = list(dict.fromkeys(frame["row"]))
+    buckets = list(dict.fromkeys(frame.loc[frame["kind"] == "transfer", "name"]))
+    for (row, kind), bars in frame.groupby(["row", "kind"], sort=False):
+        place = rows.index(row)
+        wide = bars["end_s"] - bars["start_s"]
+        colours = [_colour(kind, name, buckets) for name in bars["name"]]
+        alpha = 0.75 if kind == "transfer" else 1.0
+        spans = np.column_stack([bars["start_s"], wide]).tolist()
+        ax.broken_barh(spans, (place - 0.38, 0.76), facecolors=colours, alpha=alpha, linewidth=0)
+    ax.set_yticks(range(len(rows)), [_said(row) for row in rows])
+    ax.set_ylim(len(rows) - 0.5, -0.5)
+    ax.set_ylabel("hosts and their ports")
+    ax.grid(axis="y", visible=False)
+    ax.tick_params(axis="y", length=0)
+    scale(ax.xaxis, [frame["end_s"].max()], unit="s", label="time since the iteration began", log=False)
+    ax.set_xlim(0, frame["end_s"].max() * 1.01)
+    handles = [Patch(color=colour, label=kind) for kind, colour in _COLOURS.items() if (frame["kind"] == kind).any()]
+    ax.legend(handles=handles, loc="lower left", bbox_to_anchor=(0, 1.0), ncols=5, borderaxespad=0.2, columnspacing=1.2)
+    return ax
+
+
+def _colour(kind: str, name: str, buckets: list[str]) -> str:
+    return _OTHER_BUCKET if kind == "transfer" and buckets.index(name) % 2 else _COLOURS.get(kind, "#000000")
+
+
+def _said(row: str) -> str:
+    host, _, port = row.partition(".")
+    return {"up": "out", "down": "in"}.get(port, port) if port else host

@@ -1,0 +1,298 @@
+"""Results as pandas frames, and the folder that keeps them.
+
+A frame is tidy: one row an observation, coordinates first, under the path of their key and with the value as the
+scenario file has it ("10 us"), then measured columns in SI whose names end in their unit.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from netsim.axes import Axis, contender_axis, label, text
+from netsim.errors import ScenarioError
+from netsim.trace import Trace
+
+_RECORDS = {
+    "steps": {
+        "start": "start_s",
+        "end": "end_s",
+        "compute": "compute_s",
+        "communication": "communication_s",
+        "straggler_wait": "straggler_wait_s",
+        "exposed_communication": "exposed_communication_s",
+    },
+    "spans": {"start": "start_s", "end": "end_s"},
+    "transfers": {"nbytes": "bytes", "sent": "sent_s", "start": "start_s", "end": "end_s"},
+    "links": {"rate": "rate_bytes_per_s", "nbytes": "bytes", "busy": "busy_s"},
+}
+_HOST_COLUMNS = ("host", "src", "dst", "worker")
+_OF_THE_LAST_ITERATION = ("spans", "transfers")
+
+
+def frame(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    """One row a simulated point: the coordinates under their paths, then the keys of `Trace.summary`.
+
+    A coordinate that is a table of the file becomes text: "parameter_server (servers 2)".
+    """
+    return pd.DataFrame([{key: text(v) if isinstance(v, (Mapping, list)) else v for key, v in row.items()} for row in rows])
+
+
+def trace_frames(trace: Trace) -> dict[str, pd.DataFrame]:
+    """The records of a run as frames "steps", "spans", "transfers" and "links", with hosts by name and SI units.
+
+    `links` has also `bytes_per_iteration` and `utilisation`, the share of its capacity that the run used.
+    """
+    frames = {}
+    for kind, renamed in _RECORDS.items():
+        records = pd.DataFrame(getattr(trace, kind).columns).rename(columns=renamed)
+        for column in records.columns.intersection(list(_HOST_COLUMNS)):
+            records[column] = [trace.hosts[host] for host in records[column]]
+        frames[kind] = records
+    steps, links = frames["steps"], frames["links"]
+    iterations = steps["iteration"].nunique() or 1
+    lasted = steps["end_s"].max() if len(steps) else 0.0
+    links["bytes_per_iteration"] = links["bytes"] / iterations
+    links["utilisation"] = links["bytes"] / links["rate_bytes_per_s"] / lasted if lasted else 0.0
+    return frames
+
+
+def save(
+    folder: Path | str, result: Mapping[str, Any], points: Iterable[Mapping[str, Any]], traces: Mapping[str, Trace]
+) -> None:
+    """Writes result.json and data/*.csv. `traces`: the base point's trace of each contender, by its value as text."""
+    data = Path(folder) / "data"
+    data.mkdir(parents=True, exist_ok=True)
+    (Path(folder) / "result.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    _write(data / "points.csv", frame(points))
+    by_contender = {contender: trace_frames(trace) for contender, trace in traces.items()}
+    for kind in _RECORDS:
+        parts = [_kept(kind, frames[kind]).assign(contender=contender) for contender, frames in by_contender.items()]
+        joined = pd.concat([part for part in parts if len(part)] or parts[:1] or [pd.DataFrame({"contender": []})])
+        _write(data / f"{kind}.csv", joined[["contender", *joined.columns.drop("contender")]])
+
+
+def _kept(kind: str, records: pd.DataFrame) -> pd.DataFrame:
+    if kind not in _OF_THE_LAST_ITERATION or not len(records):
+        return records
+    return records[records["iteration"] == records["iteration"].max()]
+
+
+def _write(file: Path, records: pd.DataFrame) -> None:
+    records.to_csv(file, index=False, lineterminator="\n")
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A result folder as read: what was asked, its points, and the records of each contender's base point."""
+
+    result: Mapping[str, Any]
+    scenario: str  # the base scenario as resolved, TOML; "" where the folder has none
+    points: pd.DataFrame
+    steps: pd.DataFrame
+    spans: pd.DataFrame
+    transfers: pd.DataFrame
+    links: pd.DataFrame
+
+    @cached_property
+    def axes(self) -> dict[str, Axis]:
+        """The axes that were swept, by path."""
+        return {path: Axis(path, tuple(values)) for path, values in self.result.get("axes", {}).items()}
+
+    @property
+    def contender_axis(self) -> str | None:
+        """The path whose values compete, None for a single run or a sweep over numbers alone."""
+        return contender_axis({path: axis.values for path, axis in self.axes.items()})
+
+    def series_axis(self, along: str | None) -> str | None:
+        """The axis that makes the lines of a figure along another one: the contenders', else the first other one."""
+        others = [path for path in self.axes if path != along]
+        return self.contender_axis if self.contender_axis in others else (others or [None])[0] if along else None
+
+    def base(self, path: str) -> Any:
+        """The value on an axis at which the other axes are looked at; the axis' last where the result names none."""
+        values = self.axes[path].values
+        named = self.result.get("base", {}).get(path)
+        return named if named in values else values[-1]
+
+    def at_base(self, *free: str | None) -> pd.DataFrame:
+        """The points where every axis that is not `free` has its base value, in the order of the axes."""
+        here = self.points
+        for path in self.axes:
+            if path not in free:
+                here = here[here[path].map(text) == text(self.base(path))]
+        for path in reversed([path for path in self.axes if path in free]):
+            order = {text(value): place for place, value in enumerate(self.axes[path].values)}
+            here = here.sort_values(path, key=lambda cells, order=order: cells.map(text).map(order), kind="stable")
+        return here.reset_index(drop=True)
+
+    def contenders(self, values: Sequence[Any] | pd.Series, path: str | None) -> pd.Categorical:
+        """Cells of an axis as the names that figures and tables show, in the axis' order whichever of them are there."""
+        if path is None:
+            names = list(dict.fromkeys(_run_name(value) for value in values))
+            return pd.Categorical([_run_name(value) for value in values], categories=names)
+        names = {text(value): label(path, value) for value in self.axes[path].values}
+        cells = [names.get(text(value), text(value)) for value in values]
+        return pd.Categorical(cells, categories=list(dict.fromkeys([*names.values(), *cells])))
+
+
+def _run_name(value: Any) -> str:
+    return label("job.strategy", value)
+
+
+def read(folder: Path | str) -> Saved:
+    """What `save` wrote. Raises ScenarioError for a folder that holds no results or broken ones."""
+    folder = Path(folder)
+    result = _result(folder)
+    axes = {path: {text(value): value for value in values} for path, values in result["axes"].items()}
+    records = {kind: _records(folder / "data" / f"{kind}.csv", axes) for kind in ("points", *_RECORDS)}
+    missing = [path for path in axes if path not in records["points"].columns]
+    if missing or not len(records["points"]):
+        raise ScenarioError(f"{folder / 'data' / 'points.csv'} has no points with the column {', '.join(missing) or 'strategy'}")
+    scenario = folder / "scenario.toml"
+    return Saved(result, scenario.read_text(encoding="utf-8") if scenario.is_file() else "", **records)
+
+
+def _result(folder: Path) -> dict[str, Any]:
+    file = folder / "result.json"
+    if not file.is_file():
+        raise ScenarioError(f"{folder} is not a result folder: it has no result.json. Make one with `netsim run FILE -o DIR`")
+    try:
+        result = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ScenarioError(f"{file} is not JSON: {error}") from None
+    axes = result.get("axes", {}) if isinstance(result, dict) else None
+    if not isinstance(axes, dict) or not all(isinstance(values, list) and values for values in axes.values()):
+        raise ScenarioError(f"{file} is not a result of netsim: `axes` must be a table of lists")
+    return {**result, "axes": axes}
+
+
+def _records(file: Path, axes: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
+    """A CSV file as a frame; cells of axes get back the value that the axis has, whatever they look like."""
+    if not file.is_file():
+        raise ScenarioError(f"{file} is not there; the result folder is not complete")
+    as_text = {**dict.fromkeys([*axes, *_TEXTS], str)}
+    try:
+        records = pd.read_csv(file, dtype=as_text, keep_default_na=False, na_values=[""], float_precision="round_trip")
+    except (ValueError, pd.errors.ParserError) as error:
+        raise ScenarioError(f"{file} cannot be read: {error}") from None
+    for path in axes:
+        if path in records.columns:
+            records[path] = pd.Series([_value(cell, axes[path]) for cell in records[path]], dtype=object)
+    return records
+
+
+_TEXTS = ("contender", "scenario", "strategy", "model", "bottleneck", "busiest_link", "name", "label")
+
+
+def _value(cell: str, values: Mapping[str, Any]) -> Any:
+    cell = {"True": "on", "False": "off"}.get(cell, cell)
+    if cell not in values:
+        cell = next((said for said, value in values.items() if _same_number(value, cell)), cell)
+    found = values.get(cell, cell)
+    return text(found) if isinstance(found, (Mapping, list)) else found
+
+
+def _same_number(value: Any, cell: str) -> bool:
+    try:
+        return not isinstance(value, (bool, str)) and float(cell) == value
+    except ValueError:
+        return False
+
+
+# What figures draw: first column the contender, second the axis, then SI columns
+
+
+def along(saved: Saved, path: str) -> pd.DataFrame:
+    """Speed along a numeric axis, one line a contender: samples/s and iteration time as simulated, by the closed form,
+    and, for samples/s, if every worker kept the pace of one alone (`ideal`). The axis' column ends in its SI unit."""
+    series = saved.series_axis(path)
+    rows = saved.at_base(path, series)
+    axis = saved.axes[path]
+    numbers = dict(zip(map(text, axis.values), axis.numbers or (), strict=True))
+    column = path + _SUFFIX[axis.unit]
+    drawn = pd.DataFrame({"contender": _names(saved, rows, series), column: rows[path].map(text).map(numbers)})
+    drawn["samples_per_s"] = rows["samples_per_s"]
+    drawn["ideal_samples_per_s"] = rows["samples_per_s"] / rows["scaling_efficiency"]
+    closed = pd.to_numeric(rows["closed_form_iteration_time_s"])
+    drawn["closed_form_samples_per_s"] = rows["samples_per_s"] * rows["iteration_time_s"] / closed
+    drawn["scaling_efficiency"] = rows["scaling_efficiency"]
+    drawn["iteration_time_s"] = rows["iteration_time_s"]
+    drawn["closed_form_iteration_time_s"] = closed
+    return drawn.sort_values(["contender", column], kind="stable", ignore_index=True)
+
+
+def parts(saved: Saved, path: str | None) -> pd.DataFrame:
+    """Where the time of an iteration goes, for each contender at each value of an axis: parts that sum to it."""
+    series = saved.series_axis(path) if path else saved.contender_axis
+    rows = saved.at_base(path, series)
+    drawn = pd.DataFrame({"contender": _names(saved, rows, series)})
+    drawn["group"] = [label(path, value) for value in rows[path]] if path else ""
+    for part in ("compute_time_s", "exposed_communication_s", "straggler_wait_s"):
+        drawn[part] = rows[part]
+    groups = list(dict.fromkeys(drawn["group"]))
+    return drawn.sort_values("group", key=lambda names: names.map(groups.index), kind="stable", ignore_index=True)
+
+
+def busiest_links(saved: Saved) -> pd.DataFrame:
+    """For each contender, the busiest link of each kind (workers' and servers' ports, out and in) of its base point,
+    with bytes an iteration and how many times the gradients that is. Links that carried nothing are left out."""
+    links = saved.links[saved.links["bytes"] > 0].copy()
+    links["kind"] = links["link"].str.replace(r"\d+", "", regex=True)
+    links["alike"] = links.groupby(["contender", "kind"])["link"].transform("size")
+    links = links.sort_values("bytes", ascending=False, kind="stable").drop_duplicates(["contender", "kind"])
+    rows = saved.at_base(saved.contender_axis)
+    gradients = dict(zip(_keys(saved, rows), rows["gradient_bytes"], strict=True))
+    links["of_gradients"] = links["bytes_per_iteration"] / links["contender"].map(gradients)
+    links["contender"] = _record_names(saved, links)
+    kept = ["contender", "link", "alike", "bytes_per_iteration", "of_gradients", "utilisation"]
+    return links.sort_values(["contender", "link"], kind="stable", ignore_index=True)[kept]
+
+
+def timeline(saved: Saved, contender: str, *, workers: int = 3, servers: int = 2) -> pd.DataFrame:
+    """The last iteration of a contender's base point on its first hosts and their ports, in seconds since it began.
+    `contender` as the records have it. A message is on its sender's outgoing and its receiver's incoming port."""
+    spans = saved.spans[saved.spans["contender"] == contender]
+    transfers = saved.transfers[saved.transfers["contender"] == contender]
+    if not len(spans):
+        return pd.DataFrame(columns=["row", "kind", "name", "start_s", "end_s"])
+    hosts = list(dict.fromkeys([*spans["host"], *transfers["src"], *transfers["dst"]]))
+    shown = _first(hosts, "worker", workers) + _first(hosts, "server", servers)
+    pieces = [spans.rename(columns={"host": "row", "phase": "kind"})]
+    for end, port in (("src", ".up"), ("dst", ".down")):
+        pieces.append(transfers.assign(row=transfers[end] + port, kind="transfer", name=transfers["label"]))
+    drawn = pd.concat([piece[["row", "kind", "name", "start_s", "end_s"]] for piece in pieces if len(piece)])
+    order = {name: place for place, name in enumerate(host + port for host in shown for port in ("", ".up", ".down"))}
+    drawn = drawn[drawn["row"].isin(list(order))]
+    drawn[["start_s", "end_s"]] -= spans["start_s"].min()
+    drawn["place"] = drawn["row"].map(order)
+    return drawn.sort_values(["place", "start_s"], kind="stable", ignore_index=True).drop(columns="place")
+
+
+_SUFFIX = {"": "", "s": "_s", "B": "_bytes", "B/s": "_bytes_per_s", "flop/s": "_flop_per_s"}
+
+
+def _first(hosts: Sequence[str], kind: str, count: int) -> list[str]:
+    alike = [host for host in hosts if host.startswith(kind)]
+    return sorted(alike, key=lambda host: int(host.removeprefix(kind)))[:count]
+
+
+def _names(saved: Saved, rows: pd.DataFrame, series: str | None) -> pd.Categorical:
+    return saved.contenders(rows[series or "strategy"], series)
+
+
+def _keys(saved: Saved, rows: pd.DataFrame) -> list[str]:
+    """The contenders of points as the records name them."""
+    return [text(value) for value in rows[saved.contender_axis or "strategy"]]
+
+
+def _record_names(saved: Saved, records: pd.DataFrame) -> pd.Categorical:
+    path = saved.contender_axis
+    values = {text(value): value for value in saved.axes[path].values} if path else {}
+    return saved.contenders([values.get(key, key) for key in records["contender"]], path)
