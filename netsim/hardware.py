@@ -1,10 +1,20 @@
-"""What computes and what connects, in SI numbers: a row of the presets or a table of the user's own becomes one of these."""
+"""What computes and what connects, in SI numbers: what a row of the presets or a table of a scenario becomes."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated, Literal
 
-from netsim.units import Duration, Rate
+from annotated_types import Interval
+
+from netsim.errors import ScenarioError
+from netsim.units import Duration, FlopRate, Rate, Size
+
+Precision = Literal["fp32", "tf32", "fp16", "bf16"]
+Share = Annotated[float, Interval(gt=0, le=1)]
+
+_VECTOR_WORK = frozenset({"depthwise", "elementwise"})
+_ELEMENT_BYTES: dict[str, int] = {"fp32": 4, "tf32": 4, "fp16": 2, "bf16": 2}
 
 
 @dataclass(frozen=True)
@@ -17,3 +27,91 @@ class Link:
 
     rate: Rate
     latency: Duration
+
+
+@dataclass(frozen=True, kw_only=True)
+class Peak:
+    """The fastest that a device multiplies and adds, in flop/s of each precision; None where it has no such unit."""
+
+    fp32: FlopRate | None = None
+    tf32: FlopRate | None = None
+    fp16: FlopRate | None = None
+    bf16: FlopRate | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Efficiency:
+    """The share of its peak that a device reaches, for each kind of work; and of its memory rate.
+
+    The defaults come from measurements of single kernels, never from the training rates of whole models, so that a
+    predicted rate may be compared with a published one:
+    `dense`: best bf16 matrix products reach 0.87 of the peak of an A100, 0.80 of an H100 (stas00/ml-engineering,
+    compute/accelerator/README.md @744d01e1); shapes of real layers are seldom the best, hence 0.7.
+    `convolution`, `pointwise`, `grouped`: implicit matrix products, so no better than `dense`; smaller tiles.
+    `depthwise`: K * K products an element, no reuse across channels; a share of the vector units' peak, as matrix units
+    cannot be used. The memory rate mostly bounds it first.
+    `recurrent`: one step after the other, each a thin matrix product.
+    `attention`: many small matrix products, one for each head.
+    `elementwise`: activations, normalisation, pooling, on the vector units.
+    `memory`: a streaming copy reaches 0.8 to 0.9 of the datasheet's rate.
+    """
+
+    convolution: Share = 0.6
+    pointwise: Share = 0.6
+    grouped: Share = 0.3
+    depthwise: Share = 0.25
+    dense: Share = 0.7
+    recurrent: Share = 0.4
+    attention: Share = 0.4
+    elementwise: Share = 0.5
+    memory: Share = 0.8
+
+
+@dataclass(frozen=True, kw_only=True)
+class Device:
+    """What computes: peak rates, memory, and how much of them a kind of work reaches.
+
+    `precision` is the one in which layers multiply and keep their activations. `kernel_overhead` (s) is paid by every
+    kernel that a layer launches.
+    """
+
+    name: str = "device"
+    peak: Peak
+    memory_rate: Rate
+    memory_size: Size | None = None
+    precision: Precision = "fp32"
+    efficiency: Efficiency = Efficiency()
+    kernel_overhead: Duration = 5e-6
+
+    def __post_init__(self) -> None:
+        if getattr(self.peak, self.precision) is None:
+            raise ScenarioError(
+                f"{self.name} has no {self.precision} peak; there are: {', '.join(self.precisions) or 'none'}",
+                path="precision",
+            )
+
+    @property
+    def precisions(self) -> tuple[str, ...]:
+        """The precisions that this device has a peak for."""
+        return tuple(name for name in _ELEMENT_BYTES if getattr(self.peak, name) is not None)
+
+    @property
+    def peak_rate(self) -> float:
+        """flop/s in this device's precision."""
+        rate: float = getattr(self.peak, self.precision)
+        return rate
+
+    @property
+    def vector_rate(self) -> float:
+        """flop/s of work that is no matrix product: the fp32 peak, or the only one that is known."""
+        return self.peak.fp32 or self.peak_rate
+
+    def rate(self, work: str) -> float:
+        """flop/s that this device reaches on a kind of work, an entry of its `efficiency`."""
+        share: float = getattr(self.efficiency, work)
+        return share * (self.vector_rate if work in _VECTOR_WORK else self.peak_rate)
+
+    @property
+    def element_bytes(self) -> int:
+        """Bytes of one activation in this device's precision."""
+        return _ELEMENT_BYTES[self.precision]

@@ -99,8 +99,61 @@ class Trace:
     links: Columns[LinkUse]
     spans: Columns[Span]
     transfers: Columns[Transfer]
-    facts: dict[str, Any] = field(default_factory=dict)  # what `summary` needs beside the records
+    facts: dict[str, Any] = field(default_factory=dict)  # what the summary needs beside the records
 
     def summary(self) -> dict[str, Any]:
-        """The figures of `netsim run --json`, in SI units."""
-        raise NotImplementedError
+        """The figures of `netsim run --json`, in SI units; times are means over workers and iterations.
+
+        `bottleneck` is what takes longest in an iteration: "compute", "stragglers", "latency" of messages, or
+        "link NAME", the busiest, for the time that messages spend on getting their bytes through.
+        """
+        facts, steps, iterations = self.facts, self.steps, self.facts["iterations"]
+        ends = steps["end"].reshape(iterations, -1).max(axis=1)
+        lengths = np.diff(ends, prepend=0.0)
+        iteration = float(ends[-1]) / iterations
+        compute, communication, wait, exposed = (
+            float(steps[part].mean()) for part in ("compute", "communication", "straggler_wait", "exposed_communication")
+        )
+        rate = facts["batch"] * facts["workers"] / iteration if iteration else None
+        alone = sum(facts["batch"] / seconds for seconds in facts["computing_s"] if seconds)
+        busiest: LinkUse | None = facts["busiest_link"]
+        load = busiest.nbytes / busiest.rate / iterations if busiest else 0.0
+        return {
+            "scenario": facts["name"],
+            "engine": self.engine,
+            "seed": facts["seed"],
+            "strategy": facts["strategy"],
+            "model": facts["model"],
+            "workers": facts["workers"],
+            "batch": facts["batch"],
+            "iterations": iterations,
+            "iteration_time_s": iteration,
+            "iteration_time_p50_s": float(np.percentile(lengths, 50)),
+            "iteration_time_p95_s": float(np.percentile(lengths, 95)),
+            "compute_time_s": compute,
+            "communication_time_s": communication,
+            "exposed_communication_s": exposed,
+            "straggler_wait_s": wait,
+            "samples_per_s": rate,
+            "scaling_efficiency": rate / alone if rate and alone else None,
+            "single_worker_iteration_time_s": facts["computing_s"][0],
+            "gradient_bytes": facts["gradient_bytes"],
+            "buckets": facts["buckets"],
+            "messages_per_iteration": facts["messages"] / iterations,
+            "wire_bytes_per_iteration": facts["wire_bytes"] / iterations,
+            "busiest_link": busiest.link if busiest else None,
+            "busiest_link_bytes_per_iteration": busiest.nbytes / iterations if busiest else 0.0,
+            "busiest_link_rate_bytes_per_s": busiest.rate if busiest else None,
+            "busiest_link_utilisation": load / iteration if iteration else 0.0,
+            "bottleneck": self._bottleneck(compute, communication, wait, load),
+            "closed_form_iteration_time_s": facts["closed_form_s"],
+            "lower_bound_iteration_time_s": facts["lower_bound_s"],
+        }
+
+    def _bottleneck(self, compute: float, communication: float, wait: float, load: float) -> str:
+        busiest: LinkUse | None = self.facts["busiest_link"]
+        latency = self.facts["latency_share"] * communication
+        parts = {"compute": compute, "stragglers": wait, "latency": latency}
+        if busiest:
+            parts[f"link {busiest.link}"] = max(load, communication - latency - wait)
+        return max(parts, key=lambda part: parts[part])

@@ -1,0 +1,1 @@
+"""The engines: the only room where SimPy lives."""

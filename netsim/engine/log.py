@@ -1,0 +1,89 @@
+"""What is noted down while a run goes on."""
+
+from __future__ import annotations
+
+from itertools import accumulate
+
+import numpy as np
+
+from netsim.engine.network import Message
+from netsim.engine.plan import Plan
+from netsim.trace import Columns, Span, Transfer, WorkerStep
+from netsim.training.step import Computing
+
+
+class Log:
+    """Times of every step, and spans and transfers of the iterations that are to be recorded."""
+
+    def __init__(self, plan: Plan, detail: str) -> None:
+        self._plan = plan
+        last = plan.scenario.iterations - 1
+        self._recorded = {"summary": range(0), "last": range(last, last + 1), "full": range(last + 1)}[detail]
+        shape = plan.workers, plan.scenario.iterations
+        self._start, self._computed, self._end, self._compute, self._exchanging = (np.zeros(shape) for _ in range(5))
+        self.spans: list[Span] = []
+        self.transfers: list[Transfer] = []
+
+    def computed(self, worker: int, iteration: int, start: float, now: float, computing: Computing) -> None:
+        """A worker has ended its backward pass; from the start of the step it computed without a pause."""
+        self._start[worker, iteration], self._computed[worker, iteration] = start, now
+        self._compute[worker, iteration] = computing.total
+        if iteration in self._recorded:
+            names, backward = self._plan.layers, computing.backward[::-1]
+            half = start + sum(computing.forward)
+            self._lay_out(worker, "forward", names, iteration, start, computing.forward)
+            self._lay_out(worker, "backward", names[::-1], iteration, half, backward)
+
+    def exchanged(self, worker: int, iteration: int, times: list[tuple[float, float]]) -> None:
+        """All buckets are in; `times` has from when to when each was on its way for this worker."""
+        until = total = 0.0
+        for begin, end in sorted(times):
+            total += max(0.0, end - max(begin, until))
+            until = max(until, end)
+        self._exchanging[worker, iteration] = total
+
+    def ended(self, worker: int, iteration: int, now: float, update: float) -> None:
+        """The worker's step is over, the update done."""
+        self._end[worker, iteration] = now
+        if iteration in self._recorded and update > 0:
+            self.spans.append(Span(worker, "update", "optimiser", iteration, now - update, now))
+
+    def added(self, host: int, iteration: int, name: str, start: float, end: float) -> None:
+        """A host has added what it received to its own."""
+        if iteration in self._recorded and end > start:
+            self.spans.append(Span(host, "reduce", name, iteration, start, end))
+
+    def delivered(self, message: Message) -> None:
+        """A message has arrived; its label is (iteration, bucket)."""
+        iteration, bucket = message.label
+        if iteration in self._recorded:
+            name, now = self._plan.buckets[bucket].name, message.env.now
+            times = message.sent, message.start, now
+            self.transfers.append(Transfer(message.src, message.dst, message.nbytes, name, iteration, *times))
+
+    def steps(self) -> Columns[WorkerStep]:
+        """Each worker's steps with what they were made of."""
+        slowest = self._computed.max(axis=0)
+        update = self._compute - (self._computed - self._start)
+        waited = np.clip(np.minimum(slowest, self._end - update) - self._computed, 0.0, None)
+        exposed = np.clip(self._end - self._start - self._compute - waited, 0.0, None)
+        parts = self._start, self._end, self._compute, self._exchanging, waited, exposed
+        workers, iterations = self._start.shape
+        return Columns(
+            WorkerStep,
+            [
+                WorkerStep(iteration, worker, *(float(part[worker, iteration]) for part in parts))
+                for iteration in range(iterations)
+                for worker in range(workers)
+            ],
+        )
+
+    def _lay_out(
+        self, host: int, phase: str, names: tuple[str, ...], iteration: int, start: float, lasts: tuple[float, ...]
+    ) -> None:
+        ends = list(accumulate(lasts, initial=start))
+        self.spans += [
+            Span(host, phase, name, iteration, begin, end)
+            for name, begin, end in zip(names, ends, ends[1:], strict=False)
+            if end > begin
+        ]

@@ -1,0 +1,134 @@
+"""From a scenario to what an engine plays: hosts and their network, what each worker computes, buckets, and bounds."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from netsim.collectives.rounds import Collective, count_messages
+from netsim.errors import ScenarioError
+from netsim.hardware import Link
+from netsim.roofline import step_times
+from netsim.scenario import Scenario
+from netsim.topologies.base import Host, Topology
+from netsim.training.buckets import Bucket, gather
+from netsim.training.step import Computing, ideal_all_reduces, jitter, lower_bound, ready_times
+from netsim.training.parameter_server import ParameterServer
+from netsim.units import show
+
+# What one message of a schedule and one kept record cost in the SimPy engine, by measurement (bytes).
+_MESSAGE_BYTES, _RECORD_BYTES, _WORKER_BYTES = 600, 250, 20_000
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What an engine needs to know of a scenario; workers and servers are numbered in one row, workers first."""
+
+    scenario: Scenario
+    computing: tuple[Computing, ...]  # of each worker, its slow-down included
+    links: tuple[Link, ...]  # of each host
+    hosts: tuple[str, ...]
+    buckets: tuple[Bucket, ...]  # nothing to exchange for one worker
+    layers: tuple[str, ...]
+    gradient_bytes: tuple[float, ...]  # of each layer
+
+    @property
+    def workers(self) -> int:
+        return len(self.computing)
+
+    @property
+    def strategy(self) -> Collective:
+        strategy: Collective = self.scenario.job.strategy
+        return strategy
+
+    @cached_property
+    def topology(self) -> Topology:
+        hosts = [Host(name, link) for name, link in zip(self.hosts, self.links, strict=True)]
+        topology: Topology = self.scenario.cluster.topology(hosts)
+        return topology
+
+    @cached_property
+    def factors(self) -> npt.NDArray[np.float64]:
+        """What noise multiplies each worker's computing time with: [worker, iteration]."""
+        scenario = self.scenario
+        return jitter(scenario.seed, self.workers, scenario.iterations, scenario.noise.jitter)
+
+    def messages_per_iteration(self, enough: float = float("inf")) -> int:
+        """Messages of all buckets; counting stops beyond `enough`."""
+        a_lane = count_messages(self.strategy, self.workers, enough=enough)
+        return sum(a_lane * self.strategy.lanes(bucket.nbytes) for bucket in self.buckets)
+
+    @cached_property
+    def closed_form(self) -> float | None:
+        """The step's length (s) in closed form, for equal workers on one stream without noise; else None."""
+        scenario = self.scenario
+        if len(set(self.computing)) > 1 or len(set(self.links)) > 1 or scenario.noise.jitter or scenario.job.streams > 1:
+            return None
+        computing, (sizes, ready) = self.computing[0], self._sizes_and_ready(self.computing[0])
+        arguments = self.workers, sizes, ready, self.links[0], scenario.cluster.reduction_rate
+        if isinstance(self.strategy, ParameterServer):
+            exchanged = self.strategy.ideal_exchange(*arguments)
+        else:
+            exchanged = ideal_all_reduces(self.strategy, *arguments)
+        if exchanged is None:
+            return None
+        return max(exchanged, computing.total - computing.update) + computing.update
+
+    @cached_property
+    def lower_bound(self) -> float:
+        """No step without noise is shorter (s), however it is scheduled."""
+        fastest = Link(rate=max(k.rate for k in self.links), latency=min(k.latency for k in self.links))
+        return max(
+            lower_bound(self.strategy, self.workers, *self._sizes_and_ready(each), each, fastest)
+            for each in dict.fromkeys(self.computing)
+        )
+
+    def _sizes_and_ready(self, computing: Computing) -> tuple[list[float], tuple[float, ...]]:
+        ready = ready_times(computing, self.buckets, overlap=self.scenario.job.overlap)
+        return [bucket.nbytes for bucket in self.buckets], ready
+
+
+def plan(scenario: Scenario) -> Plan:
+    """The plan of a scenario; ScenarioError where its parts do not go together."""
+    cluster, job = scenario.cluster, scenario.job
+    computing: list[Computing] = []
+    links: list[Link] = []
+    for group in cluster.groups:
+        times = step_times(job.model, job.batch, group.device)
+        computing += [Computing(times.forward, times.backward, times.update).slowed(group.slowdown)] * group.count
+        links += [group.link] * group.count
+    workers = len(computing)
+    try:
+        servers = job.strategy.helpers(workers)
+    except ValueError as error:
+        raise ScenarioError(str(error), path="job.strategy.servers") from None
+    links += [cluster.server_link or links[0]] * servers
+    hosts = [f"worker{i}" for i in range(workers)] + [f"server{i}" for i in range(servers)]
+    names = tuple(layer.name for layer in job.model.layers)
+    nbytes = tuple(float(layer.gradient_bytes) for layer in job.model.layers)
+    buckets = gather(nbytes, names, job.bucket) if workers > 1 else ()
+    return Plan(scenario, tuple(computing), tuple(links), tuple(hosts), buckets, names, nbytes)
+
+
+def refuse_if_too_large(messages_at_once: float, records: float, workers: int, *, path: str) -> None:
+    """ScenarioError with an estimate where a run would need more than half of this machine's memory."""
+    needed = messages_at_once * _MESSAGE_BYTES + records * _RECORD_BYTES + workers * _WORKER_BYTES
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if needed > memory / 2:
+        more = "more than " if messages_at_once == float("inf") else "about "
+        raise ScenarioError(
+            f"{workers} workers would need {more}{show(needed, 'B', digits=2)} of memory for messages in flight; this "
+            f"machine has {show(memory, 'B', digits=2)}. Fewer workers, or fewer slices, would do",
+            path=path,
+        )
+
+
+def memory_limit_messages() -> float:
+    """More messages than this at once are refused on this machine."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2 / _MESSAGE_BYTES
+
+

@@ -1,0 +1,187 @@
+"""simulate and collective: choose the engine, play, and gather what was found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import simpy
+
+from netsim import families
+from netsim.collectives.rounds import Collective, count_messages
+from netsim.engine import des
+from netsim.engine.network import SHARING, Network
+from netsim.engine.plan import Plan, memory_limit_messages, plan, refuse_if_too_large
+from netsim.engine.play import Adder, Play, Steps
+from netsim.errors import RunError, ScenarioError, did_you_mean
+from netsim.hardware import Link
+from netsim.scenario import Scenario
+from netsim.topologies.base import Host
+from netsim.trace import Columns, LinkUse, Span, Trace, Transfer
+
+ENGINES = ("auto", "simpy")
+
+
+def simulate(
+    scenario: Scenario,
+    *,
+    engine: str = "auto",
+    detail: str = "full",
+    progress: Callable[[int], None] | None = None,
+) -> Trace:
+    """Play a scenario and return its trace.
+
+    detail: "full" records the spans and transfers of all iterations, "last" those of the last one, "summary" none.
+    progress: called with the number of each iteration that has ended.
+    Raises ScenarioError for parts that do not go together or need more memory than there is, RunError for a deadlock.
+    """
+    engine = _chosen(engine)
+    the_plan = plan(scenario)
+    _refuse_if_too_large(the_plan, detail)
+    log, network = des.train(the_plan, detail, progress)
+    return Trace(
+        scenario=scenario,
+        engine=engine,
+        hosts=the_plan.hosts,
+        steps=log.steps(),
+        links=network.use(),
+        spans=Columns(Span, log.spans),
+        transfers=Columns(Transfer, log.transfers),
+        facts=_facts(the_plan, network),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class CollectiveResult:
+    """One collective on one network; times in s, from all ranks' being ready to the last one's holding the sum."""
+
+    kind: str
+    ranks: int
+    size_bytes: float
+    rate_bytes_per_s: float
+    latency_s: float
+    topology: str
+    sharing: str
+    engine: str
+    time_s: float
+    ideal_time_s: float | None
+    lower_bound_s: float
+    messages: int
+    wire_bytes: float
+    busiest_link: str | None
+    busiest_link_bytes: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """The keys of `netsim collective --json`."""
+        return asdict(self)
+
+
+def collective(
+    kind: Collective,
+    *,
+    ranks: int,
+    size: float,
+    rate: float,
+    latency: float,
+    topology: Any = None,
+    sharing: str = "fair",
+    reduction_rate: float | None = None,
+    engine: str = "auto",
+) -> CollectiveResult:
+    """Play one collective on hosts with equal links (SI units), all ranks ready at once.
+
+    topology: a function from hosts to a Topology, by default the star. ScenarioError where kind and ranks do not fit.
+    """
+    engine = _chosen(engine)
+    if sharing not in SHARING:
+        raise ScenarioError(f"no sharing {sharing!r}.{did_you_mean(sharing, SHARING)}", path="sharing")
+    try:
+        helpers = kind.helpers(ranks)
+    except ValueError as error:
+        raise ScenarioError(str(error), path="servers") from None
+    at_once = count_messages(kind, ranks, enough=memory_limit_messages()) * kind.lanes(size)
+    refuse_if_too_large(at_once, 0, ranks, path="ranks")
+    link = Link(rate=rate, latency=latency)
+    hosts = [Host(f"rank{i}", link) for i in range(ranks)] + [Host(f"server{i}", link) for i in range(helpers)]
+    build = topology or families.FAMILIES["topologies"].build("star")
+    time, network = _play(kind, ranks, size, SHARING[sharing](simpy.Environment(), build(hosts), None), reduction_rate)
+    busiest = busiest_link(network.use())
+    return CollectiveResult(
+        kind=families.kind_of(kind),
+        ranks=ranks,
+        size_bytes=size,
+        rate_bytes_per_s=rate,
+        latency_s=latency,
+        topology=families.kind_of(build),
+        sharing=sharing,
+        engine=engine,
+        time_s=time,
+        ideal_time_s=kind.ideal_time(ranks, size, link, reduction_rate),
+        lower_bound_s=kind.lower_bound(ranks, size, link),
+        messages=network.messages,
+        wire_bytes=whole(network.nbytes),
+        busiest_link=busiest.link if busiest else None,
+        busiest_link_bytes=whole(busiest.nbytes) if busiest else 0.0,
+    )
+
+
+def _play(
+    kind: Collective, ranks: int, size: float, network: Network, reduction_rate: float | None
+) -> tuple[float, Network]:
+    steps = Steps(kind, ranks)
+    adders = [Adder(network.env, reduction_rate) for _ in range(steps.hosts)]
+    play = Play(network, adders, steps, lanes=kind.lanes(size), nbytes=size, stream=0, label=None)
+    done = [play.join(host) for host in range(steps.hosts)]
+    network.env.run()
+    if not all(event.triggered for event in done):
+        raise RunError(f"nothing can move any more at {network.env.now:g} s, and the collective is not done")
+    return float(network.env.now), network
+
+
+def busiest_link(links: Columns[LinkUse]) -> LinkUse | None:
+    """The link that would take longest for what it carried; the first of them where several would; None for no bytes."""
+    used = [use for use in links if use.messages]
+    return max(used, key=lambda use: use.nbytes / use.rate, default=None)
+
+
+def whole(nbytes: float) -> float:
+    """Bytes without the dust of summing fractions: the nearest whole number where it is that but for rounding."""
+    nearest = round(nbytes)
+    return nearest if abs(nbytes - nearest) <= 1e-9 * max(1.0, nearest) else nbytes
+
+
+def _chosen(engine: str) -> str:
+    if engine not in ENGINES:
+        raise ScenarioError(f"no engine {engine!r}.{did_you_mean(engine, ENGINES)}", path="engine")
+    return "simpy"
+
+
+def _refuse_if_too_large(the_plan: Plan, detail: str) -> None:
+    messages = the_plan.messages_per_iteration(enough=memory_limit_messages())
+    kept = {"summary": 0, "last": 1, "full": the_plan.scenario.iterations}[detail]
+    records = (messages + 2 * the_plan.workers * len(the_plan.layers)) * kept
+    refuse_if_too_large(messages, records, the_plan.workers, path="cluster.workers")
+
+
+def _facts(the_plan: Plan, network: Network) -> dict[str, Any]:
+    """What the summary needs beside the records."""
+    scenario, busiest = the_plan.scenario, busiest_link(network.use())
+    return {
+        "strategy": families.kind_of(the_plan.strategy),
+        "model": scenario.job.model.kind,
+        "workers": the_plan.workers,
+        "batch": scenario.job.batch,
+        "iterations": scenario.iterations,
+        "seed": scenario.seed,
+        "name": scenario.name,
+        "gradient_bytes": whole(sum(the_plan.gradient_bytes)),
+        "buckets": len(the_plan.buckets),
+        "computing_s": [computing.total for computing in the_plan.computing],
+        "wire_bytes": whole(network.nbytes),
+        "messages": network.messages,
+        "latency_share": network.latency_sum / network.duration_sum if network.duration_sum else 0.0,
+        "busiest_link": busiest,
+        "closed_form_s": the_plan.closed_form,
+        "lower_bound_s": the_plan.lower_bound,
+    }

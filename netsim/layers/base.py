@@ -1,0 +1,184 @@
+"""What every layer says about itself: parameters, multiply-accumulates, elementwise work and the data it touches.
+
+All counts are for one sample and one forward pass; the batch is not in them. A shape has no batch axis:
+(channels, height, width) of an image, (channels, length) of a signal, (steps, features) of a sequence, (steps,) of
+tokens, (features,) of a vector.
+"""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from functools import cache
+from math import prod
+from typing import Annotated, Any, get_type_hints
+
+from annotated_types import Interval
+
+from netsim.errors import Problem, ScenarioError
+
+Count = Annotated[int, Interval(ge=1, le=2**31)]
+Margin = Annotated[int, Interval(ge=0, le=2**31)]
+Shape = tuple[Count, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layer(ABC):
+    """One layer of a network. A subclass gives `output_shape`, and `params`, `macs`, ... where they are not nothing."""
+
+    input_shape: Shape
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        problems = list(_out_of_bounds(self))
+        if not problems:
+            problems = self.problems()
+        if problems:
+            raise ScenarioError(problems)
+
+    def problems(self) -> list[Problem]:
+        """What is wrong with the fields together; by default an output that has vanished."""
+        if min(self.output_shape, default=1) < 1:
+            what = f"{self.kind} turns {self.input_shape} into {self.output_shape}, which is empty"
+            return [Problem("input_shape", what)]
+        return []
+
+    @property
+    def kind(self) -> str:
+        """The layer's name in its family: "batch_normalisation" of a BatchNormalisation."""
+        return kind_name(type(self).__name__)
+
+    @property
+    @abstractmethod
+    def output_shape(self) -> tuple[int, ...]:
+        """Shape of what one sample becomes."""
+
+    @property
+    def params(self) -> int:
+        """Trained numbers."""
+        return 0
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates; each is 2 flop."""
+        return 0
+
+    @property
+    def elementwise(self) -> int:
+        """flop that are no multiply-accumulates of a matrix product: activations, normalisation, pooling, gates."""
+        return 0
+
+    @property
+    def work(self) -> str:
+        """The entry of a device's `efficiency` that fits this layer's multiply-accumulates."""
+        return "elementwise"
+
+    @property
+    def kernels(self) -> int:
+        """Kernels that one forward pass launches."""
+        return 1
+
+    @property
+    def input_gradients(self) -> int:
+        """Times the work of a forward pass that the gradient of the input costs."""
+        return 1
+
+    @property
+    def weight_gradients(self) -> int:
+        """Times the work of a forward pass that the gradient of the parameters costs."""
+        return 1 if self.params else 0
+
+    @property
+    def input_elements(self) -> int:
+        """Elements read."""
+        return prod(self.input_shape)
+
+    @property
+    def output_elements(self) -> int:
+        """Elements written."""
+        return prod(self.output_shape)
+
+    @property
+    def params_read(self) -> int:
+        """Parameters that a forward pass reads, once for the whole batch; an embedding reads a few rows only."""
+        return self.params
+
+    @property
+    def parts(self) -> tuple[Layer, ...]:
+        """The layers that this one is made of, where it is a composition; else itself."""
+        return (self,)
+
+    @property
+    def gradient_bytes(self) -> int:
+        """Bytes of this layer's gradient in fp32."""
+        return 4 * self.params
+
+
+@dataclass(frozen=True, kw_only=True)
+class Composite(Layer):
+    """A layer that is a chain of others: its counts are their sums."""
+
+    @property
+    @abstractmethod
+    def parts(self) -> tuple[Layer, ...]:
+        """The layers of the chain, in order."""
+
+    @property
+    def output_shape(self) -> tuple[int, ...]:
+        return self.parts[-1].output_shape
+
+    @property
+    def params(self) -> int:
+        return sum(part.params for part in self.parts)
+
+    @property
+    def macs(self) -> int:
+        return sum(part.macs for part in self.parts)
+
+    @property
+    def elementwise(self) -> int:
+        return sum(part.elementwise for part in self.parts)
+
+    @property
+    def kernels(self) -> int:
+        return sum(part.kernels for part in self.parts)
+
+
+def kind_name(class_name: str) -> str:
+    """The snake_case of a class name: "lightrnn_softmax" of "LightrnnSoftmax".
+
+    >>> kind_name("DepthwiseSeparableConvolution")
+    'depthwise_separable_convolution'
+    """
+    return re.sub(r"(?<=[a-z])(?=[A-Z0-9])", "_", class_name).lower()
+
+
+@cache
+def _intervals(cls: type) -> dict[str, Interval]:
+    """Field -> the bounds that its annotation gives to it, or to its elements."""
+    found: dict[str, Interval] = {}
+    for field, hint in get_type_hints(cls, include_extras=True).items():
+        for part in (hint, *getattr(hint, "__args__", ())):
+            for mark in getattr(part, "__metadata__", ()):
+                if isinstance(mark, Interval):
+                    found[field] = mark
+    return found
+
+
+def _out_of_bounds(layer: Layer) -> list[Problem]:
+    return [
+        Problem(field, f"{getattr(layer, field)!r} is not from {interval.ge} to {interval.le}")
+        for field, interval in _intervals(type(layer)).items()
+        if not _within(getattr(layer, field), interval)
+    ]
+
+
+def _within(value: Any, interval: Interval) -> bool:
+    if value is None:
+        return True
+    if isinstance(value, tuple):
+        return all(_within(element, interval) for element in value)
+    low: Any = interval.ge
+    high: Any = interval.le
+    return bool(low <= value <= high)

@@ -1,0 +1,78 @@
+"""A model as the simulator sees it: its layers, in the order of the forward pass."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from netsim.errors import Problem, ScenarioError
+from netsim.layers.base import Layer
+
+
+@dataclass(frozen=True)
+class Model:
+    """A network: its name in the family of models, the options that it was made with, and its layers."""
+
+    kind: str
+    options: Mapping[str, Any]
+    layers: tuple[Layer, ...]
+
+    def __post_init__(self) -> None:
+        if not self.layers:
+            raise ScenarioError([Problem("layers", f"{self.kind} has no layers")])
+        repeated = [name for name, times in Counter(layer.name for layer in self.layers).items() if times > 1]
+        if repeated:
+            raise ScenarioError([Problem("layers", f"several layers are named {name!r}") for name in repeated])
+
+    @property
+    def params(self) -> int:
+        """Trained numbers."""
+        return sum(layer.params for layer in self.layers)
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of one sample's forward pass; each is 2 flop."""
+        return sum(layer.macs for layer in self.layers)
+
+    @property
+    def training_macs(self) -> int:
+        """Multiply-accumulates of one sample's forward and backward pass: three times the forward, less the first
+        layer's input gradient, which nobody needs."""
+        return 3 * self.macs - self.layers[0].macs
+
+    @property
+    def gradient_bytes(self) -> int:
+        """Bytes of the gradient in fp32, 4 a parameter."""
+        return sum(layer.gradient_bytes for layer in self.layers)
+
+
+class Stack:
+    """Layers put one on the other while a model is written down: each takes the output shape of the one before.
+
+    >>> from netsim.layers.dense import Dense
+    >>> stack = Stack((784,))
+    >>> stack.add(Dense, "hidden", units=300)
+    (300,)
+    >>> stack.add(Dense, "output", units=10)
+    (10,)
+    >>> sum(layer.params for layer in stack.layers)
+    238510
+    """
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self.shape = shape
+        self._layers: list[Layer] = []
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """All that was added, in order."""
+        return tuple(self._layers)
+
+    def add(self, layer: type[Layer], name: str, /, **fields: Any) -> tuple[int, ...]:
+        """Puts a layer on top, and gives the shape that it makes of the one before."""
+        built = layer(input_shape=self.shape, name=name, **fields)
+        self._layers.append(built)
+        self.shape = built.output_shape
+        return self.shape

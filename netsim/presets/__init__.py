@@ -1,0 +1,64 @@
+"""Devices and links by name: one row of a CSV file each, as their documents give them, with the source."""
+
+from __future__ import annotations
+
+import csv
+from functools import cache
+from importlib.resources import files
+from typing import Literal
+
+from netsim.errors import ScenarioError, did_you_mean
+from netsim.hardware import Device, Link, Peak
+from netsim.units import parse
+
+Table = Literal["devices", "links"]
+
+
+def rows(table: Table) -> list[dict[str, str]]:
+    """The rows of a table as they are written, "15.7 Tflop/s" and all, with `source` and `note`."""
+    return [dict(row) for row in _read(table)]
+
+
+def names(table: Table) -> list[str]:
+    """The names that `device` or `link` takes, in the order of the file."""
+    return [row["name"] for row in _read(table)]
+
+
+def device(name: str) -> Device:
+    """The device of that name, in the highest precision that it has a peak for: fp32, else bf16.
+
+    >>> device("v100").peak_rate
+    15700000000000.0
+    """
+    row = _row("devices", name)
+    peak = Peak(**{key: parse(row[key], "flop/s") for key in ("fp32", "tf32", "fp16", "bf16") if row[key]})
+    return Device(
+        name=name,
+        peak=peak,
+        memory_rate=parse(row["memory_rate"], "B/s"),
+        memory_size=parse(row["memory_size"], "B") if row["memory_size"] else None,
+        precision="fp32" if peak.fp32 else "bf16",
+    )
+
+
+def link(name: str) -> Link:
+    """The link of that name.
+
+    >>> link("10gbe")
+    Link(rate=1250000000.0, latency=2e-05)
+    """
+    row = _row("links", name)
+    return Link(rate=parse(row["rate"], "B/s"), latency=parse(row["latency"], "s"))
+
+
+@cache
+def _read(table: Table) -> tuple[dict[str, str], ...]:
+    with (files("netsim.presets") / f"{table}.csv").open(encoding="utf-8") as file:
+        return tuple(csv.DictReader(file))
+
+
+def _row(table: Table, name: str) -> dict[str, str]:
+    for row in _read(table):
+        if row["name"] == name:
+            return row
+    raise ScenarioError(f"no {table[:-1]} {name!r}.{did_you_mean(name, names(table))}")

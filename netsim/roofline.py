@@ -1,0 +1,105 @@
+"""How long a layer takes on a device: a roofline (Williams et al. 2009) with an efficiency for each kind of work.
+
+forward = max(2 MACs batch / (peak efficiency) + elementwise batch / (vector peak efficiency),
+              bytes touched / (memory rate efficiency)) + kernels * overhead
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from netsim.hardware import Device
+from netsim.layers.base import Layer
+from netsim.models.base import Model
+
+Bound = Literal["compute", "memory", "overhead"]
+
+_FLOP_A_MAC = 2
+_PARAM_BYTES = 4
+# SGD with momentum reads parameter, gradient and momentum, and writes parameter and momentum, all in fp32.
+_UPDATE_PASSES = 5
+
+
+@dataclass(frozen=True)
+class LayerTime:
+    """Seconds of one layer for a whole batch, and what holds its forward pass back most."""
+
+    forward: float
+    backward: float
+    bound: Bound
+
+
+@dataclass(frozen=True)
+class StepTimes:
+    """Seconds of a model for a whole batch: of each layer, in forward order, and of the optimiser's step."""
+
+    forward: tuple[float, ...]
+    backward: tuple[float, ...]
+    update: float
+
+    @property
+    def total(self) -> float:
+        """Seconds of one step of one worker that has nobody to exchange gradients with."""
+        return sum(self.forward) + sum(self.backward) + self.update
+
+
+@dataclass(frozen=True)
+class _Legs:
+    compute: float
+    memory: float
+    overhead: float
+
+    @property
+    def total(self) -> float:
+        return max(self.compute, self.memory) + self.overhead
+
+    @property
+    def bound(self) -> Bound:
+        if self.overhead > max(self.compute, self.memory):
+            return "overhead"
+        return "compute" if self.compute >= self.memory else "memory"
+
+
+def layer_time(layer: Layer, batch: int, device: Device, *, first: bool = False) -> LayerTime:
+    """Seconds of a layer, forward and backward. The `first` layer of a model has no input gradient to compute.
+
+    Backward: the gradient of the input and that of the weights each cost one forward. A layer that is a composition
+    takes the sum of its parts.
+    """
+    legs = [_legs(part, batch, device) for part in layer.parts]
+    passes = [
+        part.weight_gradients + (0 if first and index == 0 else part.input_gradients)
+        for index, part in enumerate(layer.parts)
+    ]
+    return LayerTime(
+        forward=sum(leg.total for leg in legs),
+        backward=sum(times * leg.total for times, leg in zip(passes, legs, strict=True)),
+        bound=max(legs, key=lambda leg: leg.total).bound,
+    )
+
+
+def step_times(model: Model, batch: int, device: Device) -> StepTimes:
+    """Seconds of each layer of a model, forward and backward, and of the update of all parameters."""
+    times = [layer_time(layer, batch, device, first=index == 0) for index, layer in enumerate(model.layers)]
+    return StepTimes(
+        forward=tuple(time.forward for time in times),
+        backward=tuple(time.backward for time in times),
+        update=_UPDATE_PASSES * _PARAM_BYTES * model.params / (device.memory_rate * device.efficiency.memory),
+    )
+
+
+def bytes_touched(layer: Layer, batch: int, device: Device) -> float:
+    """Bytes that a forward pass reads and writes: activations in and out for every sample, weights once."""
+    activations = batch * (layer.input_elements + layer.output_elements)
+    return (activations + layer.params_read) * device.element_bytes
+
+
+def _legs(layer: Layer, batch: int, device: Device) -> _Legs:
+    products = _FLOP_A_MAC * layer.macs * batch / device.rate(layer.work)
+    rest = layer.elementwise * batch / device.rate("elementwise")
+    return _Legs(
+        compute=products + rest,
+        memory=bytes_touched(layer, batch, device) / (device.memory_rate * device.efficiency.memory),
+        overhead=layer.kernels * device.kernel_overhead,
+    )

@@ -1,0 +1,1 @@
+"""Topologies: from the hosts to a graph of links with routes. One file a kind."""

@@ -1,0 +1,101 @@
+"""The time of a layer: the roofline's two legs, the overhead, the backward pass."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from netsim import presets
+from netsim.hardware import Device, Efficiency, Peak
+from netsim.layers.convolution import Convolution, DepthwiseSeparableConvolution
+from netsim.layers.dense import Dense
+from netsim.layers.elementwise import Activation
+from netsim.layers.embedding import Embedding
+from netsim.models.mobilenet_v1 import mobilenet_v1
+from netsim.roofline import layer_time, step_times
+
+PLAIN = Device(
+    name="plain",
+    peak=Peak(fp32=1e12, fp16=4e12),
+    memory_rate=1e11,
+    efficiency=Efficiency(dense=0.5, elementwise=1.0, memory=1.0),
+    kernel_overhead=0.0,
+)
+SQUARE = Dense(input_shape=(1000,), units=1000, bias=False)
+
+
+def test_a_large_matrix_product_takes_its_flop_over_the_share_of_the_peak() -> None:
+    batch = 4096
+    time = layer_time(SQUARE, batch, PLAIN)
+    assert time.bound == "compute"
+    assert time.forward == pytest.approx(2 * SQUARE.macs * batch / (1e12 * 0.5))
+
+
+def test_a_matrix_product_for_one_sample_takes_the_reading_of_its_weights() -> None:
+    time = layer_time(SQUARE, 1, PLAIN)
+    assert time.bound == "memory"
+    assert time.forward == pytest.approx((1_000_000 + 1000 + 1000) * 4 / 1e11)
+
+
+def test_the_overhead_is_paid_once_a_kernel() -> None:
+    slow_start = replace(PLAIN, kernel_overhead=1.0)
+    pair = DepthwiseSeparableConvolution(input_shape=(8, 4, 4), filters=8, kernel=3, padding=1)
+    assert layer_time(pair, 1, slow_start).forward == pytest.approx(2.0, rel=1e-3)
+    assert layer_time(pair, 1, slow_start).bound == "overhead"
+
+
+def test_backward_costs_a_forward_for_the_weights_and_one_for_the_input() -> None:
+    time = layer_time(SQUARE, 64, PLAIN)
+    assert time.backward == pytest.approx(2 * time.forward)
+
+
+def test_the_first_layer_of_a_model_has_no_input_gradient() -> None:
+    time = layer_time(SQUARE, 64, PLAIN, first=True)
+    assert time.backward == pytest.approx(time.forward)
+
+
+def test_a_layer_without_parameters_has_an_input_gradient_only() -> None:
+    time = layer_time(Activation(input_shape=(1000,)), 64, PLAIN)
+    assert time.backward == pytest.approx(time.forward)
+
+
+def test_an_embedding_at_the_front_still_has_its_weights_gradient() -> None:
+    time = layer_time(Embedding(input_shape=(32,), vocabulary=1000, features=64), 8, PLAIN, first=True)
+    assert time.backward == pytest.approx(time.forward)
+
+
+def test_an_embedding_takes_the_same_time_whatever_its_vocabulary() -> None:
+    small, large = (Embedding(input_shape=(32,), vocabulary=size, features=64) for size in (1000, 1_000_000))
+    assert layer_time(small, 8, PLAIN) == layer_time(large, 8, PLAIN)
+
+
+def test_half_precision_halves_the_bytes_and_uses_its_own_peak() -> None:
+    half = replace(PLAIN, precision="fp16")
+    assert layer_time(SQUARE, 1, half).forward == pytest.approx(layer_time(SQUARE, 1, PLAIN).forward / 2)
+    assert layer_time(SQUARE, 4096, half).forward == pytest.approx(layer_time(SQUARE, 4096, PLAIN).forward / 4)
+
+
+def test_a_depthwise_convolution_is_bound_by_memory_where_a_standard_one_is_by_compute() -> None:
+    device = presets.device("v100")
+    depthwise = Convolution(input_shape=(512, 14, 14), filters=512, kernel=3, padding=1, groups=512)
+    standard = Convolution(input_shape=(512, 14, 14), filters=512, kernel=3, padding=1)
+    assert layer_time(depthwise, 128, device).bound == "memory"
+    assert layer_time(standard, 128, device).bound == "compute"
+
+
+def test_step_times_are_those_of_the_layers_and_an_update_of_all_parameters() -> None:
+    model = mobilenet_v1(0.25, 128)
+    times = step_times(model, 8, PLAIN)
+    assert times.forward[5] == layer_time(model.layers[5], 8, PLAIN).forward
+    assert times.backward[0] == layer_time(model.layers[0], 8, PLAIN, first=True).backward
+    assert times.update == pytest.approx(5 * 4 * model.params / 1e11)
+    assert times.total == pytest.approx(sum(times.forward) + sum(times.backward) + times.update)
+
+
+def test_a_larger_batch_is_never_faster_and_never_slower_a_sample() -> None:
+    model, device = mobilenet_v1(), presets.device("p100")
+    totals = [step_times(model, batch, device).total for batch in (1, 2, 4, 8, 16, 32, 64)]
+    assert totals == sorted(totals)
+    per_sample = [total / 2**power for power, total in enumerate(totals)]
+    assert per_sample == sorted(per_sample, reverse=True)
