@@ -39,10 +39,11 @@ class ParameterServer(collective.ParameterServer):
         """Seconds at which the last bucket is in, on a star of equal links that carries nothing else; `ready` (s) says
         when every worker has each bucket. Pushes follow one another and so do answers, each pair in a pipeline:
         pushed_b = max(ready_b, pushed_{b-1}) + t_b, answered_b = max(pushed_b + a, answered_{b-1}) + t_b, then a.
-        None where keys are whole, slices are used or adding takes time."""
+        None where keys are whole, slices are used, adding takes time, or answers share ports with later pushes."""
         if ranks == 1:
             return max(ready, default=0.0)
-        if self.keys == "whole" or self.slices > 1 or self.slice is not None or reduction_rate is not None:
+        sliced, shared = self.slices > 1 or self.slice is not None, self.placement == "colocated" and len(sizes) > 1
+        if self.keys == "whole" or sliced or shared or reduction_rate is not None:
             return None
         pushed = answered = 0.0
         for nbytes, at in zip(sizes, ready, strict=True):

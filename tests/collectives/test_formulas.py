@@ -1,0 +1,94 @@
+"""The table of closed forms, written out; and the counts of the notes, 2 N K and 2 K."""
+
+from __future__ import annotations
+
+import csv
+from math import ceil, log2
+from pathlib import Path
+
+import pytest
+
+from netsim.collectives.binomial_tree import BinomialTree
+from netsim.collectives.parameter_server import ParameterServer
+from netsim.collectives.ring import Ring
+from netsim.collectives.tree import Tree
+from netsim.engine.run import collective
+from netsim.hardware import Link
+
+S, B, a = 100e6, 1.25e9, 10e-6
+REFERENCE = Path(__file__).parents[1] / "data" / "collectives_reference_values.csv"
+
+
+@pytest.mark.parametrize("n", [2, 3, 8, 17])
+def test_the_table_of_closed_forms(n: int) -> None:
+    network = {"ranks": n, "size": S, "rate": B, "latency": a}
+    times = {
+        Ring(): 2 * (n - 1) * (a + S / (n * B)),
+        BinomialTree(): 2 * ceil(log2(n)) * (a + S / B),
+        ParameterServer(): 2 * (a + n * S / B),
+        ParameterServer(servers=2): 2 * (a + max(S / B, n * S / (2 * B))),
+        ParameterServer(placement="colocated"): 2 * (a + (n - 1) * S / (n * B)),
+    }
+    for kind, seconds in times.items():
+        assert collective(kind, **network).time_s == pytest.approx(seconds, rel=1e-9), kind
+
+
+@pytest.mark.parametrize(("arity", "depth"), [(1, 3), (2, 1), (2, 3), (3, 2), (4, 2)])
+def test_a_full_tree_takes_twice_its_depth(arity: int, depth: int) -> None:
+    ranks = sum(arity**level for level in range(depth + 1))
+    result = collective(Tree(arity=arity), ranks=ranks, size=S, rate=B, latency=a)
+    assert result.time_s == pytest.approx(2 * depth * (a + arity * S / B), rel=1e-9)
+    assert result.busiest_link_bytes == (arity + (depth > 1)) * S  # an inner node also talks to its parent
+
+
+@pytest.mark.parametrize(("ranks", "messages"), [(4, 5), (8, 9), (16, 13)])
+def test_a_binary_tree_with_gaps_takes_as_many_messages_as_were_measured(ranks: int, messages: int) -> None:
+    """5, 9 and 13 S / B at 4, 8 and 16 hosts: measured on real links at 1 MB, where bandwidth is all that counts."""
+    result = collective(Tree(), ranks=ranks, size=S, rate=B, latency=0.0)
+    assert result.time_s == pytest.approx(messages * S / B, rel=1e-9)
+
+
+def test_server_and_tree_move_two_n_k_and_the_ring_two_k_a_worker() -> None:
+    n, k = 16, 16e6
+    server, tree, ring = (
+        collective(kind, ranks=n, size=k, rate=B, latency=a) for kind in (ParameterServer(), Tree(), Ring())
+    )
+    assert (server.wire_bytes, server.busiest_link_bytes) == (2 * n * k, n * k)
+    assert tree.wire_bytes == 2 * (n - 1) * k
+    assert (ring.wire_bytes, ring.busiest_link_bytes) == (2 * (n - 1) * k, 2 * (n - 1) * k / n)
+
+
+def test_with_co_located_servers_the_ports_carry_the_rings_bytes() -> None:
+    server = collective(ParameterServer(placement="colocated"), ranks=8, size=S, rate=B, latency=a)
+    ring = collective(Ring(), ranks=8, size=S, rate=B, latency=a)
+    assert server.busiest_link_bytes == ring.busiest_link_bytes == 2 * 7 * S / 8
+
+
+def test_slices_hide_the_latency_of_all_steps_but_a_few() -> None:
+    one = Ring().ideal_time(32, 1e6, Link(rate=B, latency=0.01))
+    many = Ring(slices=64).ideal_time(32, 1e6, Link(rate=B, latency=0.01))
+    assert one is not None and many is not None and many < one
+
+
+def _reference() -> list[dict[str, str]]:
+    with REFERENCE.open() as file:
+        return list(csv.DictReader(line for line in file if not line.startswith("#")))
+
+
+@pytest.mark.parametrize("row", _reference(), ids=lambda row: f"{row['collective']}, {row['p']} ranks, {row['n_bytes']} B")
+def test_an_independent_replay_gives_the_same_times(row: dict[str, str]) -> None:
+    kind = {
+        "ring all-reduce": Ring(),
+        "binomial reduce + binomial broadcast": BinomialTree(),
+    }[row["collective"]]
+    link = Link(rate=1 / float(row["beta_s_per_B"]), latency=float(row["alpha_s"]))
+    gamma = float(row["gamma_s_per_B"])
+    result = collective(
+        kind,
+        ranks=int(row["p"]),
+        size=float(row["n_bytes"]),
+        rate=link.rate,
+        latency=link.latency,
+        reduction_rate=1 / gamma if gamma else None,
+    )
+    assert result.time_s == pytest.approx(float(row["simulated_s"]), rel=1e-9)
