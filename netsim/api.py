@@ -46,7 +46,7 @@ def allreduce(
     if isinstance(ranks, bool) or not isinstance(ranks, int) or ranks < 1:
         problems.append(Problem("ranks", f"{ranks!r} is not a number of ranks; it must be a whole number of at least 1"))
     built = []
-    for family, table, path in [("collectives", kind, "kind"), ("topologies", topology, "topology")]:
+    for family, table, path in [("collectives", kind, "" if isinstance(kind, Mapping) else "kind"), ("topologies", topology, "topology")]:
         try:
             built.append(FAMILIES[family].build(table, path=path))
         except ScenarioError as error:

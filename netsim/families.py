@@ -76,6 +76,7 @@ class Family:
 
     def _read(self, value: Any) -> Any:
         if isinstance(value, str):
+            self.member(value)
             value = {"kind": value}
         if not isinstance(value, Mapping):
             raise ScenarioError(f"{shown(value)} is not a {self.what}; give a name or a table with a kind")

@@ -46,8 +46,8 @@ class WorkerStep(NamedTuple):
     end: float  # s, when the next forward pass may start
     compute: float  # s, forward, backward and update
     communication: float  # s during which an exchange that this worker takes part in was going on
-    straggler_wait: float  # s of waiting for workers that were still computing
-    exposed_communication: float  # s of waiting for an exchange when nobody it waited for was computing
+    straggler_wait: float  # s of waiting that the slowest worker's longer computing explains
+    exposed_communication: float  # s of the other waiting: for an exchange
 
 
 class LinkUse(NamedTuple):

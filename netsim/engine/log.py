@@ -63,10 +63,10 @@ class Log:
 
     def steps(self) -> Columns[WorkerStep]:
         """Each worker's steps with what they were made of."""
-        slowest = self._computed.max(axis=0)
-        update = self._compute - (self._computed - self._start)
-        waited = np.clip(np.minimum(slowest, self._end - update) - self._computed, 0.0, None)
-        exposed = np.clip(self._end - self._start - self._compute - waited, 0.0, None)
+        computing = self._computed - self._start
+        idle = self._end - self._start - self._compute
+        waited = np.clip(np.minimum(computing.max(axis=0) - computing, idle), 0.0, None)
+        exposed = np.clip(idle - waited, 0.0, None)
         parts = self._start, self._end, self._compute, self._exchanging, waited, exposed
         workers, iterations = self._start.shape
         return Columns(

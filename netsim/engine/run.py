@@ -36,7 +36,7 @@ def simulate(
     progress: called with the number of each iteration that has ended.
     Raises ScenarioError for parts that do not go together or need more memory than there is, RunError for a deadlock.
     """
-    engine = _chosen(engine)
+    engine = chosen_engine(engine)
     the_plan = plan(scenario)
     _refuse_if_too_large(the_plan, detail)
     log, network = des.train(the_plan, detail, progress)
@@ -93,7 +93,7 @@ def collective(
 
     topology: a function from hosts to a Topology, by default the star. ScenarioError where kind and ranks do not fit.
     """
-    engine = _chosen(engine)
+    engine = chosen_engine(engine)
     if sharing not in SHARING:
         raise ScenarioError(f"no sharing {sharing!r}.{did_you_mean(sharing, SHARING)}", path="sharing")
     try:
@@ -151,7 +151,8 @@ def whole(nbytes: float) -> float:
     return nearest if abs(nbytes - nearest) <= 1e-9 * max(1.0, nearest) else nbytes
 
 
-def _chosen(engine: str) -> str:
+def chosen_engine(engine: str) -> str:
+    """The engine that a name stands for; ScenarioError if there is none."""
     if engine not in ENGINES:
         raise ScenarioError(f"no engine {engine!r}.{did_you_mean(engine, ENGINES)}", path="engine")
     return "simpy"

@@ -1,0 +1,427 @@
+"""The commands: each parses, calls and prints. No arithmetic of the model is done here."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shlex
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from netsim.errors import NetsimError, Problem, ScenarioError, did_you_mean
+
+if TYPE_CHECKING:
+    from netsim.scenario import Scenario
+
+# Heavy modules are imported by the command that needs them, so that `netsim --help` answers at once.
+
+ALIASES = {"ps": "parameter_server"}
+Command = Callable[..., Any]
+
+
+def main() -> None:
+    """Runs the command line; errors become messages and exit statuses: 1 a run failed, 2 a wrong call, 130 Ctrl-C."""
+    try:
+        status = cli.main(prog_name="netsim", standalone_mode=False)
+    except ScenarioError as error:
+        click.echo("\n".join(f"netsim: {problem}" for problem in error.problems), err=True)
+        status = 2
+    except click.ClickException as error:
+        error.show()
+        status = error.exit_code
+    except NetsimError as error:
+        click.echo(f"netsim: {error}", err=True)
+        status = 1
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("netsim: interrupted; what was finished is kept", err=True)
+        status = 130
+    except BrokenPipeError:
+        sys.stderr.close()
+        status = 0
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="netsim-training", prog_name="netsim")
+def cli() -> None:
+    """Simulate distributed training: parameter server, tree or ring all-reduce, which is faster here, and why?"""
+
+
+def options(*names: str) -> Callable[[Command], Command]:
+    """The options that several commands share, by name."""
+    shared = {
+        "set": click.option("--set", "settings", multiple=True, metavar="PATH=VALUE", help="Another value of a key."),
+        "seed": click.option("--seed", type=int, help="Seed of all noise."),
+        "engine": click.option("--engine", default="auto", show_default=True, help="auto or simpy."),
+        "json": click.option("--json", "as_json", is_flag=True, help="One JSON document, in SI units."),
+        "quiet": click.option("-q", "--quiet", is_flag=True, help="No progress bars."),
+        "output": click.option("-o", "--output", type=click.Path(path_type=Path), metavar="DIR", help="Write a report."),
+    }
+
+    def decorate(command: Command) -> Command:
+        for name in reversed(names):
+            command = shared[name](command)
+        return command
+
+    return decorate
+
+
+@cli.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--trace", "trace_file", type=click.Path(path_type=Path), help="Write a Chrome / Perfetto trace.")
+@options("output", "set", "seed", "engine", "json", "quiet")
+def run(
+    file: Path,
+    trace_file: Path | None,
+    output: Path | None,
+    settings: Sequence[str],
+    seed: int | None,
+    engine: str,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Simulate a scenario FILE and print its summary."""
+    from netsim import chrome, results, terminal
+    from netsim.engine.run import simulate
+    from netsim.loading import load
+
+    scenario = load(file, _overrides(settings, seed))
+    folder = _folder(output)
+    with terminal.progress("iterations", scenario.iterations, quiet=quiet) as advance:
+        trace = simulate(scenario, engine=engine, detail="last", progress=lambda _: advance())
+    summary = trace.summary()
+    if trace_file:
+        _write_file(trace_file, chrome.events(trace))
+    if folder:
+        results.save(folder, scenario, kind="run", axes={}, rows=[summary], command=_typed(), engine=engine)
+    terminal.document(summary) if as_json else terminal.summary(summary)
+    _say_where(folder, as_json)
+
+
+@cli.command()
+@click.argument("file", type=click.Path(path_type=Path), required=False)
+@click.option("--strategies", default="ps,tree,ring", show_default=True, metavar="NAMES", help="ps: parameter_server.")
+@click.option("--model", help="Instead of FILE: a model's name.")
+@click.option("--workers", type=int, help="Instead of FILE: how many.")
+@click.option("--rate", help='Instead of FILE: of the workers\' links, "10 Gbit/s".')
+@click.option("--latency", help='Instead of FILE: end to end, "25 us".')
+@click.option("--device", help="Instead of FILE: a device's name.")
+@click.option("--batch", type=int, help="Instead of FILE: samples per worker (32).")
+@options("output", "set", "seed", "engine", "json", "quiet")
+def compare(
+    file: Path | None,
+    strategies: str,
+    model: str | None,
+    workers: int | None,
+    rate: str | None,
+    latency: str | None,
+    device: str | None,
+    batch: int | None,
+    output: Path | None,
+    settings: Sequence[str],
+    seed: int | None,
+    engine: str,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """The same scenario under several strategies, side by side: the winner, why, and how workers change it."""
+    from netsim import results, terminal
+    from netsim.loading import from_table, load
+
+    names = _strategies(strategies)
+    short = {"--model": model, "--workers": workers, "--rate": rate, "--latency": latency, "--device": device}
+    if file is not None:
+        given = [name for name, value in {**short, "--batch": batch}.items() if value is not None]
+        if given:
+            raise ScenarioError([Problem(name, "stands in for FILE, which is given, too") for name in given])
+        scenario = load(file, _overrides(settings, seed))
+    else:
+        table = _short_form(short, names[0], 32 if batch is None else batch)
+        scenario = from_table(table, _overrides(settings, seed), name=str(model))
+    folder = _folder(output)
+    axes = results.comparison_axes(scenario, names)
+    rows, failed = _rows(scenario, axes, folder, engine, None, "auto", quiet)
+    if not failed and folder:
+        results.save(folder, scenario, kind="compare", axes=axes, rows=rows, command=_typed(), engine=engine)
+    comparison = results.comparison(scenario, axes, rows)
+    terminal.document(comparison.as_dict()) if as_json else terminal.comparison(comparison)
+    _say_where(None if failed else folder, as_json)
+    _fail(failed)
+
+
+@cli.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--axis", "axes_given", multiple=True, metavar="PATH=V1,V2,...", help="Values of a key; repeat for more.")
+@click.option("--jobs", type=click.IntRange(min=1), help="Worker processes; by default one a core.")
+@click.option("--executor", default="auto", show_default=True, help="auto, serial or processes.")
+@options("output", "set", "seed", "engine", "json", "quiet")
+def sweep(
+    file: Path,
+    axes_given: Sequence[str],
+    jobs: int | None,
+    executor: str,
+    output: Path | None,
+    settings: Sequence[str],
+    seed: int | None,
+    engine: str,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """All combinations of the axes' values (by default, of FILE's own); with -o, the same call goes on where it stopped."""
+    from netsim import results, terminal
+    from netsim.loading import load
+    from netsim.sweeps import EXECUTORS
+
+    if executor not in EXECUTORS:
+        raise ScenarioError(f"no executor {executor!r}.{did_you_mean(executor, EXECUTORS)}", path="--executor")
+    scenario = load(file, _overrides(settings, seed))
+    axes = _axes(axes_given) or {path: list(values) for path, values in scenario.sweep.items()}
+    if not axes:
+        raise ScenarioError("the file has no [sweep] table; give axes as --axis cluster.workers=2,4,8", path="--axis")
+    folder = _folder(output)
+    rows, failed = _rows(scenario, axes, folder, engine, jobs, executor, quiet)
+    if folder and rows:
+        results.save(folder, scenario, kind="sweep", axes=axes, rows=rows, command=_typed(), engine=engine)
+    terminal.document(rows) if as_json else terminal.points(rows, axes)
+    _say_where(folder if rows else None, as_json)
+    _fail(failed)
+
+
+@cli.command()
+@click.argument("kind")
+@click.option("--ranks", type=int, required=True, help="How many.")
+@click.option("--size", required=True, metavar="SIZE", help='What each rank holds, "100 MB".')
+@click.option("--rate", required=True, metavar="RATE", help='Of every link, each way, "10 Gbit/s".')
+@click.option("--latency", required=True, metavar="TIME", help='From host to host, "10 us".')
+@click.option("--topology", default="star", show_default=True)
+@click.option("--sharing", default="fair", show_default=True, help="fair or fifo.")
+@click.option("--reduction-rate", metavar="RATE", help="How fast a rank adds what it receives; by default at no cost.")
+@options("set", "engine", "json")
+def collective(
+    kind: str,
+    ranks: int,
+    size: str,
+    rate: str,
+    latency: str,
+    topology: str,
+    sharing: str,
+    reduction_rate: str | None,
+    settings: Sequence[str],
+    engine: str,
+    as_json: bool,
+) -> None:
+    """One collective on one network: time, closed form, lower bound, messages, bytes. --set takes the kind's fields."""
+    from netsim import terminal
+    from netsim.api import allreduce
+
+    result = allreduce(
+        {**_overrides(settings, None), "kind": ALIASES.get(kind, kind)},
+        ranks=ranks,
+        size=size,
+        rate=rate,
+        latency=latency,
+        topology=topology,
+        sharing=sharing,
+        reduction_rate=reduction_rate,
+        engine=engine,
+    ).as_dict()
+    terminal.document(result) if as_json else terminal.summary(result)
+
+
+@cli.command()
+@click.argument("name")
+@click.option("--device", help="Also the time of each layer on this device.")
+@click.option("--batch", type=click.IntRange(min=1), default=32, show_default=True, help="Samples, for the times.")
+@options("set", "json")
+def model(name: str, device: str | None, batch: int, settings: Sequence[str], as_json: bool) -> None:
+    """The layers of a model: parameters, MACs, gradient bytes; with --device, the time of each. --set takes its options."""
+    from netsim import presets, results, terminal
+    from netsim.families import FAMILIES
+
+    built = FAMILIES["models"].build({**_overrides(settings, None), "kind": name}, path="")
+    table = results.layer_table(built, presets.device(device) if device else None, batch)
+    terminal.document(table) if as_json else terminal.layers(table)
+
+
+@cli.command("list")
+@click.argument("family", required=False)
+@options("json")
+def list_members(family: str | None, as_json: bool) -> None:
+    """The members of a FAMILY: collectives, strategies, topologies, layers, models, devices, links, figures."""
+    from netsim import results, terminal
+
+    listed = results.members(family)
+    terminal.document(listed) if as_json else terminal.members(listed)
+
+
+@cli.command()
+def schema() -> None:
+    """The JSON Schema of a scenario file, for editors."""
+    from netsim import loading, terminal
+
+    terminal.document(loading.schema())
+
+
+@cli.command()
+@click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
+def report(folder: Path) -> None:
+    """Rebuild the pages and figures of results in DIR from their saved data, without simulating."""
+    from netsim.report import write
+
+    click.echo(f"report: {write(folder)}", err=True)
+
+
+def _rows(
+    scenario: Scenario,
+    axes: Mapping[str, Sequence[Any]],
+    folder: Path | None,
+    engine: str,
+    jobs: int | None,
+    executor: str,
+    quiet: bool,
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """The rows of all points, in the order of the axes, and what went wrong at those that failed."""
+    import netsim
+    from netsim import sweeps, terminal
+    from netsim.engine.run import chosen_engine, simulate
+
+    chosen_engine(engine)
+    points = sweeps.points_of(scenario, axes, engine=engine, version=netsim.__version__)
+    outcomes: dict[int, sweeps.Outcome] = {}
+    with contextlib.ExitStack() as stack:
+        store = stack.enter_context(sweeps.kept_in(folder)) if folder else None
+        advance = stack.enter_context(terminal.progress("points", len(points), quiet=quiet))
+        for index, outcome in sweeps.outcomes_of(
+            points, simulate=simulate, store=store, jobs=jobs, engine=engine, executor=executor
+        ):
+            outcomes[index] = outcome
+            advance()
+    ordered = [outcomes[index] for index in range(len(points))]
+    at = [", ".join(f"{path}={value}" for path, value in point.coordinates.items()) for point in points]
+    failed = [f"{where}: {each.error}" for where, each in zip(at, ordered, strict=True) if each.error is not None]
+    return [each.row for each in ordered if each.row is not None], failed
+
+
+def _overrides(settings: Sequence[str], seed: int | None) -> dict[str, Any]:
+    """{"cluster.workers": 4} from --set cluster.workers=4."""
+    from netsim.loading import override_value
+
+    found: dict[str, Any] = {}
+    problems = []
+    for setting in settings:
+        path, equals, text = setting.partition("=")
+        if not equals or not path.strip():
+            problems.append(Problem("--set", f"{setting!r} is not PATH=VALUE, such as cluster.workers=16"))
+        found[path.strip()] = override_value(text.strip())
+    if problems:
+        raise ScenarioError(problems)
+    if seed is not None:
+        found["seed"] = seed
+    return _with_aliases(found)
+
+
+def _with_aliases(found: dict[str, Any]) -> dict[str, Any]:
+    for path in ("job.strategy", "job.strategy.kind"):
+        if isinstance(found.get(path), str):
+            found[path] = ALIASES.get(found[path], found[path])
+    return found
+
+
+def _axes(given: Sequence[str]) -> dict[str, list[Any]]:
+    """{"cluster.workers": [2, 4]} from --axis cluster.workers=2,4; commas within brackets and quotes do not part."""
+    from netsim.loading import override_value
+
+    axes: dict[str, list[Any]] = {}
+    for each in given:
+        path, _, text = each.partition("=")
+        values = [override_value(part) for part in _parts(text)]
+        if not path.strip() or not values:
+            raise ScenarioError(f"{each!r} is not PATH=V1,V2,..., such as cluster.workers=2,4,8", path="--axis")
+        axes[path.strip()] = [_with_aliases({path.strip(): value})[path.strip()] for value in values]
+    return axes
+
+
+def _parts(text: str) -> Iterator[str]:
+    depth, quote, part = 0, "", ""
+    for letter in text:
+        if quote:
+            quote = "" if letter == quote else quote
+        elif letter in "\"'":
+            quote = letter
+        else:
+            depth += (letter in "[{") - (letter in "]}")
+        if letter == "," and depth == 0 and not quote:
+            yield part.strip()
+            part = ""
+        else:
+            part += letter
+    if part.strip():
+        yield part.strip()
+
+
+def _strategies(text: str) -> list[str]:
+    from netsim.families import FAMILIES
+
+    family = FAMILIES["strategies"]
+    names = [ALIASES.get(name.strip(), name.strip()) for name in text.split(",") if name.strip()]
+    unknown = [name for name in names if name not in family.names()]
+    if unknown:
+        raise ScenarioError(
+            [Problem("--strategies", f"no strategy {n!r}.{did_you_mean(n, [*family.names(), 'ps'])}") for n in unknown]
+        )
+    if not names:
+        raise ScenarioError(f"{text!r} names none. There are: {', '.join(family.names())}", path="--strategies")
+    return list(dict.fromkeys(names))
+
+
+def _short_form(given: Mapping[str, Any], strategy: str, batch: int) -> dict[str, Any]:
+    missing = [name for name, value in given.items() if value is None]
+    if missing:
+        raise ScenarioError([Problem(name, "is missing; without FILE it is needed") for name in missing])
+    link = {"rate": given["--rate"], "latency": given["--latency"]}
+    return {
+        "cluster": {"workers": given["--workers"], "device": given["--device"], "link": link},
+        "job": {"model": given["--model"], "batch": batch, "strategy": {"kind": strategy}},
+    }
+
+
+def _folder(output: Path | None) -> Path | None:
+    """The folder of -o, made now: a run of an hour is not to end in "permission denied"."""
+    if output is None:
+        return None
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        probe = output / ".netsim"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise ScenarioError(f"{output} cannot be written: {error.strerror}", path="-o") from None
+    return output
+
+
+def _write_file(file: Path, document: Any) -> None:
+    try:
+        file.write_text(json.dumps(document) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise ScenarioError(f"{file} cannot be written: {error.strerror}", path="--trace") from None
+
+
+def _typed() -> str:
+    """The command as it was typed, without what only concerned the terminal."""
+    return shlex.join(["netsim", *(word for word in sys.argv[1:] if word not in ("-q", "--quiet", "--json"))])
+
+
+def _say_where(folder: Path | None, as_json: bool) -> None:
+    if folder:
+        click.echo(f"report: {folder / 'report.html'}", err=as_json)
+
+
+def _fail(failed: Sequence[str]) -> None:
+    for message in failed:
+        click.echo(f"netsim: {message}", err=True)
+    if failed:
+        sys.exit(1)

@@ -1,0 +1,185 @@
+"""What commands show and keep: comparisons, layer tables, lists of families, and result folders."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from netsim import explain, presets
+from netsim.axes import contender_axis, text
+from netsim.engine.run import simulate
+from netsim.errors import ScenarioError, did_you_mean
+from netsim.families import FAMILIES
+from netsim.hardware import Device
+from netsim.loading import dump, vary
+from netsim.models.base import Model
+from netsim.roofline import layer_time, step_times
+from netsim.scenario import Scenario
+from netsim.units import show
+
+Row = Mapping[str, Any]
+STRATEGY, WORKERS = "job.strategy.kind", "cluster.workers"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Contenders side by side at the scenario's own number of workers, who wins and why, and at other numbers."""
+
+    scenario: str
+    workers: int
+    contenders: tuple[Row, ...]
+    verdict: explain.Verdict
+    along_workers: tuple[Row, ...]
+    how_workers_change_it: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """What `netsim compare --json` prints."""
+        return {
+            "scenario": self.scenario,
+            "workers": self.workers,
+            "winner": self.verdict.winner,
+            "runner_up": self.verdict.runner_up,
+            "factor": self.verdict.factor,
+            "why": list(self.verdict.sentences),
+            "how_workers_change_it": list(self.how_workers_change_it),
+            "strategies": [dict(row) for row in self.contenders],
+            "along_workers": [dict(row) for row in self.along_workers],
+        }
+
+
+def comparison_axes(scenario: Scenario, strategies: Sequence[str]) -> dict[str, list[Any]]:
+    """Strategies by numbers of workers: the file's own, or powers of two up to twice its number; groups stay as they
+    are."""
+    cluster = scenario.cluster
+    if cluster.workers is None:
+        return {STRATEGY: list(strategies)}
+    doublings = [1 << power for power in range(1, (2 * cluster.workers).bit_length())]
+    return {
+        STRATEGY: list(strategies),
+        WORKERS: sorted({cluster.workers, *scenario.sweep.get(WORKERS, doublings)}),
+    }
+
+
+def comparison(scenario: Scenario, axes: Mapping[str, Sequence[Any]], rows: Sequence[Row]) -> Comparison:
+    """The rows of `comparison_axes` put in order."""
+    workers = sum(group.count for group in scenario.cluster.groups)
+    here = [row for row in rows if row["workers"] == workers]
+    changes = explain.how_it_changes(rows, STRATEGY, WORKERS) if WORKERS in axes else []
+    return Comparison(
+        scenario.name, workers, tuple(here), explain.verdict(here, STRATEGY), tuple(rows), tuple(changes)
+    )
+
+
+def save(
+    folder: Path,
+    scenario: Scenario,
+    *,
+    kind: str,
+    axes: Mapping[str, Sequence[Any]],
+    rows: Sequence[Row],
+    command: str,
+    engine: str,
+) -> None:
+    """Writes data and report into the folder; each contender's base point is played once more, with its records."""
+    import netsim
+    from netsim import report, tables
+
+    base = {path: _own_value(scenario, path, values) for path, values in axes.items()}
+    contenders = contender_axis(axes)
+    values = axes[contenders] if contenders else [None]
+    traces = {}
+    for value in values:
+        at = base if contenders is None else {**base, contenders: value}
+        trace = simulate(vary(scenario, at), engine=engine, detail="last")
+        traces[trace.summary()["strategy"] if contenders is None else text(value)] = trace
+    result = {
+        "netsim": netsim.__version__,
+        "command": command,
+        "kind": kind,
+        "name": scenario.name,
+        "question": scenario.question,
+        "seed": scenario.seed,
+        "engine": engine,
+        "axes": {path: list(values) for path, values in axes.items()},
+        "base": base,
+    }
+    tables.save(folder, result, rows, traces)
+    (folder / "scenario.toml").write_text(dump(scenario), encoding="utf-8")
+    report.write(folder)
+
+
+def _own_value(scenario: Scenario, path: str, values: Sequence[Any]) -> Any:
+    """The scenario's own value on an axis, if the axis has it; else the last."""
+    value: Any = scenario.table
+    for key in path.split("."):
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return value if value in values else values[-1]
+
+
+def layer_table(model: Model, device: Device | None, batch: int) -> dict[str, Any]:
+    """What `netsim model --json` prints: totals, and each layer with, on a device, its times for a batch."""
+    layers: list[dict[str, Any]] = []
+    for number, layer in enumerate(model.layers):
+        row: dict[str, Any] = {
+            "name": layer.name,
+            "kind": layer.kind,
+            "params": layer.params,
+            "macs": layer.macs,
+            "gradient_bytes": layer.gradient_bytes,
+            "output_shape": list(layer.output_shape),
+        }
+        if device:
+            time = layer_time(layer, batch, device, first=number == 0)
+            row |= {"forward_s": time.forward, "backward_s": time.backward, "bound": time.bound}
+        layers.append(row)
+    table: dict[str, Any] = {
+        "model": model.kind,
+        "options": dict(model.options),
+        "params": model.params,
+        "macs": model.macs,
+        "flop": 2 * model.macs,
+        "gradient_bytes": model.gradient_bytes,
+    }
+    if device:
+        times = step_times(model, batch, device)
+        table |= {"device": device.name, "batch": batch, "forward_s": sum(times.forward)}
+        table |= {"backward_s": sum(times.backward), "update_s": times.update}
+    return {**table, "layers": layers}
+
+
+def members(family: str | None) -> dict[str, dict[str, str]]:
+    """Family -> name -> what it is in a line, for one family or for all. ScenarioError for an unknown one."""
+    known = {name: _of_family for name in FAMILIES} | {"devices": _of_presets, "links": _of_presets, "figures": _figures}
+    if family is not None and family not in known:
+        raise ScenarioError(f"no family {family!r}.{did_you_mean(family, known)}")
+    return {name: known[name](name) for name in ([family] if family else known)}
+
+
+def _of_family(name: str) -> dict[str, str]:
+    family = FAMILIES[name]
+    return {member: _first_line(family.member(member)) for member in family.names()}
+
+
+def _of_presets(name: str) -> dict[str, str]:
+    if name == "links":
+        links = {each: presets.link(each) for each in presets.names("links")}
+        return {each: f"{show(link.rate, 'B/s')}, {show(link.latency, 's')}" for each, link in links.items()}
+    found = {}
+    for each in presets.names("devices"):
+        device = presets.device(each)
+        peaks = [f"{show(getattr(device.peak, p), 'flop/s')} {p}" for p in device.precisions]
+        found[each] = f"{', '.join(peaks)}; {show(device.memory_rate, 'B')}/s"
+    return found
+
+
+def _figures(_: str) -> dict[str, str]:
+    from netsim import plots
+
+    return {name: _first_line(figure) for name, figure in sorted(plots.figures().items())}
+
+
+def _first_line(member: Any) -> str:
+    return (inspect.getdoc(member) or "").split("\n\n")[0].replace("\n", " ")

@@ -1,0 +1,166 @@
+"""What people read in the terminal: tables, progress bars, and JSON for scripts. Standard output gets the results."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from netsim.axes import name, text
+from netsim.results import STRATEGY, WORKERS, Comparison
+from netsim.units import show
+
+Row = Mapping[str, Any]
+_WIDTH = 80
+_UNITS = {"_bytes_per_s": "B/s", "_bytes_per_iteration": "B", "_bytes": "B", "_s": "s"}
+
+
+def document(value: Any) -> None:
+    """One JSON document on standard output."""
+    sys.stdout.write(json.dumps(value, indent=2) + "\n")
+
+
+@contextmanager
+def progress(what: str, total: int, *, quiet: bool) -> Iterator[Callable[[], None]]:
+    """A bar on standard error with rate and time left, if that is a terminal; gives the function that advances it."""
+    console = Console(stderr=True)
+    if quiet or not console.is_terminal or total < 2:
+        yield lambda: None
+        return
+    columns = [TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn()]
+    with Progress(*columns, console=console, transient=True) as bars:
+        bar = bars.add_task(what, total=total)
+        yield lambda: bars.advance(bar)
+
+
+def summary(figures: Row) -> None:
+    """One figure a line, with its unit."""
+    table = _table("", "")
+    for key, value in figures.items():
+        table.add_row(*_figure(key, value))
+    _print(table)
+
+
+def comparison(result: Comparison) -> None:
+    """Strategies side by side, the winner, why, and the iteration time at other numbers of workers."""
+    workers = "1 worker" if result.workers == 1 else f"{result.workers} workers"
+    _say(f"{result.scenario}: {workers}")
+    times = {"iteration": "iteration_time_s", "compute": "compute_time_s", "exposed\ncomm.": "exposed_communication_s"}
+    if any(row["straggler_wait_s"] for row in result.contenders):
+        times["waiting"] = "straggler_wait_s"
+    table = _table("strategy", *times, "samples/s", "effi-\nciency", "busiest link", "bottleneck")
+    for row in result.contenders:
+        carried = show(row["busiest_link_bytes_per_iteration"], "B")
+        table.add_row(
+            _words(row[STRATEGY]).replace(" ", "\n"),
+            *(show(row[key], "s") for key in times.values()),
+            f"{row['samples_per_s']:,.0f}",
+            f"{row['scaling_efficiency']:.0%}",
+            f"{row['busiest_link']}\n{carried}" if row["busiest_link"] else "-",
+            row["bottleneck"].replace(" ", "\n"),
+        )
+    _print(table)
+    _say("\n" + "\n".join(result.verdict.sentences))
+    if len({row["workers"] for row in result.along_workers}) > 1:
+        _along_workers(result)
+
+
+def _along_workers(result: Comparison) -> None:
+    _say("\nIteration time by number of workers:\n")
+    strategies = list(dict.fromkeys(row[STRATEGY] for row in result.along_workers))
+    times = {(row[WORKERS], row[STRATEGY]): row["iteration_time_s"] for row in result.along_workers}
+    table = _table("workers", *map(_words, strategies))
+    for count in dict.fromkeys(row[WORKERS] for row in result.along_workers):
+        table.add_row(str(count), *(_time(times.get((count, strategy))) for strategy in strategies))
+    _print(table)
+    _say("\n" + "\n".join(result.how_workers_change_it))
+
+
+def points(rows: Sequence[Row], axes: Mapping[str, Sequence[Any]]) -> None:
+    """A line a point of a sweep."""
+    table = _table(*map(name, axes), "iteration", "samples/s", "effi-\nciency", "bottleneck")
+    for row in rows:
+        table.add_row(
+            *(_words(text(row[path])) for path in axes),
+            _time(row["iteration_time_s"]),
+            f"{row['samples_per_s']:,.0f}",
+            f"{row['scaling_efficiency']:.0%}",
+            row["bottleneck"],
+        )
+    _print(table)
+
+
+def layers(model: Row) -> None:
+    """A line a layer, and the totals."""
+    timed = "device" in model
+    table = _table("layer", "kind", "output", "params", "MACs", *(["forward", "backward", "bound by"] if timed else []))
+    for row in model["layers"]:
+        shape = " x ".join(map(str, row["output_shape"]))
+        times = [_time(row["forward_s"]), _time(row["backward_s"]), row["bound"]] if timed else []
+        table.add_row(row["name"], row["kind"], shape, f"{row['params']:,}", f"{row['macs']:,}", *times)
+    _print(table)
+    gradient = show(model["gradient_bytes"], "B")
+    _say(f"\n{model['model']}: {model['params']:,} parameters, {model['macs']:,} MACs a sample, {gradient} of gradients")
+    if timed:
+        parts = ", ".join(f"{part} {_time(model[f'{part}_s'])}" for part in ("forward", "backward", "update"))
+        _say(f"on {model['device']}, batch {model['batch']}: {parts}")
+
+
+def members(families: Mapping[str, Mapping[str, str]]) -> None:
+    """The members of families with a line each."""
+    for number, (family, lines) in enumerate(families.items()):
+        table = Table(box=None, show_header=False, pad_edge=False)
+        table.add_column(no_wrap=True)
+        table.add_column()
+        for member, line in lines.items():
+            table.add_row(member, line)
+        _say(("\n" if number else "") + family)
+        _print(table)
+
+
+def _figure(key: str, value: Any) -> tuple[str, str]:
+    """A key in words and its value with a unit."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        for ending, unit in _UNITS.items():
+            if key.endswith(ending) and key != "samples_per_s":
+                rest = " an iteration" if ending == "_bytes_per_iteration" else ""
+                kept = "_bytes" if unit == "B" else ""
+                return _words(key.removesuffix(ending) + kept), show(value, unit) + rest
+        return _words(key), f"{value:,}" if isinstance(value, int) else f"{value:,.6g}"
+    return _words(key), "-" if value is None else text(value)
+
+
+def _time(seconds: float | None) -> str:
+    return "-" if seconds is None else show(seconds, "s")
+
+
+def _words(value: Any) -> str:
+    return str(value).replace("_", " ")
+
+
+def _table(*headers: str) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for number, header in enumerate(headers):
+        table.add_column(header, justify="left" if number == 0 else "right", no_wrap=True)
+    return table
+
+
+def _console() -> Console:
+    """80 columns where standard output is no terminal, so that files do not depend on who wrote them."""
+    terminal = sys.stdout.isatty()
+    return Console(width=None if terminal else _WIDTH, highlight=False, soft_wrap=False, no_color=not terminal)
+
+
+def _print(table: Table) -> None:
+    _console().print(table)
+
+
+def _say(sentence: str) -> None:
+    _console().print(sentence, markup=False)
