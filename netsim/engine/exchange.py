@@ -53,7 +53,7 @@ class Exchange:
 
     def close(self, worker: int, iteration: int) -> None:
         """The worker goes on; what was kept of this exchange is noted and forgotten."""
-        self.log.exchanged(worker, iteration, list(self._times.pop((worker, iteration), {}).values()))
+        self.log.exchanged(worker, iteration, self.env.now, list(self._times.pop((worker, iteration), {}).values()))
         del self._all_in[worker, iteration]
 
 

@@ -20,7 +20,8 @@ class Log:
         last = plan.scenario.iterations - 1
         self._recorded = {"summary": range(0), "last": range(last, last + 1), "full": range(last + 1)}[detail]
         shape = plan.workers, plan.scenario.iterations
-        self._start, self._computed, self._end, self._compute, self._exchanging = (np.zeros(shape) for _ in range(5))
+        self._start, self._computed, self._end, self._compute = (np.zeros(shape) for _ in range(4))
+        self._waited, self._exchanging = np.zeros(shape), np.zeros(shape)
         self.spans: list[Span] = []
         self.transfers: list[Transfer] = []
 
@@ -34,8 +35,9 @@ class Log:
             self._lay_out(worker, "forward", names, iteration, start, computing.forward)
             self._lay_out(worker, "backward", names[::-1], iteration, half, backward)
 
-    def exchanged(self, worker: int, iteration: int, times: list[tuple[float, float]]) -> None:
+    def exchanged(self, worker: int, iteration: int, now: float, times: list[tuple[float, float]]) -> None:
         """All buckets are in; `times` has from when to when each was on its way for this worker."""
+        self._waited[worker, iteration] = now - self._computed[worker, iteration]
         until = total = 0.0
         for begin, end in sorted(times):
             total += max(0.0, end - max(begin, until))
@@ -64,9 +66,8 @@ class Log:
     def steps(self) -> Columns[WorkerStep]:
         """Each worker's steps with what they were made of."""
         computing = self._computed - self._start
-        idle = self._end - self._start - self._compute
-        waited = np.clip(np.minimum(computing.max(axis=0) - computing, idle), 0.0, None)
-        exposed = np.clip(idle - waited, 0.0, None)
+        waited = np.minimum(computing.max(axis=0) - computing, self._waited)
+        exposed = self._waited - waited
         parts = self._start, self._end, self._compute, self._exchanging, waited, exposed
         workers, iterations = self._start.shape
         return Columns(
