@@ -44,9 +44,10 @@ def allreduce(
     }
     adding = None if reduction_rate is None else _quantity("reduction_rate", reduction_rate, Rate, problems)
     if isinstance(ranks, bool) or not isinstance(ranks, int) or ranks < 1:
-        problems.append(Problem("ranks", f"{ranks!r} is not a number of ranks; it must be a whole number of at least 1"))
+        problems.append(Problem("ranks", f"{ranks!r} is not a number of ranks; it must be at least 1 and whole"))
     built = []
-    for family, table, path in [("collectives", kind, "" if isinstance(kind, Mapping) else "kind"), ("topologies", topology, "topology")]:
+    asked = [("collectives", kind, "" if isinstance(kind, Mapping) else "kind"), ("topologies", topology, "topology")]
+    for family, table, path in asked:
         try:
             built.append(FAMILIES[family].build(table, path=path))
         except ScenarioError as error:
@@ -73,7 +74,7 @@ def _quantity(path: str, value: str | float, kind: Any, problems: list[Problem])
     try:
         if isinstance(value, (int, float)) and not isinstance(value, bool):
             return quantity.within(float(value), value)
-        return quantity.read(value)
+        return float(quantity.read(value))
     except ValueError as error:
         problems.append(Problem(path, str(error)))
         return float("nan")

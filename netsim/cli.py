@@ -59,7 +59,7 @@ def options(*names: str) -> Callable[[Command], Command]:
         "engine": click.option("--engine", default="auto", show_default=True, help="auto or simpy."),
         "json": click.option("--json", "as_json", is_flag=True, help="One JSON document, in SI units."),
         "quiet": click.option("-q", "--quiet", is_flag=True, help="No progress bars."),
-        "output": click.option("-o", "--output", type=click.Path(path_type=Path), metavar="DIR", help="Write a report."),
+        "output": click.option("-o", "--output", type=click.Path(path_type=Path), metavar="DIR", help="For a report."),
     }
 
     def decorate(command: Command) -> Command:
@@ -171,7 +171,7 @@ def sweep(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """All combinations of the axes' values (by default, of FILE's own); with -o, the same call goes on where it stopped."""
+    """All combinations of axes (by default, of FILE's own); with -o, the same call goes on where it stopped."""
     from netsim import results, terminal
     from netsim.loading import load
     from netsim.sweeps import EXECUTORS
@@ -238,7 +238,7 @@ def collective(
 @click.option("--batch", type=click.IntRange(min=1), default=32, show_default=True, help="Samples, for the times.")
 @options("set", "json")
 def model(name: str, device: str | None, batch: int, settings: Sequence[str], as_json: bool) -> None:
-    """The layers of a model: parameters, MACs, gradient bytes; with --device, the time of each. --set takes its options."""
+    """The layers of a model: parameters, MACs, gradients; with --device, their times. --set takes its options."""
     from netsim import presets, results, terminal
     from netsim.families import FAMILIES
 

@@ -234,7 +234,8 @@ def _readable(hint: Any) -> Any:
     if get_origin(hint) is tuple:
         return tuple[tuple(each if each is Ellipsis else _readable(each) for each in get_args(hint))]  # type: ignore[misc]
     if is_dataclass(hint):
-        return Annotated[Any, Reads(lambda value: build(hint, value), lambda: json_schema(hint))]
+        member: Any = hint
+        return Annotated[Any, Reads(lambda value: build(member, value), lambda: json_schema(member))]
     return hint
 
 

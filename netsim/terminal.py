@@ -55,7 +55,7 @@ def comparison(result: Comparison) -> None:
     times = {"iteration": "iteration_time_s", "compute": "compute_time_s", "exposed\ncomm.": "exposed_communication_s"}
     if any(row["straggler_wait_s"] for row in result.contenders):
         times["waiting"] = "straggler_wait_s"
-    table = _table("strategy", *times, "samples/s", "effi-\nciency", "busiest link", "bottleneck")
+    table = _table("strategy", *times, "samples/s", "effi-\nciency", "busiest link")
     for row in result.contenders:
         carried = show(row["busiest_link_bytes_per_iteration"], "B")
         table.add_row(
@@ -64,7 +64,6 @@ def comparison(result: Comparison) -> None:
             f"{row['samples_per_s']:,.0f}",
             f"{row['scaling_efficiency']:.0%}",
             f"{row['busiest_link']}\n{carried}" if row["busiest_link"] else "-",
-            row["bottleneck"].replace(" ", "\n"),
         )
     _print(table)
     _say("\n" + "\n".join(result.verdict.sentences))

@@ -21,7 +21,7 @@ class Log:
         self._recorded = {"summary": range(0), "last": range(last, last + 1), "full": range(last + 1)}[detail]
         shape = plan.workers, plan.scenario.iterations
         self._start, self._computed, self._end, self._compute = (np.zeros(shape) for _ in range(4))
-        self._waited, self._exchanging = np.zeros(shape), np.zeros(shape)
+        self._computing, self._waited, self._exchanging = (np.zeros(shape) for _ in range(3))
         self.spans: list[Span] = []
         self.transfers: list[Transfer] = []
 
@@ -29,6 +29,7 @@ class Log:
         """A worker has ended its backward pass; from the start of the step it computed without a pause."""
         self._start[worker, iteration], self._computed[worker, iteration] = start, now
         self._compute[worker, iteration] = computing.total
+        self._computing[worker, iteration] = computing.total - computing.update
         if iteration in self._recorded:
             names, backward = self._plan.layers, computing.backward[::-1]
             half = start + sum(computing.forward)
@@ -65,8 +66,7 @@ class Log:
 
     def steps(self) -> Columns[WorkerStep]:
         """Each worker's steps with what they were made of."""
-        computing = self._computed - self._start
-        waited = np.minimum(computing.max(axis=0) - computing, self._waited)
+        waited = np.minimum(self._computing.max(axis=0) - self._computing, self._waited)
         exposed = self._waited - waited
         parts = self._start, self._end, self._compute, self._exchanging, waited, exposed
         workers, iterations = self._start.shape

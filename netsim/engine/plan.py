@@ -82,12 +82,16 @@ class Plan:
 
     @cached_property
     def lower_bound(self) -> float:
-        """No step without noise is shorter (s), however it is scheduled."""
+        """No step is shorter on the mean (s), however it is scheduled: every worker has to do all of its own."""
         fastest = Link(rate=max(k.rate for k in self.links), latency=min(k.latency for k in self.links))
-        return max(
-            lower_bound(self.strategy, self.workers, *self._sizes_and_ready(each), each, fastest)
-            for each in dict.fromkeys(self.computing)
-        )
+
+        def bound(computing: Computing) -> float:
+            return lower_bound(self.strategy, self.workers, *self._sizes_and_ready(computing), computing, fastest)
+
+        if not self.scenario.noise.jitter:
+            return max(bound(each) for each in dict.fromkeys(self.computing))
+        steps = [[bound(each.slowed(f)) for f in mine] for each, mine in zip(self.computing, self.factors, strict=True)]
+        return float(max(sum(mine) / len(mine) for mine in steps))
 
     def _sizes_and_ready(self, computing: Computing) -> tuple[list[float], tuple[float, ...]]:
         ready = ready_times(computing, self.buckets, overlap=self.scenario.job.overlap)
@@ -100,6 +104,7 @@ def plan(scenario: Scenario) -> Plan:
     computing: list[Computing] = []
     links: list[Link] = []
     for group in cluster.groups:
+        assert group.device and group.link  # the checks of a loaded scenario see to it
         times = step_times(job.model, job.batch, group.device)
         computing += [Computing(times.forward, times.backward, times.update).slowed(group.slowdown)] * group.count
         links += [group.link] * group.count
