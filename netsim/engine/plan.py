@@ -137,5 +137,3 @@ def refuse_if_too_large(messages_at_once: float, records: float, workers: int, *
 def memory_limit_messages() -> float:
     """More messages than this at once are refused on this machine."""
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2 / _MESSAGE_BYTES
-
-

@@ -1,4 +1,4 @@
-"""What holds for every collective, for any number of ranks and lanes: the next one is covered on the day it is added."""
+"""What holds for every collective, for any number of ranks and lanes: the next one is covered on its first day."""
 
 from __future__ import annotations
 

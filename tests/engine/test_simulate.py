@@ -244,7 +244,8 @@ def test_streams_let_small_buckets_hide_each_others_latency() -> None:
 
 def test_whole_keys_make_one_server_busier_than_split_ones() -> None:
     split, whole = (
-        run({"job.strategy": {"kind": "parameter_server", "servers": 4, "keys": keys}}).summary() for keys in ("split", "whole")
+        run({"job.strategy": {"kind": "parameter_server", "servers": 4, "keys": keys}}).summary()
+        for keys in ("split", "whole")
     )
     assert whole["busiest_link_bytes_per_iteration"] > split["busiest_link_bytes_per_iteration"]
     assert whole["wire_bytes_per_iteration"] == pytest.approx(split["wire_bytes_per_iteration"], rel=1e-12)
@@ -253,7 +254,11 @@ def test_whole_keys_make_one_server_busier_than_split_ones() -> None:
 def test_detail_decides_what_is_recorded_and_nothing_else() -> None:
     full, last, summary = (run(detail=detail) for detail in ("full", "last", "summary"))
     assert full.summary() == last.summary() == summary.summary()
-    assert [len(trace.transfers) for trace in (summary, last, full)] == [0, len(full.transfers) // 2, len(full.transfers)]
+    assert [len(trace.transfers) for trace in (summary, last, full)] == [
+        0,
+        len(full.transfers) // 2,
+        len(full.transfers),
+    ]
     assert {span.iteration for span in last.spans} == {1}
 
 
@@ -298,5 +303,5 @@ def test_more_workers_than_memory_allows_are_refused_with_an_estimate() -> None:
 
 
 def test_an_engine_that_is_not_there_is_refused_by_name() -> None:
-    with pytest.raises(ScenarioError, match="engine: no engine 'simpi'. Did you mean 'simpy'"):
+    with pytest.raises(ScenarioError, match=r"engine: no engine 'simpi'\. Did you mean 'simpy'"):
         run(engine="simpi")
