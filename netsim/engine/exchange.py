@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Generator
+from functools import partial
 from typing import Any
 
 import simpy
 from simpy.events import Event
 
 from netsim.engine.log import Log
-from netsim.engine.network import Network
+from netsim.engine.network import Message, Network
 from netsim.engine.plan import Plan
 from netsim.engine.play import Adder, Countdown, Play, Steps
 from netsim.training.parameter_server import ParameterServer
@@ -129,9 +130,9 @@ class Servers(Exchange):
         pushes = [(lane, server) for lane in range(lanes) for server in turns if shards[server] > 0]
         for order, (lane, server) in enumerate(pushes):
             nbytes = shards[server] / lanes
-            self._send(worker, self._first_host + server, nbytes, order, (iteration, bucket)).callbacks.append(
-                lambda _, server=server, key=(iteration, bucket, lane): self._inboxes[server].put(key)
-            )
+            key = iteration, bucket, lane
+            put = partial(_put, self._inboxes[server], key)
+            self.network.send(worker, self._first_host + server, nbytes, put, order=order, label=key[:2])
 
     def _serve(self, server: int) -> Process:
         """A server's life: add gradients as they come, and answer all workers when all have sent theirs."""
@@ -153,13 +154,14 @@ class Servers(Exchange):
         for turn in range(self.plan.workers):
             worker = (server + 1 + turn) % self.plan.workers
             pulled = self._pulled[worker, iteration, bucket]
-            message = self._send(self._first_host + server, worker, nbytes, turn, (iteration, bucket))
-            message.callbacks.append(pulled.tick)
-
-    def _send(self, src: int, dst: int, nbytes: float, order: int, label: Any) -> Any:
-        return self.network.send(src, dst, nbytes, order=order, label=label)
+            host, label = self._first_host + server, (iteration, bucket)
+            self.network.send(host, worker, nbytes, pulled.tick, order=turn, label=label)
 
     def close(self, worker: int, iteration: int) -> None:
         super().close(worker, iteration)
         for bucket in range(len(self.plan.buckets)):
             del self._pulled[worker, iteration, bucket]
+
+
+def _put(inbox: simpy.Store, key: tuple[int, int, int], _: Message) -> None:
+    inbox.put(key)

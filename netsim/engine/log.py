@@ -56,12 +56,11 @@ class Log:
         if iteration in self._recorded and end > start:
             self.spans.append(Span(host, "reduce", name, iteration, start, end))
 
-    def delivered(self, message: Message) -> None:
+    def delivered(self, message: Message, now: float) -> None:
         """A message has arrived; its label is (iteration, bucket)."""
         iteration, bucket = message.label
         if iteration in self._recorded:
-            name, now = self._plan.buckets[bucket].name, message.env.now
-            times = message.sent, message.start, now
+            name, times = self._plan.buckets[bucket].name, (message.sent, message.start, now)
             self.transfers.append(Transfer(message.src, message.dst, message.nbytes, name, iteration, *times))
 
     def steps(self) -> Columns[WorkerStep]:

@@ -24,19 +24,32 @@ from netsim.trace import Columns, LinkUse
 LAST = EventPriority(9)
 
 
-class Message(Event):
-    """A message on its way; the event happens when its last byte is delivered.
+class Message:
+    """A message on its way; `then` is called with it when its last byte is delivered.
 
     Messages on one `stream` between two hosts follow one another. Of those that a host sends at the same moment, those
     of lower `order` leave first. `label` is the sender's own."""
 
+    __slots__ = ("dst", "label", "nbytes", "order", "sent", "src", "start", "stream", "then")
+
     def __init__(
-        self, env: simpy.Environment, src: int, dst: int, nbytes: float, *, stream: int, order: int, label: Any
+        self, src: int, dst: int, nbytes: float, *, sent: float, then: Then, stream: int, order: int, label: Any
     ) -> None:
-        super().__init__(env)
-        self.src, self.dst, self.nbytes = src, dst, nbytes
+        self.src, self.dst, self.nbytes, self.then = src, dst, nbytes, then
         self.stream, self.order, self.label = stream, order, label
-        self.sent = self.start = env.now
+        self.sent = self.start = sent
+
+
+Then = Callable[[Message], object]
+Record = Callable[[Message, float], object]  # a message, and when it was delivered
+
+
+class Timer(Event):
+    """Has `what` called with itself at a given time; a timeout that carries anything."""
+
+    def __init__(self, env: simpy.Environment, delay: float, what: Callable[[Any], None], value: Any) -> None:
+        self.env, self.callbacks, self._value, self._ok = env, [what], value, True
+        env.schedule(self, delay=delay)
 
 
 class Link:
@@ -62,13 +75,13 @@ class Flow:
         self.queue: deque[Message] = deque()
         self.message: Message | None = None
         self.rate = self.remaining = self.since = 0.0
-        self.timer: Event | None = None
+        self.timer: Timer | None = None
 
 
 class Network:
     """What both ways of sharing have in common: routes, latency, counting, recording."""
 
-    def __init__(self, env: simpy.Environment, topology: Topology, record: Callable[[Message], None] | None) -> None:
+    def __init__(self, env: simpy.Environment, topology: Topology, record: Record | None) -> None:
         self.env = env
         self.links = [Link(*each) for each in zip(topology.names, topology.rates, topology.latencies, strict=True)]
         self.messages, self.nbytes = 0, 0.0  # delivered, between hosts
@@ -76,14 +89,16 @@ class Network:
         self._topology, self._record = topology, record
         self._routes: dict[tuple[int, int], tuple[list[Link], float]] = {}
 
-    def send(self, src: int, dst: int, nbytes: float, *, stream: int = 0, order: int = 0, label: Any = None) -> Message:
-        """The message, which happens when it is delivered: at once within a host."""
-        message = Message(self.env, src, dst, nbytes, stream=stream, order=order, label=label)
+    def send(
+        self, src: int, dst: int, nbytes: float, then: Then, *, stream: int = 0, order: int = 0, label: Any = None
+    ) -> None:
+        """Send a message; `then` hears of its delivery: at once within a host."""
+        now = self.env.now
+        message = Message(src, dst, nbytes, sent=now, then=then, stream=stream, order=order, label=label)
         if src == dst:
-            message.succeed()
+            then(message)
         else:
             self._carry(message)
-        return message
 
     def use(self) -> Columns[LinkUse]:
         """What each link has carried so far."""
@@ -108,17 +123,9 @@ class Network:
         self.nbytes += message.nbytes
         self.latency_sum += latency
         self.duration_sum += self.env.now - message.sent
-        message.succeed()
         if self._record:
-            self._record(message)
-
-    def _at(self, delay: float, what: Callable[[Event], None], value: Any = None) -> Event:
-        """Have `what` called with an event of the given value after `delay` seconds."""
-        timer = Event(self.env)
-        timer._ok, timer._value = True, value
-        timer.callbacks = [what]
-        self.env.schedule(timer, delay=delay)
-        return timer
+            self._record(message, self.env.now)
+        message.then(message)
 
     def _last_in_this_moment(self, what: Callable[[Event], None]) -> None:
         event = Event(self.env)
@@ -130,7 +137,7 @@ class Network:
 class Fair(Network):
     """Max-min fair sharing between connections, recomputed for what a start or an end can reach."""
 
-    def __init__(self, env: simpy.Environment, topology: Topology, record: Callable[[Message], None] | None) -> None:
+    def __init__(self, env: simpy.Environment, topology: Topology, record: Record | None) -> None:
         super().__init__(env, topology, record)
         self._flows: dict[tuple[int, int, int], Flow] = {}
         self._changed: dict[Link, None] = {}
@@ -138,13 +145,12 @@ class Fair(Network):
     def _carry(self, message: Message) -> None:
         _, latency = self._route(message)
         if latency > 0:
-            self._at(latency, self._enter, message)
+            Timer(self.env, latency, self._enter, message)
         else:
             self._queue(message)
 
-    def _enter(self, timer: Event) -> None:
-        message: Any = timer.value
-        self._queue(message)
+    def _enter(self, timer: Timer) -> None:
+        self._queue(timer._value)
 
     def _queue(self, message: Message) -> None:
         """The message's bytes come to its connection, behind those that are there."""
@@ -182,18 +188,18 @@ class Fair(Network):
         now = self.env.now
         flow.remaining = max(0.0, flow.remaining - flow.rate * (now - flow.since))
         flow.rate, flow.since = rate, now
-        flow.timer = self._at(flow.remaining / rate, self._end, flow)
+        flow.timer = Timer(self.env, flow.remaining / rate, self._end, flow)
 
-    def _end(self, timer: Event) -> None:
+    def _end(self, timer: Timer) -> None:
         """A message's last byte has come, unless the rate was changed meanwhile and this timer is out of date."""
-        flow: Any = timer.value
-        if timer is not flow.timer:
+        flow: Flow = timer._value
+        if timer is not flow.timer or flow.message is None:
             return
         self._deliver(flow.message, *self._route(flow.message))
         if flow.queue:
             self._take_up(flow)
             flow.since = self.env.now
-            flow.timer = self._at(flow.remaining / flow.rate, self._end, flow)
+            flow.timer = Timer(self.env, flow.remaining / flow.rate, self._end, flow)
         else:
             self._stop(flow)
 
@@ -287,10 +293,10 @@ class Fifo(Network):
     def _pass_on(self, message: Message, hop: int, head: float, tail: float, links: list[Link], latency: float) -> None:
         """First and last byte come to the end of the hop's link at these times."""
         if hop + 1 == len(links):
-            self._at(tail - self.env.now, lambda _: self._deliver(message, links, latency))
+            Timer(self.env, tail - self.env.now, lambda _: self._deliver(message, links, latency), message)
             return
         ready = max(head, tail - message.nbytes / links[hop + 1].rate)
-        self._at(ready - self.env.now, lambda _: self._arrive(message, hop + 1, tail))
+        Timer(self.env, ready - self.env.now, lambda _: self._arrive(message, hop + 1, tail), message)
 
 
 def _tie(arrival: tuple[Message, int, float]) -> tuple[int, int]:

@@ -9,7 +9,7 @@ import simpy
 from simpy.events import Event
 
 from netsim.collectives.rounds import Collective
-from netsim.engine.network import Message, Network
+from netsim.engine.network import Message, Network, Timer
 
 
 class Countdown(Event):
@@ -21,7 +21,7 @@ class Countdown(Event):
         if ticks == 0:
             self.succeed()
 
-    def tick(self, _: Event | None = None) -> None:
+    def tick(self, _: object = None) -> None:
         self._left -= 1
         if self._left == 0:
             self.succeed()
@@ -31,13 +31,13 @@ class Adder:
     """A host adds what it has received to its own, one piece after the other, at `rate` bytes/s."""
 
     def __init__(self, env: simpy.Environment, rate: float | None) -> None:
-        self._env, self._rate, self._free = env, rate, 0.0
+        self._env, self.rate, self._free = env, rate, 0.0
 
     def add(self, nbytes: float) -> float:
         """Seconds from now until these bytes are added, too."""
-        if self._rate is None:
+        if self.rate is None:
             return 0.0
-        self._free = max(self._free, self._env.now) + nbytes / self._rate
+        self._free = max(self._free, self._env.now) + nbytes / self.rate
         return self._free - self._env.now
 
 
@@ -49,15 +49,15 @@ class Steps:
         self.pieces = collective.pieces(ranks)
         self.transfers: list[tuple[int, int, int, bool]] = []  # source, destination, pieces, whether it is added
         self.of: list[list[list[int]]] = [[] for _ in range(self.hosts)]
-        for each in collective.rounds(ranks):
-            mine: dict[int, list[int]] = {}
-            ends = zip(each.src.tolist(), each.dst.tolist(), each.count.tolist(), strict=True)
-            for number, (src, dst, count) in enumerate(ends, start=len(self.transfers)):
+        latest = [-1] * self.hosts  # the round of each host's last step so far
+        for number, each in enumerate(collective.rounds(ranks)):
+            for src, dst, count in zip(each.src.tolist(), each.dst.tolist(), each.count.tolist(), strict=True):
+                for host in (src, dst):
+                    if latest[host] != number:
+                        latest[host] = number
+                        self.of[host].append([])
+                    self.of[host][-1].append(len(self.transfers))
                 self.transfers.append((src, dst, count, each.add))
-                mine.setdefault(src, []).append(number)
-                mine.setdefault(dst, []).append(number)
-            for host, numbers in mine.items():
-                self.of[host].append(numbers)
 
 
 class Play:
@@ -94,24 +94,15 @@ class Play:
             self._waiting[lane][number] = finished
             return
         src, dst, pieces, add = self._steps.transfers[number]
-        order = lane * len(self._steps.transfers) + number
-        message = self._network.send(
-            src, dst, pieces * self._piece, stream=self._stream, order=order, label=self._label
-        )
         at_source, at_destination = (finished, other) if host == src else (other, finished)
-        assert message.callbacks is not None
-        message.callbacks.append(at_source.tick)
-        message.callbacks.append(self._adding(at_destination) if add else at_destination.tick)
 
-    def _adding(self, then: Countdown) -> Any:
-        def add(message: Event) -> None:
-            assert isinstance(message, Message)
-            delay = self._adders[message.dst].add(message.nbytes)
-            if delay > 0:
-                timer = self._env.timeout(delay)
-                assert timer.callbacks is not None
-                timer.callbacks.append(then.tick)
+        def then(message: Message) -> None:
+            at_source.tick()
+            if add and self._adders[dst].rate is not None:
+                Timer(self._env, self._adders[dst].add(message.nbytes), at_destination.tick, None)
             else:
-                then.tick()
+                at_destination.tick()
 
-        return add
+        order = lane * len(self._steps.transfers) + number
+        nbytes = pieces * self._piece
+        self._network.send(src, dst, nbytes, then, stream=self._stream, order=order, label=self._label)

@@ -7,7 +7,7 @@ import simpy
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netsim.engine.network import SHARING, Flow, Link, Network, max_min_rates
+from netsim.engine.network import SHARING, Flow, Link, Message, Network, max_min_rates
 from netsim.hardware import Link as HostLink
 from netsim.topologies.base import Host
 from netsim.topologies.star import star
@@ -15,12 +15,16 @@ from netsim.topologies.star import star
 Log = list[tuple[float, int, int]]
 
 
+def ignore(_: Message) -> None:
+    """Nobody waits for the message."""
+
+
 def network(sharing: str, *rates: float, latency: float = 0.0) -> tuple[Network, Log]:
     """A star of hosts with these rates, and a log of deliveries: (when, from whom, to whom)."""
     log: Log = []
     hosts = [Host(f"host{i}", HostLink(rate=rate, latency=latency)) for i, rate in enumerate(rates)]
     env = simpy.Environment()
-    return SHARING[sharing](env, star(hosts), lambda m: log.append((m.env.now, m.src, m.dst))), log
+    return SHARING[sharing](env, star(hosts), lambda m, now: log.append((now, m.src, m.dst))), log
 
 
 def at(net: Network, time: float, send: Callable[[], object]) -> None:
@@ -34,7 +38,7 @@ def at(net: Network, time: float, send: Callable[[], object]) -> None:
 @pytest.mark.parametrize("sharing", SHARING)
 def test_a_message_alone_takes_its_latency_and_its_bytes(sharing: str) -> None:
     net, log = network(sharing, 10.0, 10.0, latency=0.5)
-    net.send(0, 1, 20.0)
+    net.send(0, 1, 20.0, ignore)
     net.env.run()
     assert log == [(2.5, 0, 1)]
 
@@ -43,48 +47,48 @@ def test_a_message_alone_takes_its_latency_and_its_bytes(sharing: str) -> None:
 def test_a_message_alone_goes_at_the_rate_of_its_slowest_link(sharing: str) -> None:
     for rates in [(10.0, 4.0), (4.0, 10.0)]:
         net, log = network(sharing, *rates)
-        net.send(0, 1, 20.0)
+        net.send(0, 1, 20.0, ignore)
         net.env.run()
         assert log == [(5.0, 0, 1)]
 
 
 def test_fair_messages_share_a_port_and_speed_up_when_one_ends() -> None:
     net, log = network("fair", 10.0, 10.0, 10.0)
-    net.send(0, 2, 10.0)
-    net.send(1, 2, 30.0)
+    net.send(0, 2, 10.0, ignore)
+    net.send(1, 2, 30.0, ignore)
     net.env.run()
     assert log == [(2.0, 0, 2), (4.0, 1, 2)]
 
 
 def test_a_fair_latecomer_takes_its_share_from_the_moment_it_comes() -> None:
     net, log = network("fair", 10.0, 10.0, 10.0)
-    net.send(0, 2, 20.0)
-    at(net, 1.0, lambda: net.send(1, 2, 20.0))
+    net.send(0, 2, 20.0, ignore)
+    at(net, 1.0, lambda: net.send(1, 2, 20.0, ignore))
     net.env.run()
     assert log == [(3.0, 0, 2), (4.0, 1, 2)]
 
 
 def test_what_a_slow_host_leaves_of_a_port_goes_to_the_others() -> None:
     net, log = network("fair", 2.0, 10.0, 10.0)
-    net.send(0, 2, 10.0)
-    net.send(1, 2, 40.0)
+    net.send(0, 2, 10.0, ignore)
+    net.send(1, 2, 40.0, ignore)
     net.env.run()
     assert log == [(5.0, 0, 2), (5.0, 1, 2)]
 
 
 def test_fifo_messages_are_served_whole_in_order_of_arrival_and_ties_in_order_of_source() -> None:
     net, log = network("fifo", 10.0, 10.0, 10.0, 10.0)
-    net.send(2, 3, 20.0)
-    net.send(0, 3, 20.0)
-    at(net, 1.0, lambda: net.send(1, 3, 10.0))
+    net.send(2, 3, 20.0, ignore)
+    net.send(0, 3, 20.0, ignore)
+    at(net, 1.0, lambda: net.send(1, 3, 10.0, ignore))
     net.env.run()
     assert log == [(2.0, 0, 3), (4.0, 2, 3), (5.0, 1, 3)]
 
 
 def test_fifo_links_are_not_held_by_a_message_that_trickles_in() -> None:
     net, log = network("fifo", 1.0, 10.0, 10.0)
-    net.send(0, 2, 10.0)
-    net.send(1, 2, 50.0)
+    net.send(0, 2, 10.0, ignore)
+    net.send(1, 2, 50.0, ignore)
     net.env.run()
     assert log == [(5.0, 1, 2), (10.0, 0, 2)]
 
@@ -93,24 +97,24 @@ def test_fifo_links_are_not_held_by_a_message_that_trickles_in() -> None:
 def test_messages_from_one_host_to_another_follow_one_another(sharing: str) -> None:
     net, log = network(sharing, 10.0, 10.0, latency=1.0)
     for _ in range(3):
-        net.send(0, 1, 10.0)
+        net.send(0, 1, 10.0, ignore)
     net.env.run()
     assert log == [(2.0, 0, 1), (3.0, 0, 1), (4.0, 0, 1)]
 
 
 def test_messages_on_two_streams_share_where_those_on_one_queue() -> None:
     net, log = network("fair", 10.0, 10.0)
-    net.send(0, 1, 10.0, stream=0)
-    net.send(0, 1, 10.0, stream=1)
+    net.send(0, 1, 10.0, ignore, stream=0)
+    net.send(0, 1, 10.0, ignore, stream=1)
     net.env.run()
     assert log == [(2.0, 0, 1), (2.0, 0, 1)]
 
 
 def test_within_a_host_a_message_takes_no_time_and_no_link() -> None:
     net, log = network("fair", 10.0, 10.0)
-    message = net.send(0, 0, 10.0)
-    net.env.run()
-    assert (message.processed, net.env.now, net.nbytes, log) == (True, 0.0, 0.0, [])
+    heard: list[float] = []
+    net.send(0, 0, 10.0, lambda message: heard.append(message.nbytes))
+    assert (heard, net.env.now, net.nbytes, log) == ([10.0], 0.0, 0.0, [])
 
 
 Messages = st.lists(
@@ -126,7 +130,7 @@ def test_bytes_are_conserved_and_no_link_runs_above_its_rate_or_idles_with_work(
 ) -> None:
     net, log = network(sharing, *rates, latency=0.25)
     for src, dst, nbytes, time in messages:
-        at(net, time, lambda src=src, dst=dst, nbytes=nbytes: net.send(src, dst, nbytes))
+        at(net, time, lambda src=src, dst=dst, nbytes=nbytes: net.send(src, dst, nbytes, ignore))
     net.env.run()
     assert len(log) == net.messages == len(messages)
     total = sum(nbytes for _, _, nbytes, _ in messages)

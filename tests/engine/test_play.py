@@ -28,7 +28,7 @@ def play(
     log: Log = []
     env = simpy.Environment()
     hosts = [Host(f"rank{i}", Link(rate=rate, latency=latency)) for i, rate in enumerate(rates)]
-    network = SHARING["fair"](env, star(hosts), lambda m: log.append((m.env.now, m.src, m.dst)))
+    network = SHARING["fair"](env, star(hosts), lambda m, now: log.append((now, m.src, m.dst)))
     adders = [Adder(env, reduction_rate) for _ in rates]
     lanes = kind.lanes(nbytes)
     one = Play(network, adders, Steps(kind, len(rates)), lanes=lanes, nbytes=nbytes, stream=0, label=None)
