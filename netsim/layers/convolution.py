@@ -8,6 +8,8 @@ from math import prod
 from netsim.errors import Problem
 from netsim.layers.base import Composite, Count, Layer, Margin
 
+_WINOGRAD_CHANNELS = 16
+
 Sizes = Count | tuple[Count, ...]  # one number for every axis, or one an axis
 Margins = Margin | tuple[Margin, ...]
 
@@ -81,9 +83,17 @@ class Convolution(Layer):
 
     @property
     def work(self) -> str:
-        if self.groups == 1:
-            return "pointwise" if self.kernel_size == 1 else "convolution"
-        return "depthwise" if self.groups == self.channels else "grouped"
+        if self.groups > 1:
+            return "depthwise" if self.groups == self.channels else "grouped"
+        if self.kernel_size == 1:
+            return "pointwise"
+        return "winograd" if self._fits_winograd else "convolution"
+
+    @property
+    def _fits_winograd(self) -> bool:
+        """Whether a 3 x 3 kernel that moves by 1 meets channels enough to pay for the transforms."""
+        dense_steps = {*self._axes(self.stride), *self._axes(self.dilation)} == {1}
+        return self._axes(self.kernel) == (3, 3) and dense_steps and self.channels >= _WINOGRAD_CHANNELS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,6 +121,10 @@ class TransposedConvolution(Convolution):
     @property
     def macs(self) -> int:
         return self.input_elements * self.kernel_size * self.filters // self.groups
+
+    @property
+    def work(self) -> str:
+        return "grouped" if self.groups > 1 else "convolution"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -38,7 +38,10 @@ class Dropout(Layer):
 
 @dataclass(frozen=True, kw_only=True)
 class Add(Layer):
-    """A residual connection: two tensors of the same shape, element by element. Its backward pass copies nothing."""
+    """A residual connection: two tensors of the same shape, element by element.
+
+    Its backward pass costs as much: where the two branches parted, their gradients are added.
+    """
 
     @property
     def output_shape(self) -> tuple[int, ...]:
@@ -51,10 +54,6 @@ class Add(Layer):
     @property
     def input_elements(self) -> int:
         return 2 * prod(self.input_shape)
-
-    @property
-    def input_gradients(self) -> int:
-        return 0
 
 
 @dataclass(frozen=True, kw_only=True)
