@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import prod
+from typing import ClassVar
 
 from netsim.errors import Problem
 from netsim.layers.base import Composite, Count, Layer, Margin
@@ -12,6 +13,17 @@ _WINOGRAD_CHANNELS = 16
 
 Sizes = Count | tuple[Count, ...]  # one number for every axis, or one an axis
 Margins = Margin | tuple[Margin, ...]
+
+
+def wrong_axes(layer: Layer, *fields: str) -> list[Problem]:
+    """Fields that have a number for each axis, but not for as many as the map has."""
+    spatial = len(layer.input_shape) - 1
+    values = {field: getattr(layer, field) for field in fields}
+    return [
+        Problem(field, f"{value} has {len(value)} axes, the map {spatial}")
+        for field, value in values.items()
+        if isinstance(value, tuple) and len(value) != spatial
+    ]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +35,8 @@ class Convolution(Layer):
     width), or (channels, length) for a convolution in one dimension.
     """
 
+    axes: ClassVar[tuple[int, int]] = (2, 4)
+
     filters: Count
     kernel: Sizes
     stride: Sizes = 1
@@ -32,13 +46,7 @@ class Convolution(Layer):
     bias: bool = True
 
     def problems(self) -> list[Problem]:
-        found = [
-            Problem(field, f"{value} has {len(value)} axes, the input {len(self._spatial)}")
-            for field, value in (("kernel", self.kernel), ("stride", self.stride), ("padding", self.padding))
-            if isinstance(value, tuple) and len(value) != len(self._spatial)
-        ]
-        if not self._spatial:
-            found.append(Problem("input_shape", f"{self.input_shape} must be (channels, height, width)"))
+        found = wrong_axes(self, "kernel", "stride", "padding", "dilation")
         for what, number in (("channels", self.channels), ("filters", self.filters)):
             if number % self.groups:
                 found.append(Problem("groups", f"{self.groups} must divide the {number} {what}"))
@@ -135,6 +143,8 @@ class SpatiallySeparableConvolution(Composite):
     default). With one channel: 2 K N M instead of K^2 N M.
     """
 
+    axes: ClassVar[tuple[int, int]] = (3, 3)
+
     filters: Count
     kernel: Count
     middle: Count | None = None
@@ -171,6 +181,8 @@ class DepthwiseSeparableConvolution(Composite):
 
     MACs = N M (K^2 D + D S), parameters = K^2 D + D S: 1/S + 1/K^2 of a standard convolution.
     """
+
+    axes: ClassVar[tuple[int, int]] = (2, 4)
 
     filters: Count
     kernel: Count

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import prod
+from typing import ClassVar
 
 from netsim.layers.base import Count, Layer, Margin
 
@@ -90,6 +91,8 @@ class LearnedOffset(Layer):
 
     Parameters = (steps + tokens) features for the positions, and tokens features for the tokens themselves.
     """
+
+    axes: ClassVar[tuple[int, int]] = (2, 2)
 
     tokens: Margin = 0
 

@@ -148,7 +148,7 @@ def test_a_transposed_convolution_undoes_the_shape_of_the_convolution_with_the_s
         ({"filters": 8, "kernel": 3, "stride": 0}, "stride: 0"),
         ({"filters": 8, "kernel": 9}, "input_shape: convolution turns .* which is empty"),
         ({"filters": 8, "kernel": 3, "groups": 3}, "groups: 3 must divide the 4 channels"),
-        ({"filters": 8, "kernel": (3, 3, 3)}, "kernel: .* has 3 axes, the input 2"),
+        ({"filters": 8, "kernel": (3, 3, 3)}, "kernel: .* has 3 axes, the map 2"),
     ],
 )
 def test_a_convolution_that_cannot_be_is_refused_with_its_field(fields: dict[str, int], said: str) -> None:
