@@ -11,8 +11,10 @@ Everything heavy is imported when it is first used, so that `import netsim` is c
 from __future__ import annotations
 
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
+
+from netsim.errors import NetsimError, RunError, ScenarioError
+from netsim.version import VERSION as __version__
 
 if TYPE_CHECKING:
     from netsim.api import allreduce, sweep
@@ -21,12 +23,19 @@ if TYPE_CHECKING:
     from netsim.scenario import Scenario
     from netsim.trace import Trace
 
-try:
-    __version__ = version("netsim-training")
-except PackageNotFoundError:  # run from a checkout that is not installed
-    __version__ = "0+unknown"
-
-__all__ = ["Scenario", "Trace", "__version__", "allreduce", "expand", "load", "simulate", "sweep"]
+__all__ = [
+    "NetsimError",
+    "RunError",
+    "Scenario",
+    "ScenarioError",
+    "Trace",
+    "__version__",
+    "allreduce",
+    "expand",
+    "load",
+    "simulate",
+    "sweep",
+]
 
 _HOMES = {
     "Scenario": "netsim.scenario",

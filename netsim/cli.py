@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from netsim.errors import NetsimError, Problem, ScenarioError, did_you_mean
+from netsim.version import VERSION
 
 if TYPE_CHECKING:
     from netsim.scenario import Scenario
@@ -46,7 +47,7 @@ def main() -> None:
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(package_name="netsim-training", prog_name="netsim")
+@click.version_option(VERSION, prog_name="netsim")
 def cli() -> None:
     """Simulate distributed training: parameter server, tree or ring all-reduce, which is faster here, and why?"""
 
@@ -285,12 +286,11 @@ def _rows(
     quiet: bool,
 ) -> tuple[list[dict[str, Any]], list[str]]:
     """The rows of all points, in the order of the axes, and what went wrong at those that failed."""
-    import netsim
     from netsim import sweeps, terminal
     from netsim.engine.run import chosen_engine, simulate
 
     chosen_engine(engine)
-    points = sweeps.points_of(scenario, axes, engine=engine, version=netsim.__version__)
+    points = sweeps.points_of(scenario, axes, engine=engine, version=VERSION)
     outcomes: dict[int, sweeps.Outcome] = {}
     with contextlib.ExitStack() as stack:
         store = stack.enter_context(sweeps.kept_in(folder)) if folder else None

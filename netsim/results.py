@@ -19,6 +19,7 @@ from netsim.models.base import Model
 from netsim.roofline import layer_time, step_times
 from netsim.scenario import Scenario
 from netsim.units import show
+from netsim.version import VERSION
 
 Row = Mapping[str, Any]
 STRATEGY, WORKERS = "job.strategy.kind", "cluster.workers"
@@ -84,7 +85,6 @@ def save(
     engine: str,
 ) -> None:
     """Writes data and report into the folder; each contender's base point is played once more, with its records."""
-    import netsim
     from netsim import report, tables
 
     base = {path: _own_value(scenario, path, values) for path, values in axes.items()}
@@ -96,7 +96,7 @@ def save(
         trace = simulate(vary(scenario, at), engine=engine, detail="last")
         traces[trace.summary()["strategy"] if contenders is None else text(value)] = trace
     result = {
-        "netsim": netsim.__version__,
+        "netsim": VERSION,
         "command": command,
         "kind": kind,
         "name": scenario.name,

@@ -86,8 +86,6 @@ class Columns(Generic[Row]):
         return dict(self._columns)
 
 
-
-
 @dataclass(frozen=True)
 class Trace:
     """All that a simulation of a scenario left: records, the use of every link, and who the hosts were."""

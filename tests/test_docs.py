@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 import pytest
 from markdown_it import MarkdownIt
 
-from netsim import load
+from netsim.loading import from_table
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -123,7 +123,7 @@ class Reader:
             for path in re.findall(r"[\w.]+", block.remark.removeprefix("fragment").removeprefix(" instead of")):
                 remove(base, path)
             table = laid_over(base, table)
-        load.from_table(table)
+        from_table(table)
 
     def compare(self, shown: str, printed: str, block: Block) -> None:
         same = doctest.OutputChecker().check_output(shown, printed, SHOWN)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from netsim import load
 from netsim.engine.run import simulate
+from netsim.loading import expand, load, vary
 
 ROOT = Path(__file__).parents[1]
 FILES = sorted((ROOT / "scenarios").glob("*.toml"))
@@ -19,25 +19,25 @@ each_scenario = pytest.mark.parametrize("file", FILES, ids=lambda file: file.ste
 @each_scenario
 def test_a_scenario_begins_with_its_question(file: Path) -> None:
     assert file.read_text(encoding="utf-8").startswith("# ")
-    assert "?" in load.load(file).question
+    assert "?" in load(file).question
 
 
 @each_scenario
 def test_every_point_of_a_scenario_loads_and_the_first_and_last_run(file: Path) -> None:
-    points = load.expand(load.load(file))
+    points = expand(load(file))
     assert len(points) > 1
     for coordinates, scenario in (points[0], points[-1]):
         shrunken = {"iterations": 1, "job.batch": 1}
         if "cluster.workers" not in coordinates:
             shrunken["cluster.workers"] = min(4, scenario.cluster.workers or 4)
-        summary = simulate(load.vary(scenario, shrunken), detail="summary").summary()
+        summary = simulate(vary(scenario, shrunken), detail="summary").summary()
         assert summary["iteration_time_s"] >= summary["lower_bound_iteration_time_s"] * (1 - 1e-9)  # rounding
 
 
 @each_scenario
 def test_a_scenario_has_its_report(file: Path) -> None:
     report = ROOT / "reports" / file.stem
-    scenario = load.load(file)
+    scenario = load(file)
     assert (report / "report.html").is_file(), f"run .ci/reports {file.stem}"
-    assert load.load(report / "scenario.toml") == scenario, f"the scenario has changed: run .ci/reports {file.stem}"
+    assert load(report / "scenario.toml") == scenario, f"the scenario has changed: run .ci/reports {file.stem}"
     assert json.loads((report / "result.json").read_text(encoding="utf-8"))["question"] == scenario.question

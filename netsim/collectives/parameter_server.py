@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -56,6 +57,11 @@ class ParameterServer(Collective):
         worker = (server + turn + 1) % ranks
         away = worker != first_host + server
         yield Round.of(first_host + server[away], worker[away], first=server[away], add=False)
+
+    def messages(self, ranks: int, *, enough: float = math.inf) -> int:
+        """2 n k, less what stays within a host."""
+        shards = self.shards(ranks)
+        return 2 * (ranks * shards - (0 if self.helpers(ranks) else shards)) if ranks > 1 else 0
 
     def ideal_time(self, ranks: int, nbytes: float, link: Link, reduction_rate: float | None = None) -> float | None:
         """2 (a + max(S / B, n S / (k B))) apart, 2 (a + (n - 1) S / (k B)) co-located, plus the adding of all that

@@ -82,6 +82,15 @@ class Collective:
         """The rounds of one lane, in order; none for one rank."""
         raise NotImplementedError
 
+    def messages(self, ranks: int, *, enough: float = math.inf) -> int:
+        """Messages of one lane; counting may stop beyond `enough`, so that a schedule too large is never laid out."""
+        total = 0
+        for each in self.rounds(ranks):
+            total += len(each)
+            if total > enough:
+                break
+        return total
+
     def ideal_time(self, ranks: int, nbytes: float, link: Link, reduction_rate: float | None = None) -> float | None:
         """Seconds until the last rank holds the sum on a star of equal links that nothing else uses, in closed form;
         None where no closed form is known. `reduction_rate` in bytes/s, None for reduction at no cost."""
@@ -105,16 +114,6 @@ class Collective:
 def steps(ranks: int) -> int:
     """ceil(log2 n): so many messages in a row it takes until news of one rank can be everywhere."""
     return (ranks - 1).bit_length()
-
-
-def count_messages(collective: Collective, ranks: int, *, enough: float = math.inf) -> int:
-    """Messages of one lane; stops counting beyond `enough`."""
-    total = 0
-    for each in collective.rounds(ranks):
-        total += len(each)
-        if total > enough:
-            break
-    return total
 
 
 def prove(collective: Collective, ranks: int) -> None:

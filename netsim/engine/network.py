@@ -70,17 +70,13 @@ class Network:
 
     def __init__(self, env: simpy.Environment, topology: Topology, record: Callable[[Message], None] | None) -> None:
         self.env = env
-        self.links = [
-            Link(*each) for each in zip(topology.names, topology.rates, topology.latencies, strict=True)
-        ]
+        self.links = [Link(*each) for each in zip(topology.names, topology.rates, topology.latencies, strict=True)]
         self.messages, self.nbytes = 0, 0.0  # delivered, between hosts
         self.latency_sum = self.duration_sum = 0.0  # over all messages, s
         self._topology, self._record = topology, record
         self._routes: dict[tuple[int, int], tuple[list[Link], float]] = {}
 
-    def send(
-        self, src: int, dst: int, nbytes: float, *, stream: int = 0, order: int = 0, label: Any = None
-    ) -> Message:
+    def send(self, src: int, dst: int, nbytes: float, *, stream: int = 0, order: int = 0, label: Any = None) -> Message:
         """The message, which happens when it is delivered: at once within a host."""
         message = Message(self.env, src, dst, nbytes, stream=stream, order=order, label=label)
         if src == dst:
@@ -288,9 +284,7 @@ class Fifo(Network):
                 message.start = start
             self._pass_on(message, hop, start + link.latency, link.free + link.latency, links, latency)
 
-    def _pass_on(
-        self, message: Message, hop: int, head: float, tail: float, links: list[Link], latency: float
-    ) -> None:
+    def _pass_on(self, message: Message, hop: int, head: float, tail: float, links: list[Link], latency: float) -> None:
         """First and last byte come to the end of the hop's link at these times."""
         if hop + 1 == len(links):
             self._at(tail - self.env.now, lambda _: self._deliver(message, links, latency))

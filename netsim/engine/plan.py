@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from netsim.collectives.rounds import Collective, count_messages
+from netsim.collectives.rounds import Collective
 from netsim.errors import ScenarioError
 from netsim.hardware import Link
 from netsim.roofline import step_times
@@ -59,7 +59,7 @@ class Plan:
 
     def messages_per_iteration(self, enough: float = float("inf")) -> int:
         """Messages of all buckets; counting stops beyond `enough`."""
-        a_lane = count_messages(self.strategy, self.workers, enough=enough)
+        a_lane = self.strategy.messages(self.workers, enough=enough)
         return sum(a_lane * self.strategy.lanes(bucket.nbytes) for bucket in self.buckets)
 
     @cached_property
@@ -137,5 +137,3 @@ def refuse_if_too_large(messages_at_once: float, records: float, workers: int, *
 def memory_limit_messages() -> float:
     """More messages than this at once are refused on this machine."""
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2 / _MESSAGE_BYTES
-
-

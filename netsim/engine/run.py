@@ -9,7 +9,7 @@ from typing import Any
 import simpy
 
 from netsim import families
-from netsim.collectives.rounds import Collective, count_messages
+from netsim.collectives.rounds import Collective
 from netsim.engine import des
 from netsim.engine.network import SHARING, Network
 from netsim.engine.plan import Plan, memory_limit_messages, plan, refuse_if_too_large
@@ -100,7 +100,7 @@ def collective(
         helpers = kind.helpers(ranks)
     except ValueError as error:
         raise ScenarioError(str(error), path="servers") from None
-    at_once = count_messages(kind, ranks, enough=memory_limit_messages()) * kind.lanes(size)
+    at_once = kind.messages(ranks, enough=memory_limit_messages()) * kind.lanes(size)
     refuse_if_too_large(at_once, 0, ranks, path="ranks")
     link = Link(rate=rate, latency=latency)
     hosts = [Host(f"rank{i}", link) for i in range(ranks)] + [Host(f"server{i}", link) for i in range(helpers)]

@@ -32,9 +32,7 @@ def gather(gradient_bytes: Sequence[float], names: Sequence[str], rule: float | 
                 current = []
     if current:
         buckets.append(tuple(current))
-    return tuple(
-        Bucket(_name(names, layers), layers, sum(gradient_bytes[i] for i in layers)) for layers in buckets
-    )
+    return tuple(Bucket(_name(names, layers), layers, sum(gradient_bytes[i] for i in layers)) for layers in buckets)
 
 
 def _name(names: Sequence[str], layers: Iterable[int]) -> str:

@@ -1,14 +1,14 @@
-"""What holds for every collective, for any number of ranks and lanes: the next one is covered on the day it is added."""
+"""What holds for every collective, for any number of ranks and lanes: the next one is covered on its first day."""
 
 from __future__ import annotations
 
 import math
 
 import pytest
-from netsim.families import FAMILIES
 
-from netsim.collectives.rounds import Collective, count_messages, prove
+from netsim.collectives.rounds import Collective, prove
 from netsim.engine.run import CollectiveResult, collective
+from netsim.families import FAMILIES
 
 RANKS = [*range(1, 18), 32, 64]
 LANES = [1, 2, 3, 8]
@@ -49,7 +49,8 @@ def test_a_collective_keeps_its_closed_form_its_bound_and_its_bytes(kind: Collec
         assert result.time_s == pytest.approx(result.ideal_time_s, rel=1e-9)  # sums of some thousand floats
     assert result.time_s >= result.lower_bound_s * (1 - 1e-12)
     assert result.wire_bytes == pytest.approx(kind.wire_bytes(ranks, SIZE), rel=1e-12)
-    assert result.messages == kind.slices * count_messages(kind, ranks)
+    assert result.messages == kind.slices * kind.messages(ranks)
+    assert kind.messages(ranks) == sum(map(len, kind.rounds(ranks)))
 
 
 @pytest.mark.parametrize("ranks", [2, 3, 8, 13])

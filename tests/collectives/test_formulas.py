@@ -75,7 +75,7 @@ def _reference() -> list[dict[str, str]]:
         return list(csv.DictReader(line for line in file if not line.startswith("#")))
 
 
-@pytest.mark.parametrize("row", _reference(), ids=lambda row: f"{row['collective']}, {row['p']} ranks, {row['n_bytes']} B")
+@pytest.mark.parametrize("row", _reference(), ids=lambda row: f"{row['collective']}, {row['p']}, {row['n_bytes']} B")
 def test_an_independent_replay_gives_the_same_times(row: dict[str, str]) -> None:
     kind = {
         "ring all-reduce": Ring(),

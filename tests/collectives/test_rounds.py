@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from netsim.collectives.ring import Ring
-from netsim.collectives.rounds import Collective, Round, count_messages, prove, steps
+from netsim.collectives.rounds import Collective, Round, prove, steps
 from netsim.errors import RunError
 
 
@@ -52,8 +52,8 @@ def test_a_slice_of_nothing_is_refused() -> None:
 
 
 def test_counting_messages_stops_when_there_are_enough() -> None:
-    assert count_messages(Ring(), 10) == 180
-    assert count_messages(Ring(), 10, enough=25) == 30
+    assert Ring().messages(10) == 180
+    assert Ring().messages(10, enough=25) == 30
 
 
 def test_steps_are_the_logarithm_rounded_up() -> None:

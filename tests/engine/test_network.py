@@ -120,7 +120,7 @@ Messages = st.lists(
 )
 
 
-@given(sharing=st.sampled_from(list(SHARING)), messages=Messages, rates=st.lists(st.floats(1, 50), min_size=5, max_size=5))
+@given(st.sampled_from(list(SHARING)), Messages, st.lists(st.floats(1, 50), min_size=5, max_size=5))
 def test_bytes_are_conserved_and_no_link_runs_above_its_rate_or_idles_with_work(
     sharing: str, messages: list[tuple[int, int, float, float]], rates: list[float]
 ) -> None:

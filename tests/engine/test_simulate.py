@@ -69,3 +69,239 @@ EXACT = {"dense": 1.0, "elementwise": 1.0, "memory": 1.0}
 
 def tiny(changes: dict[str, Any]) -> Trace:
     return simulate(loading.from_table(TINY, {"cluster.device.efficiency": EXACT, **changes}))
+
+
+def test_the_whole_history_of_a_ring_step_with_overlap() -> None:
+    """Forward 1 + 0.5 ms; the second layer's 2 MB go while the first one's backward goes on; first layers need no
+    input gradient. A ring of two is two messages of half a bucket: 2 (1 ms + 1 MB / (1 GB/s)) = 4 ms for 2 MB."""
+    ms = 1e-3
+    trace = tiny({})
+    assert history(trace) == [
+        ("worker0", "forward", "first", 0.0, 1.0),
+        ("worker1", "forward", "first", 0.0, 1.0),
+        ("worker0", "forward", "second", 1.0, 1.5),
+        ("worker1", "forward", "second", 1.0, 1.5),
+        ("worker0", "backward", "second", 1.5, 2.5),
+        ("worker1", "backward", "second", 1.5, 2.5),
+        ("worker0", "backward", "first", 2.5, 3.5),
+        ("worker0", "send", "worker1", 2.5, 4.5),
+        ("worker1", "backward", "first", 2.5, 3.5),
+        ("worker1", "send", "worker0", 2.5, 4.5),
+        ("worker0", "send", "worker1", 4.5, 6.5),
+        ("worker1", "send", "worker0", 4.5, 6.5),
+        ("worker0", "send", "worker1", 6.5, 9.5),
+        ("worker1", "send", "worker0", 6.5, 9.5),
+        ("worker0", "send", "worker1", 9.5, 12.5),
+        ("worker1", "send", "worker0", 9.5, 12.5),
+        ("worker0", "update", "optimiser", 12.5, 12.5003),
+        ("worker1", "update", "optimiser", 12.5, 12.5003),
+    ]
+    assert trace.summary()["exposed_communication_s"] == pytest.approx(9 * ms)
+
+
+def test_the_whole_history_of_a_parameter_server_step_without_overlap() -> None:
+    trace = tiny({"job.strategy": "parameter_server", "job.overlap": False, "job.bucket": "all"})
+    sent = [event for event in history(trace) if event[1] == "send"]
+    assert sent == [
+        ("worker0", "send", "server0", 3.5, 16.5),
+        ("worker1", "send", "server0", 3.5, 16.5),
+        ("server0", "send", "worker0", 16.5, 29.5),
+        ("server0", "send", "worker1", 16.5, 29.5),
+    ]
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("workers", [1, 2, 3, 8])
+def test_one_bucket_without_overlap_is_compute_and_collective(strategy: str, workers: int) -> None:
+    changes = {"cluster.workers": workers, "job.strategy": strategy, "job.overlap": False, "job.bucket": "all"}
+    trace = run({**changes, "iterations": 1})
+    summary = trace.summary()
+    alone = collective(
+        FAMILIES["collectives"].build(strategy),
+        ranks=workers,
+        size=summary["gradient_bytes"],
+        rate=1.25e9,
+        latency=25e-6,
+    )
+    assert summary["iteration_time_s"] == pytest.approx(summary["compute_time_s"] + alone.time_s, rel=1e-9)
+    assert summary["wire_bytes_per_iteration"] == pytest.approx(alone.wire_bytes, rel=1e-9)
+    assert summary["messages_per_iteration"] == alone.messages
+    assert summary["busiest_link_bytes_per_iteration"] == pytest.approx(alone.busiest_link_bytes, rel=1e-9)
+
+
+Changes = st.fixed_dictionaries(
+    {
+        "job.strategy": st.sampled_from(
+            [
+                *({"kind": name} for name in STRATEGIES),
+                {"kind": "ring", "slices": 4},
+                {"kind": "tree", "arity": 3},
+                {"kind": "parameter_server", "servers": 3},
+                {"kind": "parameter_server", "servers": 2, "keys": "whole"},
+                {"kind": "parameter_server", "placement": "colocated"},
+                {"kind": "parameter_server", "slice": "1 MB"},
+            ]
+        ),
+        "job.bucket": st.sampled_from(["all", "4 MB", "1 MB"]),
+        "job.overlap": st.booleans(),
+        "cluster.sharing": st.sampled_from(["fair", "fifo"]),
+        "cluster.workers": st.integers(1, 9),
+        "noise.jitter": st.sampled_from([0.0, 0.2]),
+        "seed": st.integers(0, 5),
+    }
+)
+
+
+@given(changes=Changes)
+def test_any_step_keeps_its_books(changes: dict[str, Any]) -> None:
+    if changes["cluster.workers"] == 1 and changes["job.strategy"].get("placement"):
+        changes["cluster.workers"] = 2
+    trace = run(changes)
+    summary = trace.summary()
+    for step in trace.steps:
+        parts = step.compute + step.straggler_wait + step.exposed_communication
+        assert parts == pytest.approx(step.end - step.start, rel=1e-9)
+        assert min(step.straggler_wait, step.exposed_communication) >= 0
+    assert summary["iteration_time_s"] >= summary["lower_bound_iteration_time_s"] * (1 - 1e-12)
+    links = list(trace.links)
+    down, up = (sum(use.nbytes for use in links if use.link.endswith(way)) for way in ("down", "up"))
+    assert down == pytest.approx(up, rel=1e-12)
+    assert down == pytest.approx(2 * summary["wire_bytes_per_iteration"], rel=1e-12)
+    for use in links:
+        assert use.nbytes <= use.rate * use.busy * (1 + 1e-9)
+    for sent in trace.transfers:
+        assert sent.sent <= sent.start <= sent.end
+        assert sent.end - sent.sent >= 25e-6 + sent.nbytes / 1.25e9 - 1e-12
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("workers", [2, 4, 7])
+def test_equal_workers_keep_the_closed_form_where_there_is_one(strategy: str, workers: int) -> None:
+    summary = run({"cluster.workers": workers, "job.strategy": strategy, "job.bucket": "all"}).summary()
+    if strategy == "tree" and workers != 7:
+        assert summary["iteration_time_s"] <= summary["closed_form_iteration_time_s"] * (1 + 1e-9)
+    else:
+        assert summary["iteration_time_s"] == pytest.approx(summary["closed_form_iteration_time_s"], rel=1e-9)
+
+
+@pytest.mark.parametrize("bucket", ["layer", "1 MB", "all"])
+@pytest.mark.parametrize("strategy", ["ring", "binomial_tree", "parameter_server"])
+def test_overlapped_buckets_keep_the_closed_form(strategy: str, bucket: str) -> None:
+    summary = run({"cluster.workers": 4, "job.strategy": strategy, "job.bucket": bucket}).summary()
+    assert summary["iteration_time_s"] == pytest.approx(summary["closed_form_iteration_time_s"], rel=1e-9)
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_overlap_is_never_slower(strategy: str) -> None:
+    with_overlap, without = (seconds({"job.strategy": strategy, "job.overlap": overlap}) for overlap in (True, False))
+    assert with_overlap <= without * (1 + 1e-12)
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_a_faster_link_or_less_latency_is_never_slower(strategy: str) -> None:
+    slow = seconds({"job.strategy": strategy})
+    assert seconds({"job.strategy": strategy, "cluster.link.rate": "20 Gbit/s"}) <= slow
+    assert seconds({"job.strategy": strategy, "cluster.link.latency": "5 us"}) <= slow
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_as_many_groups_of_equal_workers_change_nothing(strategy: str) -> None:
+    groups = {"cluster": {"device": "v100", "link": BASE["cluster"]["link"], "group": [{"count": 3}, {"count": 1}]}}
+    one, two = run({"job.strategy": strategy}).summary(), run({**groups, "job.strategy": strategy}).summary()
+    assert one == two
+
+
+def test_which_worker_is_slow_makes_no_difference_to_a_ring() -> None:
+    times = set()
+    for position in range(4):
+        groups = [{"count": 1, "slowdown": 3.0 if number == position else 1.0} for number in range(4)]
+        cluster = {"device": "v100", "link": BASE["cluster"]["link"], "group": groups}
+        times.add(round(seconds({"cluster": cluster, "job.bucket": "all"}), 12))
+    assert len(times) == 1
+
+
+def test_fast_workers_wait_for_a_slow_one() -> None:
+    groups = [{"count": 3}, {"count": 1, "slowdown": 2.0}]
+    trace = run({"cluster": {"device": "v100", "link": BASE["cluster"]["link"], "group": groups}, "iterations": 1})
+    waits = [step.straggler_wait for step in trace.steps]
+    fast, slow = (step.compute for step in list(trace.steps)[2:])
+    assert waits[:3] == [waits[0]] * 3 and waits[3] == 0
+    assert 0.9 * (slow - fast) < waits[0] < slow - fast  # the difference of two updates is not waited for
+
+
+def test_adding_takes_time_where_a_rate_is_given() -> None:
+    changes = {"job.strategy": "parameter_server", "job.bucket": "all"}
+    slow = run({**changes, "cluster.reduction_rate": "1 GB/s", "iterations": 1})
+    extra = slow.summary()["iteration_time_s"] - run({**changes, "iterations": 1}).summary()["iteration_time_s"]
+    assert extra == pytest.approx(4 * slow.summary()["gradient_bytes"] / 1e9, rel=1e-9)
+    assert {slow.hosts[span.host] for span in slow.spans if span.phase == "reduce"} == {"server0"}
+
+
+def test_streams_let_small_buckets_hide_each_others_latency() -> None:
+    changes = {"cluster.link.latency": "2 ms", "job.bucket": "layer"}
+    assert seconds({**changes, "job.streams": 4}) < seconds({**changes, "job.streams": 1})
+
+
+def test_whole_keys_make_one_server_busier_than_split_ones() -> None:
+    split, whole = (
+        run({"job.strategy": {"kind": "parameter_server", "servers": 4, "keys": keys}}).summary()
+        for keys in ("split", "whole")
+    )
+    assert whole["busiest_link_bytes_per_iteration"] > split["busiest_link_bytes_per_iteration"]
+    assert whole["wire_bytes_per_iteration"] == pytest.approx(split["wire_bytes_per_iteration"], rel=1e-12)
+
+
+def test_detail_decides_what_is_recorded_and_nothing_else() -> None:
+    full, last, summary = (run(detail=detail) for detail in ("full", "last", "summary"))
+    assert full.summary() == last.summary() == summary.summary()
+    assert [len(trace.transfers) for trace in (summary, last, full)] == [
+        0,
+        len(full.transfers) // 2,
+        len(full.transfers),
+    ]
+    assert {span.iteration for span in last.spans} == {1}
+
+
+def test_another_seed_is_other_luck_and_the_same_seed_the_same() -> None:
+    noisy = {"noise.jitter": 0.3}
+    assert run({**noisy, "seed": 1}).summary() == run({**noisy, "seed": 1}).summary()
+    assert seconds({**noisy, "seed": 1}) != seconds({**noisy, "seed": 2})
+
+
+def test_one_workers_luck_does_not_depend_on_how_many_there_are() -> None:
+    def computing(workers: int) -> list[float]:
+        trace = run({"noise.jitter": 0.3, "cluster.workers": workers})
+        return [step.compute for step in trace.steps if step.worker == 0]
+
+    assert computing(2) == computing(5)
+
+
+def test_the_trace_is_the_same_in_every_process() -> None:
+    script = (
+        "import json, netsim; from netsim.loading import from_table;"
+        f"t = netsim.simulate(from_table({BASE!r}, {{'noise.jitter': 0.2, 'job.strategy': 'parameter_server'}}));"
+        "print(json.dumps([t.summary(), list(t.transfers), list(t.spans), list(t.links)]))"
+    )
+    outputs = {
+        subprocess.run(
+            [sys.executable, "-c", script], env={**os.environ, "PYTHONHASHSEED": seed}, capture_output=True, check=True
+        ).stdout
+        for seed in ("0", "7")
+    }
+    assert len(outputs) == 1 and json.loads(outputs.pop())
+
+
+def test_progress_hears_of_every_iteration() -> None:
+    heard: list[int] = []
+    run(progress=heard.append)
+    assert heard == [0, 1]
+
+
+def test_more_workers_than_memory_allows_are_refused_with_an_estimate() -> None:
+    with pytest.raises(ScenarioError, match=r"cluster.workers: 1000000 workers would need .* of memory"):
+        run({"cluster.workers": 1_000_000})
+
+
+def test_an_engine_that_is_not_there_is_refused_by_name() -> None:
+    with pytest.raises(ScenarioError, match=r"engine: no engine 'simpi'\. Did you mean 'simpy'"):
+        run(engine="simpi")
