@@ -126,7 +126,7 @@ def import_violations(root: Path, file: Path, imports: list[Import]) -> Iterator
                 yield module.line, f"{room} may not import {other}"
         elif module.target.startswith("."):
             yield module.line, f"relative import of {module.target}"
-        elif room not in HOMES.get(library, {room}):
+        elif room not in HOMES.get(library, {room}) and not module.for_types:
             yield module.line, f"{room} may not import {library}"
         elif library in LAZY and module.at_start:
             yield module.line, f"{library} is to be imported where it is used, not with {room}"

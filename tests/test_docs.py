@@ -188,7 +188,7 @@ def test_the_shown_scenario_is_the_quickstart() -> None:
         ("<!-- not run: -->\n```text\na picture\n```\n", "not run, but why"),
         ("```bash\nnetsim no-such-command\n```\n", "exit status 2"),
         ("```bash\npython3 -m venv elsewhere\n```\n", ".ci/run does not run this"),
-        ("```console\n$ echo one\ntwo\n```\n", "shows\ntwo"),
+        ("```console\n$ echo one\ntwo\n```\n", "but there comes"),
         ("```python\n>>> 1 + 1\n3\n```\n", "Expected:"),
     ],
 )
