@@ -44,19 +44,25 @@ class Efficiency:
     """The share of its peak that a device reaches, for each kind of work; and of its memory rate.
 
     The defaults come from measurements of single kernels, never from the training rates of whole models, so that a
-    predicted rate may be compared with a published one:
-    `dense`: best bf16 matrix products reach 0.87 of the peak of an A100, 0.80 of an H100 (stas00/ml-engineering,
-    compute/accelerator/README.md @744d01e1); shapes of real layers are seldom the best, hence 0.7.
-    `convolution`, `pointwise`, `grouped`: implicit matrix products, so no better than `dense`; smaller tiles.
+    predicted rate may be compared with a published one. [D] is DeepBench (baidu-research/DeepBench README @106e5236,
+    training kernels, flop/s over the card's fp32 peak), [S] stas00/ml-engineering (compute/accelerator/README.md
+    @744d01e1, best bf16 matrix product of any shape).
+
+    `dense`: [D] 0.50 on P100 to 0.77 on P100 and 0.70 on 1080 Ti; [S] 0.87 of an A100, 0.80 of an H100, at best.
+    `convolution`: [D] 0.55 and 0.59 for 5 x 20 and 5 x 5 kernels, 0.40 for 3 input channels.
+    `winograd`: 3 x 3 with stride 1 in fp32, 2.25 times fewer products (Lavin, Gray 2016): [D] 0.68 and 0.88 of the peak
+    in the products of the plain form. In other precisions such a layer counts as `convolution`.
+    `pointwise`: a matrix product with few rows, taken as `convolution`. `grouped`: half of that, as tiles are smaller.
     `depthwise`: K * K products an element, no reuse across channels; a share of the vector units' peak, as matrix units
-    cannot be used. The memory rate mostly bounds it first.
-    `recurrent`: one step after the other, each a thin matrix product.
-    `attention`: many small matrix products, one for each head.
-    `elementwise`: activations, normalisation, pooling, on the vector units.
-    `memory`: a streaming copy reaches 0.8 to 0.9 of the datasheet's rate.
+    cannot be used. The memory rate mostly bounds it first. An assumption.
+    `recurrent`: [D] 0.11 at batch 16, 0.28 and 0.37 at 32, 0.43 at 128.
+    `attention`: many small matrix products, one for each head; taken as `recurrent`. An assumption.
+    `elementwise`: activations, normalisation, pooling, on the vector units, which memory bounds first. An assumption.
+    `memory`: what a streaming copy reaches of the datasheet's rate; 0.8. An assumption.
     """
 
     convolution: Share = 0.6
+    winograd: Share = 0.8
     pointwise: Share = 0.6
     grouped: Share = 0.3
     depthwise: Share = 0.25
@@ -108,6 +114,8 @@ class Device:
 
     def rate(self, work: str) -> float:
         """flop/s that this device reaches on a kind of work, an entry of its `efficiency`."""
+        if work == "winograd" and self.precision != "fp32":
+            work = "convolution"
         share: float = getattr(self.efficiency, work)
         return share * (self.vector_rate if work in _VECTOR_WORK else self.peak_rate)
 

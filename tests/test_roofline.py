@@ -12,8 +12,9 @@ from netsim.layers.convolution import Convolution, DepthwiseSeparableConvolution
 from netsim.layers.dense import Dense
 from netsim.layers.elementwise import Activation
 from netsim.layers.embedding import Embedding
+from netsim.layers.normalisation import BatchNormalisation
 from netsim.models.mobilenet_v1 import mobilenet_v1
-from netsim.roofline import layer_time, step_times
+from netsim.roofline import bytes_touched, layer_time, step_times
 
 PLAIN = Device(
     name="plain",
@@ -99,3 +100,19 @@ def test_a_larger_batch_is_never_faster_and_never_slower_a_sample() -> None:
     assert totals == sorted(totals)
     per_sample = [total / 2**power for power, total in enumerate(totals)]
     assert per_sample == sorted(per_sample, reverse=True)
+
+
+def test_three_by_three_in_fp32_may_use_winograd_and_in_half_precision_does_not() -> None:
+    def seconds_a_flop(device: Device, kernel: int) -> float:
+        layer = Convolution(input_shape=(256, 14, 14), filters=256, kernel=kernel, padding=kernel // 2, bias=False)
+        return layer_time(layer, 4096, device).forward / layer.macs
+
+    full = replace(PLAIN, efficiency=Efficiency(winograd=0.8, convolution=0.5))
+    half = replace(full, precision="fp16")
+    assert seconds_a_flop(full, 5) / seconds_a_flop(full, 3) == pytest.approx(0.8 / 0.5)
+    assert seconds_a_flop(half, 5) == pytest.approx(seconds_a_flop(half, 3))
+
+
+def test_batch_normalisation_reads_its_input_twice_and_writes_it_once() -> None:
+    layer = BatchNormalisation(input_shape=(8, 10, 10))
+    assert bytes_touched(layer, 16, PLAIN) == 4 * (3 * 16 * 800 + 16)

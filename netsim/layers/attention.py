@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import prod
+from typing import ClassVar
 
 from netsim.errors import Problem
 from netsim.layers.base import Composite, Count, Layer
@@ -17,6 +18,8 @@ class AttentionProduct(Layer):
     `input_shape` is that of the queries, (steps, features). The scores, T^2 a head, are written and read in full; a
     causal mask saves nothing, as in plain (not fused) implementations.
     """
+
+    axes: ClassVar[tuple[int, int]] = (2, 2)
 
     heads: Count
 
@@ -70,6 +73,8 @@ class MultiHeadAttention(Composite):
     MACs = 4 T E^2 + 2 T^2 E. `fused`: queries, keys and values are one matrix product (GPT-2, ViT) instead of three
     (BERT); the counts are the same.
     """
+
+    axes: ClassVar[tuple[int, int]] = (2, 2)
 
     heads: Count
     bias: bool = True

@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cache
 from math import prod
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any, ClassVar, get_type_hints
 
 from annotated_types import Interval
 
@@ -27,11 +27,17 @@ Shape = tuple[Count, ...]
 class Layer(ABC):
     """One layer of a network. A subclass gives `output_shape`, and `params`, `macs`, ... where they are not nothing."""
 
+    axes: ClassVar[tuple[int, int]] = (1, 4)  # fewest and most that `input_shape` may have
+
     input_shape: Shape
     name: str = ""
 
     def __post_init__(self) -> None:
-        problems = list(_out_of_bounds(self))
+        problems = _out_of_bounds(self)
+        fewest, most = self.axes
+        if not fewest <= len(self.input_shape) <= most:
+            need = f"{fewest}" if fewest == most else f"{fewest} to {most}"
+            problems.append(Problem("input_shape", f"{self.input_shape} must have {need} axes for a {self.kind}"))
         if not problems:
             problems = self.problems()
         if problems:

@@ -4,12 +4,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import prod
+from typing import ClassVar
 
 from netsim.errors import Problem
 from netsim.layers.base import Composite, Count, Layer, Margin
 
+_WINOGRAD_CHANNELS = 16
+
 Sizes = Count | tuple[Count, ...]  # one number for every axis, or one an axis
 Margins = Margin | tuple[Margin, ...]
+
+
+def wrong_axes(layer: Layer, *fields: str) -> list[Problem]:
+    """Fields that have a number for each axis, but not for as many as the map has."""
+    spatial = len(layer.input_shape) - 1
+    values = {field: getattr(layer, field) for field in fields}
+    return [
+        Problem(field, f"{value} has {len(value)} axes, the map {spatial}")
+        for field, value in values.items()
+        if isinstance(value, tuple) and len(value) != spatial
+    ]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +35,8 @@ class Convolution(Layer):
     width), or (channels, length) for a convolution in one dimension.
     """
 
+    axes: ClassVar[tuple[int, int]] = (2, 4)
+
     filters: Count
     kernel: Sizes
     stride: Sizes = 1
@@ -30,13 +46,7 @@ class Convolution(Layer):
     bias: bool = True
 
     def problems(self) -> list[Problem]:
-        found = [
-            Problem(field, f"{value} has {len(value)} axes, the input {len(self._spatial)}")
-            for field, value in (("kernel", self.kernel), ("stride", self.stride), ("padding", self.padding))
-            if isinstance(value, tuple) and len(value) != len(self._spatial)
-        ]
-        if not self._spatial:
-            found.append(Problem("input_shape", f"{self.input_shape} must be (channels, height, width)"))
+        found = wrong_axes(self, "kernel", "stride", "padding", "dilation")
         for what, number in (("channels", self.channels), ("filters", self.filters)):
             if number % self.groups:
                 found.append(Problem("groups", f"{self.groups} must divide the {number} {what}"))
@@ -81,9 +91,17 @@ class Convolution(Layer):
 
     @property
     def work(self) -> str:
-        if self.groups == 1:
-            return "pointwise" if self.kernel_size == 1 else "convolution"
-        return "depthwise" if self.groups == self.channels else "grouped"
+        if self.groups > 1:
+            return "depthwise" if self.groups == self.channels else "grouped"
+        if self.kernel_size == 1:
+            return "pointwise"
+        return "winograd" if self._fits_winograd else "convolution"
+
+    @property
+    def _fits_winograd(self) -> bool:
+        """Whether a 3 x 3 kernel that moves by 1 meets channels enough to pay for the transforms."""
+        dense_steps = {*self._axes(self.stride), *self._axes(self.dilation)} == {1}
+        return self._axes(self.kernel) == (3, 3) and dense_steps and self.channels >= _WINOGRAD_CHANNELS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,6 +130,10 @@ class TransposedConvolution(Convolution):
     def macs(self) -> int:
         return self.input_elements * self.kernel_size * self.filters // self.groups
 
+    @property
+    def work(self) -> str:
+        return "grouped" if self.groups > 1 else "convolution"
+
 
 @dataclass(frozen=True, kw_only=True)
 class SpatiallySeparableConvolution(Composite):
@@ -120,6 +142,8 @@ class SpatiallySeparableConvolution(Composite):
     MACs = N M (K D C + K C S), parameters = K D C + K C S, with C channels in between (`middle`; as many as filters by
     default). With one channel: 2 K N M instead of K^2 N M.
     """
+
+    axes: ClassVar[tuple[int, int]] = (3, 3)
 
     filters: Count
     kernel: Count
@@ -157,6 +181,8 @@ class DepthwiseSeparableConvolution(Composite):
 
     MACs = N M (K^2 D + D S), parameters = K^2 D + D S: 1/S + 1/K^2 of a standard convolution.
     """
+
+    axes: ClassVar[tuple[int, int]] = (2, 4)
 
     filters: Count
     kernel: Count

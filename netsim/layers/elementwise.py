@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import prod
+from typing import ClassVar
 
 from netsim.layers.base import Count, Layer, Margin
 
@@ -38,7 +39,10 @@ class Dropout(Layer):
 
 @dataclass(frozen=True, kw_only=True)
 class Add(Layer):
-    """A residual connection: two tensors of the same shape, element by element. Its backward pass copies nothing."""
+    """A residual connection: two tensors of the same shape, element by element.
+
+    Its backward pass costs as much: where the two branches parted, their gradients are added.
+    """
 
     @property
     def output_shape(self) -> tuple[int, ...]:
@@ -51,10 +55,6 @@ class Add(Layer):
     @property
     def input_elements(self) -> int:
         return 2 * prod(self.input_shape)
-
-    @property
-    def input_gradients(self) -> int:
-        return 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,6 +91,8 @@ class LearnedOffset(Layer):
 
     Parameters = (steps + tokens) features for the positions, and tokens features for the tokens themselves.
     """
+
+    axes: ClassVar[tuple[int, int]] = (2, 2)
 
     tokens: Margin = 0
 

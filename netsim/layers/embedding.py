@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import isqrt, prod
-from typing import Literal
+from typing import ClassVar, Literal
 
 from netsim.errors import Problem
 from netsim.layers.base import Count, Layer
@@ -22,6 +22,8 @@ def table_side(vocabulary: int) -> int:
 @dataclass(frozen=True, kw_only=True)
 class Embedding(Layer):
     """One row of a table for each token; `input_shape` is (steps,), the output (steps, features): V K parameters."""
+
+    axes: ClassVar[tuple[int, int]] = (1, 1)
 
     vocabulary: Count
     features: Count
@@ -77,6 +79,8 @@ class LightrnnEmbedding(Layer):
     word and there are 2 n K parameters, n = ceil(sqrt V). `split`: each has half of them and both are concatenated
     into one step a word, n K parameters.
     """
+
+    axes: ClassVar[tuple[int, int]] = (1, 1)
 
     vocabulary: Count
     features: Count

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 
 from netsim.errors import Problem
 from netsim.layers.base import Count, Layer
@@ -29,8 +30,12 @@ class BatchNormalisation(Layer):
         return self.input_shape[0] * (1 + self.scale)
 
     @property
+    def input_elements(self) -> int:
+        return 2 * prod(self.input_shape)  # read for the statistics, and again to be normalised
+
+    @property
     def elementwise(self) -> int:
-        return _FLOP_AN_ELEMENT * self.input_elements
+        return _FLOP_AN_ELEMENT * self.output_elements
 
     @property
     def kernels(self) -> int:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import prod
+from typing import ClassVar
 
+from netsim.errors import Problem
 from netsim.layers.base import Layer, Margin
-from netsim.layers.convolution import Margins, Sizes
+from netsim.layers.convolution import Margins, Sizes, wrong_axes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,10 +18,15 @@ class Pooling(Layer):
     `ceiling`: a last window that hangs over the edge counts (Caffe, GoogLeNet). Greatest and mean cost the same.
     """
 
+    axes: ClassVar[tuple[int, int]] = (2, 4)
+
     kernel: Sizes
     stride: Sizes | None = None
     padding: Margins = 0
     ceiling: bool = False
+
+    def problems(self) -> list[Problem]:
+        return wrong_axes(self, "kernel", "stride", "padding") or super().problems()
 
     def _axes(self, value: Sizes | Margins) -> tuple[int, ...]:
         return value if isinstance(value, tuple) else (value,) * (len(self.input_shape) - 1)
@@ -46,6 +53,8 @@ class Pooling(Layer):
 @dataclass(frozen=True, kw_only=True)
 class GlobalPooling(Layer):
     """The mean of each channel, as a map of `size` (1 x 1 by default, which leaves a vector of channels)."""
+
+    axes: ClassVar[tuple[int, int]] = (2, 4)
 
     size: Margin = 0
 

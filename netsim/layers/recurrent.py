@@ -16,6 +16,7 @@ class Rnn(Layer):
     `biases`: 1 as in the papers and CNTK, 2 as in PyTorch (one for W x, one for U h).
     """
 
+    axes: ClassVar[tuple[int, int]] = (2, 2)
     gates: ClassVar[int] = 1
 
     units: Count

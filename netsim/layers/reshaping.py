@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import prod
+from typing import ClassVar
 
 from netsim.layers.base import Layer
 
@@ -11,6 +12,8 @@ from netsim.layers.base import Layer
 @dataclass(frozen=True, kw_only=True)
 class FirstStep(Layer):
     """The features of a sequence's first step alone, where a class token stands; nothing is computed."""
+
+    axes: ClassVar[tuple[int, int]] = (2, 2)
 
     @property
     def output_shape(self) -> tuple[int, ...]:
@@ -32,6 +35,8 @@ class FirstStep(Layer):
 @dataclass(frozen=True, kw_only=True)
 class Sequence(Layer):
     """A map as a sequence: (channels, height, width) becomes (height * width, channels)."""
+
+    axes: ClassVar[tuple[int, int]] = (2, 4)
 
     @property
     def output_shape(self) -> tuple[int, ...]:

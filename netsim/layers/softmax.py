@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from netsim.errors import Problem
 from netsim.layers.base import Composite, Count, Layer
@@ -99,6 +99,8 @@ class LightrnnSoftmax(Layer):
     2 (n H + n) parameters, 2 n H MACs a word. `split`: one step a word; one half of its features scores the row, the
     other the column: n H + 2 n parameters, n H MACs a word.
     """
+
+    axes: ClassVar[tuple[int, int]] = (2, 2)
 
     vocabulary: Count
     form: Literal["two_step", "split"] = "two_step"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from netsim.layers.base import Composite, Count, Layer
 from netsim.layers.convolution import Convolution
@@ -16,6 +17,8 @@ class SqueezeExcitation(Composite):
 
     MACs = 2 D R, parameters = 2 D R + D + R with R squeezed channels.
     """
+
+    axes: ClassVar[tuple[int, int]] = (2, 4)
 
     squeezed: Count
 

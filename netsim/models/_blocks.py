@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from netsim.errors import ScenarioError
 from netsim.layers.convolution import Convolution
 from netsim.layers.dense import Dense
 from netsim.layers.elementwise import Activation
@@ -43,5 +44,7 @@ def round_channels(filters: float) -> int:
     >>> round_channels(42 * 0.25)
     16
     """
+    if not 0 < filters < 2**31:
+        raise ScenarioError(f"makes {filters:g} filters of a layer", path="width")
     rounded = max(8, int(filters + 4) // 8 * 8)
     return rounded + 8 if rounded < 0.9 * filters else rounded

@@ -73,7 +73,10 @@ class Stack:
 
     def add(self, layer: type[Layer], name: str, /, **fields: Any) -> tuple[int, ...]:
         """Puts a layer on top, and gives the shape that it makes of the one before."""
-        built = layer(input_shape=self.shape, name=name, **fields)
+        try:
+            built = layer(input_shape=self.shape, name=name, **fields)
+        except ScenarioError as error:
+            raise ScenarioError([Problem("", f"layer {name}: {problem}") for problem in error.problems]) from None
         self._layers.append(built)
         self.shape = built.output_shape
         return self.shape

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from annotated_types import Interval
 
 from netsim.layers.base import Count, Layer
 from netsim.layers.embedding import Embedding, LightrnnEmbedding
@@ -10,6 +12,7 @@ from netsim.layers.recurrent import Gru, Lstm, Rnn
 from netsim.layers.softmax import FullSoftmax, LightrnnSoftmax
 from netsim.models.base import Model, Stack
 
+Depth = Annotated[int, Interval(ge=1, le=1000)]
 Cell = Literal["rnn", "gru", "lstm"]
 _CELLS: dict[str, type[Rnn]] = {"rnn": Rnn, "gru": Gru, "lstm": Lstm}
 
@@ -18,7 +21,7 @@ def lightrnn(
     vocabulary: Count = 793_471,
     embedding: Count = 500,
     hidden: Count = 500,
-    layers: Count = 2,
+    layers: Depth = 2,
     words: Count = 32,
     cell: Cell = "lstm",
     form: Literal["two_step", "split"] = "two_step",
@@ -40,7 +43,7 @@ def rnn_lm(
     vocabulary: Count = 793_471,
     embedding: Count = 500,
     hidden: Count = 500,
-    layers: Count = 2,
+    layers: Depth = 2,
     words: Count = 32,
     cell: Cell = "lstm",
 ) -> Model:
