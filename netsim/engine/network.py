@@ -68,10 +68,11 @@ class Link:
 class Flow:
     """A connection's current message in a fair network, its rate, and the messages that wait behind it."""
 
-    __slots__ = ("links", "message", "queue", "rate", "remaining", "since", "timer")
+    __slots__ = ("fastest", "latency", "links", "message", "queue", "rate", "remaining", "since", "timer")
 
-    def __init__(self, links: list[Link]) -> None:
-        self.links = links
+    def __init__(self, links: list[Link], latency: float) -> None:
+        self.links, self.latency = links, latency
+        self.fastest = min(link.rate for link in links)
         self.queue: deque[Message] = deque()
         self.message: Message | None = None
         self.rate = self.remaining = self.since = 0.0
@@ -116,15 +117,16 @@ class Network:
         return self._routes[ends]
 
     def _deliver(self, message: Message, links: list[Link], latency: float) -> None:
+        now, nbytes = self.env.now, message.nbytes
         for link in links:
-            link.nbytes += message.nbytes
+            link.nbytes += nbytes
             link.messages += 1
         self.messages += 1
-        self.nbytes += message.nbytes
+        self.nbytes += nbytes
         self.latency_sum += latency
-        self.duration_sum += self.env.now - message.sent
+        self.duration_sum += now - message.sent
         if self._record:
-            self._record(message, self.env.now)
+            self._record(message, now)
         message.then(message)
 
     def _last_in_this_moment(self, what: Callable[[Event], None]) -> None:
@@ -143,45 +145,42 @@ class Fair(Network):
         self._changed: dict[Link, None] = {}
 
     def _carry(self, message: Message) -> None:
-        _, latency = self._route(message)
-        if latency > 0:
-            Timer(self.env, latency, self._enter, message)
-        else:
-            self._queue(message)
-
-    def _enter(self, timer: Timer) -> None:
-        self._queue(timer._value)
-
-    def _queue(self, message: Message) -> None:
-        """The message's bytes come to its connection, behind those that are there."""
         key = message.src, message.dst, message.stream
         flow = self._flows.get(key)
         if flow is None:
-            flow = self._flows[key] = Flow(self._route(message)[0])
-        flow.queue.append(message)
-        if flow.message is None:
-            self._start(flow)
+            flow = self._flows[key] = Flow(*self._route(message))
+        if flow.latency > 0:
+            Timer(self.env, flow.latency, self._enter, (flow, message))
+        else:
+            self._queue(flow, message)
 
-    def _start(self, flow: Flow) -> None:
-        """An idle connection takes up its next message: alone on its links at once, else when rates are settled."""
-        alone = True
+    def _enter(self, timer: Timer) -> None:
+        self._queue(*timer._value)
+
+    def _queue(self, flow: Flow, message: Message) -> None:
+        """The message's bytes come to its connection, behind those that are there."""
+        if flow.message is None:
+            self._start(flow, message)
+        else:
+            flow.queue.append(message)
+
+    def _start(self, flow: Flow, message: Message) -> None:
+        """An idle connection takes up a message: alone on its links at once, else when rates are settled."""
+        now, alone = self.env.now, True
         for link in flow.links:
             if link.flows:
                 alone = False
             else:
-                link.busy_since = self.env.now
+                link.busy_since = now
             link.flows[flow] = None
-        flow.rate, flow.since = 0.0, self.env.now
-        self._take_up(flow)
+        flow.message, flow.remaining, flow.since = message, message.nbytes, now
+        message.start = now
         if alone:
-            self._give(flow, min(link.rate for link in flow.links))
+            flow.rate = flow.fastest
+            flow.timer = Timer(self.env, message.nbytes / flow.rate, self._end, flow)
         else:
+            flow.rate = 0.0
             self._settle_later(flow.links)
-
-    def _take_up(self, flow: Flow) -> None:
-        message = flow.message = flow.queue.popleft()
-        message.start = self.env.now
-        flow.remaining = message.nbytes
 
     def _give(self, flow: Flow, rate: float) -> None:
         """From now on the flow has this rate."""
@@ -195,21 +194,25 @@ class Fair(Network):
         flow: Flow = timer._value
         if timer is not flow.timer or flow.message is None:
             return
-        self._deliver(flow.message, *self._route(flow.message))
+        message = flow.message
         if flow.queue:
-            self._take_up(flow)
-            flow.since = self.env.now
+            flow.message = flow.queue.popleft()
+            flow.message.start = flow.since = self.env.now
+            flow.remaining = flow.message.nbytes
             flow.timer = Timer(self.env, flow.remaining / flow.rate, self._end, flow)
         else:
             self._stop(flow)
+        self._deliver(message, flow.links, flow.latency)
 
     def _stop(self, flow: Flow) -> None:
         flow.message, flow.timer = None, None
+        shared = None
         for link in flow.links:
             del link.flows[flow]
-            if not link.flows:
+            if link.flows:
+                shared = flow.links
+            else:
                 link.busy += self.env.now - link.busy_since
-        shared = [link for link in flow.links if link.flows]
         if shared:
             self._settle_later(shared)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -82,16 +82,15 @@ class Plan:
 
     @cached_property
     def lower_bound(self) -> float:
-        """No step is shorter on the mean (s), however it is scheduled: every worker has to do all of its own."""
+        """No step is shorter on the mean (s), however it is scheduled. Equal workers begin it together; among unequal
+        or irregular ones some may run ahead, so that only their computing and the ports' bytes bound it."""
         fastest = Link(rate=max(k.rate for k in self.links), latency=min(k.latency for k in self.links))
-
-        def bound(computing: Computing) -> float:
-            return lower_bound(self.strategy, self.workers, *self._sizes_and_ready(computing), computing, fastest)
-
-        if not self.scenario.noise.jitter:
-            return max(bound(each) for each in dict.fromkeys(self.computing))
-        steps = [[bound(each.slowed(f)) for f in mine] for each, mine in zip(self.computing, self.factors, strict=True)]
-        return float(max(sum(mine) / len(mine) for mine in steps))
+        computing, total = self.computing, sum(bucket.nbytes for bucket in self.buckets)
+        if len(set(computing)) == 1 and not self.scenario.noise.jitter:
+            return lower_bound(self.strategy, self.workers, *self._sizes_and_ready(computing[0]), computing[0], fastest)
+        mine = [each.total * float(factors.mean()) for each, factors in zip(computing, self.factors, strict=True)]
+        ports = self.strategy.lower_bound(self.workers, total, replace(fastest, latency=0.0))
+        return max(*mine, ports)
 
     def _sizes_and_ready(self, computing: Computing) -> tuple[list[float], tuple[float, ...]]:
         ready = ready_times(computing, self.buckets, overlap=self.scenario.job.overlap)

@@ -154,7 +154,7 @@ def test_bytes_are_conserved_and_no_link_runs_above_its_rate_or_idles_with_work(
 def test_rates_are_max_min_fair(paths: list[list[int]], rates: list[float]) -> None:
     """The defining property (Bertsekas, Gallager): every flow has a full link on which nobody is faster."""
     links = [Link(f"link{i}", rate, 0.0) for i, rate in enumerate(rates)]
-    flows = [Flow([links[i] for i in path]) for path in paths]
+    flows = [Flow([links[i] for i in path], 0.0) for path in paths]
     for flow in flows:
         for link in flow.links:
             link.flows[flow] = None
