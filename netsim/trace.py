@@ -140,6 +140,7 @@ class Trace:
             "buckets": facts["buckets"],
             "messages_per_iteration": facts["messages"] / iterations,
             "wire_bytes_per_iteration": facts["wire_bytes"] / iterations,
+            "formula_wire_bytes_per_iteration": facts["formula_wire_bytes"],
             "busiest_link": busiest.link if busiest else None,
             "busiest_link_bytes_per_iteration": busiest.nbytes / iterations if busiest else 0.0,
             "busiest_link_rate_bytes_per_s": busiest.rate if busiest else None,

@@ -180,6 +180,7 @@ def _facts(the_plan: Plan, network: Network) -> dict[str, Any]:
         "buckets": len(the_plan.buckets),
         "computing_s": [computing.total for computing in the_plan.computing],
         "wire_bytes": whole(network.nbytes),
+        "formula_wire_bytes": the_plan.strategy.wire_bytes(the_plan.workers, sum(b.nbytes for b in the_plan.buckets)),
         "messages": network.messages,
         "latency_share": network.latency_sum / network.duration_sum if network.duration_sum else 0.0,
         "busiest_link": busiest,
