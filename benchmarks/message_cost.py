@@ -70,7 +70,8 @@ def main() -> None:
     for number in range(1, ROUNDS + 1):
         engine, plain = cost(ring), cost(plain_loop)
         rounds.append((engine, plain, engine / plain))
-        print(f"round {number}: {engine * 1e6:6.2f} us a message, plain loop {plain * 1e6:5.2f} us: {engine / plain:.2f} x")
+        both = f"{engine * 1e6:6.2f} us a message, plain loop {plain * 1e6:5.2f} us"
+        print(f"round {number}: {both}: {engine / plain:.2f} x")
     engine, plain, ratio = (statistics.median(column) for column in zip(*rounds, strict=True))
     print(f"median:  {engine * 1e6:6.2f} us a message, plain loop {plain * 1e6:5.2f} us: {ratio:.2f} x")
     print(f"{MESSAGES} messages a run; {machine()}")

@@ -6,7 +6,7 @@ import contextlib
 import json
 import shlex
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 # Heavy modules are imported by the command that needs them, so that `netsim --help` answers at once.
 
-ALIASES = {"ps": "parameter_server"}
 Command = Callable[..., Any]
 
 
@@ -86,11 +85,11 @@ def run(
     quiet: bool,
 ) -> None:
     """Simulate a scenario FILE and print its summary."""
-    from netsim import chrome, results, terminal
+    from netsim import arguments, chrome, results, terminal
     from netsim.engine.run import simulate
     from netsim.loading import load
 
-    scenario = load(file, _overrides(settings, seed))
+    scenario = load(file, arguments.overrides(settings, seed))
     folder = _folder(output)
     with terminal.progress("iterations", scenario.iterations, quiet=quiet) as advance:
         trace = simulate(scenario, engine=engine, detail="last", progress=lambda _: advance())
@@ -130,19 +129,19 @@ def compare(
     quiet: bool,
 ) -> None:
     """The same scenario under several strategies, side by side: the winner, why, and how workers change it."""
-    from netsim import results, terminal
+    from netsim import arguments, results, terminal
     from netsim.loading import from_table, load
 
-    names = _strategies(strategies)
+    names = arguments.strategies(strategies)
     short = {"--model": model, "--workers": workers, "--rate": rate, "--latency": latency, "--device": device}
     if file is not None:
         given = [name for name, value in {**short, "--batch": batch}.items() if value is not None]
         if given:
             raise ScenarioError([Problem(name, "stands in for FILE, which is given, too") for name in given])
-        scenario = load(file, _overrides(settings, seed))
+        scenario = load(file, arguments.overrides(settings, seed))
     else:
-        table = _short_form(short, names[0], 32 if batch is None else batch)
-        scenario = from_table(table, _overrides(settings, seed), name=str(model))
+        table = arguments.short_form(short, names[0], 32 if batch is None else batch)
+        scenario = from_table(table, arguments.overrides(settings, seed), name=str(model))
     folder = _folder(output)
     axes = results.comparison_axes(scenario, names)
     rows, failed = _rows(scenario, axes, folder, engine, None, "auto", quiet)
@@ -173,14 +172,14 @@ def sweep(
     quiet: bool,
 ) -> None:
     """All combinations of axes (by default, of FILE's own); with -o, the same call goes on where it stopped."""
-    from netsim import results, terminal
+    from netsim import arguments, results, terminal
     from netsim.loading import load
     from netsim.sweeps import EXECUTORS
 
     if executor not in EXECUTORS:
         raise ScenarioError(f"no executor {executor!r}.{did_you_mean(executor, EXECUTORS)}", path="--executor")
-    scenario = load(file, _overrides(settings, seed))
-    axes = _axes(axes_given) or {path: list(values) for path, values in scenario.sweep.items()}
+    scenario = load(file, arguments.overrides(settings, seed))
+    axes = arguments.axes(axes_given) or {path: list(values) for path, values in scenario.sweep.items()}
     if not axes:
         raise ScenarioError("the file has no [sweep] table; give axes as --axis cluster.workers=2,4,8", path="--axis")
     folder = _folder(output)
@@ -216,11 +215,11 @@ def collective(
     as_json: bool,
 ) -> None:
     """One collective on one network: time, closed form, lower bound, messages, bytes. --set takes the kind's fields."""
-    from netsim import terminal
+    from netsim import arguments, terminal
     from netsim.api import allreduce
 
     result = allreduce(
-        {**_overrides(settings, None), "kind": ALIASES.get(kind, kind)},
+        {**arguments.overrides(settings, None), "kind": arguments.ALIASES.get(kind, kind)},
         ranks=ranks,
         size=size,
         rate=rate,
@@ -240,10 +239,10 @@ def collective(
 @options("set", "json")
 def model(name: str, device: str | None, batch: int, settings: Sequence[str], as_json: bool) -> None:
     """The layers of a model: parameters, MACs, gradients; with --device, their times. --set takes its options."""
-    from netsim import presets, results, terminal
+    from netsim import arguments, presets, results, terminal
     from netsim.families import FAMILIES
 
-    built = FAMILIES["models"].build({**_overrides(settings, None), "kind": name}, path="")
+    built = FAMILIES["models"].build({**arguments.overrides(settings, None), "kind": name}, path="")
     table = results.layer_table(built, presets.device(device) if device else None, batch)
     terminal.document(table) if as_json else terminal.layers(table)
 
@@ -304,89 +303,6 @@ def _rows(
     at = [", ".join(f"{path}={value}" for path, value in point.coordinates.items()) for point in points]
     failed = [f"{where}: {each.error}" for where, each in zip(at, ordered, strict=True) if each.error is not None]
     return [each.row for each in ordered if each.row is not None], failed
-
-
-def _overrides(settings: Sequence[str], seed: int | None) -> dict[str, Any]:
-    """{"cluster.workers": 4} from --set cluster.workers=4."""
-    from netsim.loading import override_value
-
-    found: dict[str, Any] = {}
-    problems = []
-    for setting in settings:
-        path, equals, text = setting.partition("=")
-        if not equals or not path.strip():
-            problems.append(Problem("--set", f"{setting!r} is not PATH=VALUE, such as cluster.workers=16"))
-        found[path.strip()] = override_value(text.strip())
-    if problems:
-        raise ScenarioError(problems)
-    if seed is not None:
-        found["seed"] = seed
-    return _with_aliases(found)
-
-
-def _with_aliases(found: dict[str, Any]) -> dict[str, Any]:
-    for path in ("job.strategy", "job.strategy.kind"):
-        if isinstance(found.get(path), str):
-            found[path] = ALIASES.get(found[path], found[path])
-    return found
-
-
-def _axes(given: Sequence[str]) -> dict[str, list[Any]]:
-    """{"cluster.workers": [2, 4]} from --axis cluster.workers=2,4; commas within brackets and quotes do not part."""
-    from netsim.loading import override_value
-
-    axes: dict[str, list[Any]] = {}
-    for each in given:
-        path, _, text = each.partition("=")
-        values = [override_value(part) for part in _parts(text)]
-        if not path.strip() or not values:
-            raise ScenarioError(f"{each!r} is not PATH=V1,V2,..., such as cluster.workers=2,4,8", path="--axis")
-        axes[path.strip()] = [_with_aliases({path.strip(): value})[path.strip()] for value in values]
-    return axes
-
-
-def _parts(text: str) -> Iterator[str]:
-    depth, quote, part = 0, "", ""
-    for letter in text:
-        if quote:
-            quote = "" if letter == quote else quote
-        elif letter in "\"'":
-            quote = letter
-        else:
-            depth += (letter in "[{") - (letter in "]}")
-        if letter == "," and depth == 0 and not quote:
-            yield part.strip()
-            part = ""
-        else:
-            part += letter
-    if part.strip():
-        yield part.strip()
-
-
-def _strategies(text: str) -> list[str]:
-    from netsim.families import FAMILIES
-
-    family = FAMILIES["strategies"]
-    names = [ALIASES.get(name.strip(), name.strip()) for name in text.split(",") if name.strip()]
-    unknown = [name for name in names if name not in family.names()]
-    if unknown:
-        raise ScenarioError(
-            [Problem("--strategies", f"no strategy {n!r}.{did_you_mean(n, [*family.names(), 'ps'])}") for n in unknown]
-        )
-    if not names:
-        raise ScenarioError(f"{text!r} names none. There are: {', '.join(family.names())}", path="--strategies")
-    return list(dict.fromkeys(names))
-
-
-def _short_form(given: Mapping[str, Any], strategy: str, batch: int) -> dict[str, Any]:
-    missing = [name for name, value in given.items() if value is None]
-    if missing:
-        raise ScenarioError([Problem(name, "is missing; without FILE it is needed") for name in missing])
-    link = {"rate": given["--rate"], "latency": given["--latency"]}
-    return {
-        "cluster": {"workers": given["--workers"], "device": given["--device"], "link": link},
-        "job": {"model": given["--model"], "batch": batch, "strategy": {"kind": strategy}},
-    }
 
 
 def _folder(output: Path | None) -> Path | None:

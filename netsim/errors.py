@@ -45,7 +45,7 @@ class RunError(NetsimError):
 
 
 def did_you_mean(name: str, names: Iterable[str]) -> str:
-    """" Did you mean 'a100'?" where a name is close, else the names that there are."""
+    """ " Did you mean 'a100'?" where a name is close, else the names that there are."""
     names = sorted(names)
     close = difflib.get_close_matches(name.lower(), names, n=1)
     if close:

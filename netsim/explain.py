@@ -19,6 +19,7 @@ from netsim.units import show
 Row = Mapping[str, Any]
 
 TIE = 0.005  # throughputs closer than this share are called equal
+_ALIKE = 1.1  # busiest links that differ by less than this factor are no reason for a difference
 _FLAT = 0.05  # more of something that gains less than this share is called no help
 
 
@@ -80,8 +81,12 @@ def how_it_changes(rows: Sequence[Row], contender_axis: str | None, axis: str) -
     if contender_axis is None or all(len(ranked) == 1 for ranked in by_value):
         return _trend([ranked[0] for ranked in by_value], axis)
     if measure(values) is None:
-        return [_one_winner(ranked, contender_axis, place(axis, value)) for value, ranked in zip(values, by_value, strict=True)]
-    return [_winners(by_value, contender_axis, axis), *_gap(by_value, contender_axis, axis)]
+        return [
+            _one_winner(ranked, contender_axis, place(axis, value))
+            for value, ranked in zip(values, by_value, strict=True)
+        ]
+    enough = _enough(rows, contender_axis, axis)
+    return [_winners(by_value, contender_axis, axis), *_gap(by_value, contender_axis, axis), *enough]
 
 
 # Who is fastest
@@ -112,7 +117,11 @@ def _alone(row: Row, axis: str | None) -> list[str]:
     start = f"{_capital(_where([row], axis).strip()) or 'Here'} {_pace(row, verb=True)}"
     if workers == 1:
         return [f"{start}. One worker has nobody to exchange with: all of it is computing."]
-    ideal = f", {_percent(efficiency)} of what {_whole(workers)} workers that never wait would do" if efficiency and workers else ""
+    ideal = (
+        f", {_percent(efficiency)} of what {_whole(workers)} workers that never wait would do"
+        if efficiency and workers
+        else ""
+    )
     return [f"{start}{ideal}.", *why(row)]
 
 
@@ -125,14 +134,17 @@ def _one_winner(ranked: Sequence[Row], axis: str, where: str) -> str:
 
 
 def _winners(by_value: Sequence[Sequence[Row]], contender_axis: str, axis: str) -> str:
-    """"Tree is fastest up to 4 workers, ring from 8 workers on." """
+    """ "Tree is fastest up to 4 workers, ring from 8 workers on." """
     runs = [
         (names, [row[axis] for row in rows])
-        for names, rows in _runs([(tuple(_name(row, contender_axis) for row in _best(ranked)), ranked[0]) for ranked in by_value])
+        for names, rows in _runs(
+            [(tuple(_name(row, contender_axis) for row in _best(ranked)), ranked[0]) for ranked in by_value]
+        )
     ]
     if len(runs) == 1:
         names, values = runs[0]
-        return f"{_capital(_list(names))} {_verb(names)} {place(axis, values[0])} and up to {_bare(axis, values[-1])}, at every step."
+        verb = "is fastest throughout" if len(names) == 1 else "tie throughout"
+        return f"{_capital(_list(names))} {verb}, from {_bare(axis, values[0])} to {_bare(axis, values[-1])}."
     said = []
     for index, (names, values) in enumerate(runs):
         verb = f" {_verb(names)}" if index == 0 or _verb(names) != _verb(runs[index - 1][0]) else ""
@@ -160,7 +172,25 @@ def _gap(by_value: Sequence[Sequence[Row]], contender_axis: str, axis: str) -> l
     if max(low, high) - 1 < TIE:
         return []
     who = f" ({_name(ends[1][-1], contender_axis)})" if high - 1 >= TIE else ""
-    return [f"Between the fastest and the slowest{who} lies a factor of {_number(low)} {here} and of {_number(high)} {there}."]
+    return [
+        f"Between the fastest and the slowest{who} lies a factor of {_number(low)} {here} and "
+        f"of {_number(high)} {there}."
+    ]
+
+
+def _enough(rows: Sequence[Row], contender_axis: str, axis: str) -> list[str]:
+    """From where on more of the axis hardly helps a contender; nothing for workers, where more is the question."""
+    if axis == "cluster.workers":
+        return []
+    said = []
+    for value in list(dict.fromkeys(text(row[contender_axis]) for row in rows)):
+        line = [row for row in rows if text(row[contender_axis]) == value]
+        line = [next(row for row in line if row[axis] == at) for at in _in_order([row[axis] for row in line])]
+        best = max(map(_speed, line))
+        first = next(row for row in line if _speed(row) >= best * (1 - _FLAT))
+        if line[0] is not first and line[-1] is not first:
+            said.append(f"{_bare(axis, first[axis])} for {_name(first, contender_axis)}")
+    return [f"Within {_percent(_FLAT)} of the best already: {_list(said)}."] if said else []
 
 
 def _trend(rows: Sequence[Row], axis: str) -> list[str]:
@@ -170,7 +200,10 @@ def _trend(rows: Sequence[Row], axis: str) -> list[str]:
     first, last = rows[0], rows[-1]
     start, end = _speed(first), _speed(last)
     if abs(end / start - 1) < TIE and all(abs(_speed(row) / start - 1) < TIE for row in rows):
-        return [f"The {name(axis)} {_plural(axis)} no difference between {_bare(axis, first[axis])} and {_bare(axis, last[axis])}."]
+        return [
+            f"The {name(axis)} {_plural(axis)} no difference between {_bare(axis, first[axis])} "
+            f"and {_bare(axis, last[axis])}."
+        ]
     sentences = [
         f"From {_bare(axis, first[axis])} to {_bare(axis, last[axis])} the throughput goes from "
         f"{_rate(start)} to {_rate(end)} ({_times(end / start)})."
@@ -178,7 +211,9 @@ def _trend(rows: Sequence[Row], axis: str) -> list[str]:
     enough = next(row for row in rows if _speed(row) >= max(map(_speed, rows)) * (1 - _FLAT))
     if axis != "cluster.workers":
         if enough is not last and enough is not first:
-            sentences.append(f"{_capital(_bare(axis, enough[axis]))} already gives within {_percent(_FLAT)} of the best.")
+            sentences.append(
+                f"{_capital(_bare(axis, enough[axis]))} already gives within {_percent(_FLAT)} of the best."
+            )
         return sentences
     efficiency = [_get(row, "scaling_efficiency") for row in (first, last)]
     if None not in efficiency:
@@ -192,15 +227,35 @@ def _trend(rows: Sequence[Row], axis: str) -> list[str]:
 def _link_lost(fast: Row, slow: Row, axis: str) -> list[str]:
     if _get(slow, "bottleneck") == "latency":
         messages = [_get(row, "messages_per_iteration") for row in (slow, fast)]
-        counts = f" ({_whole(messages[0])} messages an iteration, against {_whole(messages[1])})" if None not in messages else ""
+        counts = (
+            f" ({_whole(messages[0])} messages an iteration, against {_whole(messages[1])})"
+            if None not in messages
+            else ""
+        )
         return [f"{_capital(_the(slow, axis))} waits for latency, not for bandwidth{counts}."]
     ours, theirs = _carried(fast), _carried(slow)
     if ours is None or theirs is None:
         return []
+    if _load(slow) <= _ALIKE * _load(fast):
+        hidden = [show(_get(row, "exposed_communication_s") or 0.0, "s", digits=3) for row in (slow, fast)]
+        counts = [_get(row, "messages_per_iteration") or 0 for row in (slow, fast)]
+        more = (
+            f" It sends {_whole(counts[0])} messages, against {_whole(counts[1])}." if counts[0] > 2 * counts[1] else ""
+        )
+        return [
+            f"Their busiest links carry about the same, {ours}; with {_the(slow, axis)} computing leaves {hidden[0]} "
+            f"of the exchange uncovered, with {_the(fast, axis)} {hidden[1]}.{more}"
+        ]
     return [
-        f"{_capital(_the(slow, axis))} is held back by {_link(slow)}, which carries {theirs} an iteration{_sending(slow)}; "
-        f"with {_the(fast, axis)} no link carries more than {ours}."
+        f"{_capital(_the(slow, axis))} is held back by {_link(slow)}, which carries {theirs} an iteration"
+        f"{_sending(slow)}; with {_the(fast, axis)} no link carries more than {ours}."
     ]
+
+
+def _load(row: Row) -> float:
+    """Seconds that the busiest link needs for its bytes."""
+    rate = _get(row, "busiest_link_rate_bytes_per_s")
+    return float(_get(row, "busiest_link_bytes_per_iteration") or 0.0) / rate if rate else 0.0
 
 
 def _compute_lost(fast: Row, slow: Row, axis: str) -> list[str]:
@@ -227,7 +282,9 @@ def _holding_back(row: Row, who: str) -> list[str]:
         return [f"The busiest link, {_link(row)}, carries {carried} an iteration{_sending(row)}."]
     use = _get(row, "busiest_link_utilisation")
     if bottleneck == "latency" and use is not None:
-        return [f"It is latency that counts: the busiest link, {_link(row)}, is in use for {_percent(use)} of the time."]
+        return [
+            f"It is latency that counts: the busiest link, {_link(row)}, is in use for {_percent(use)} of the time."
+        ]
     return []
 
 
@@ -247,7 +304,7 @@ def _sending(row: Row) -> str:
 
 
 def _link(row: Row) -> str:
-    """"server0.down" as people say it: "the port of server0, incoming"."""
+    """ "server0.down" as people say it: "the port of server0, incoming"."""
     link = str(_get(row, "busiest_link") or "the busiest link")
     match = re.fullmatch(r"(\w+)\.(up|down)", link)
     return f"{match[1]}'s {'outgoing' if match[2] == 'up' else 'incoming'} port" if match else link
@@ -307,12 +364,16 @@ def _name(row: Row, axis: str | None) -> str:
 def _the(row: Row, axis: str) -> str:
     """A contender as a noun: "the ring", "the parameter server"; names of models stand bare."""
     said = _name(row, axis)
-    return f"the {said}" if axis.startswith("job.strategy") and measure([row[axis]]) is None else said
+    return f"the {said}" if axis in ("job.strategy", "job.strategy.kind") else said
 
 
 def _where(rows: Sequence[Row], skip: str | None) -> str:
     """The coordinates that all the rows share, and the number of workers, as " on 8 workers, at a batch of 32"."""
-    shared = [key for key in rows[0] if "." in key and key not in (skip, "cluster.workers") and len({text(row[key]) for row in rows}) == 1]
+    shared = [
+        key
+        for key in rows[0]
+        if "." in key and key not in (skip, "cluster.workers") and len({text(row[key]) for row in rows}) == 1
+    ]
     workers = {_get(row, "workers") for row in rows}
     count = workers.pop() if len(workers) == 1 else None
     said = [f"on {_whole(count)} worker{'' if count == 1 else 's'}"] if count is not None else []
@@ -342,7 +403,9 @@ def _list(parts: Sequence[str]) -> str:
 
 
 def _capital(said: str) -> str:
-    return said[:1].upper() + said[1:]
+    """The first letter large, but for names such as mobilenet_v1, which are spelled as they are typed."""
+    first = said.split(" ", 1)[0]
+    return said if "_" in first else said[:1].upper() + said[1:]
 
 
 def _number(value: float) -> str:

@@ -13,8 +13,9 @@ import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
-from functools import cache, cached_property
+from functools import cache, cached_property, reduce
 from importlib import import_module
+from operator import or_
 from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin, get_type_hints
 
@@ -91,9 +92,7 @@ class Family:
 
 FAMILIES: dict[str, Family] = {
     "collectives": Family("collective", ("netsim.collectives",), "netsim.collectives.rounds:Collective"),
-    "strategies": Family(
-        "strategy", ("netsim.collectives", "netsim.training"), "netsim.collectives.rounds:Collective"
-    ),
+    "strategies": Family("strategy", ("netsim.collectives", "netsim.training"), "netsim.collectives.rounds:Collective"),
     "topologies": Family("topology", ("netsim.topologies",), "netsim.topologies.base:Topology", given=("hosts",)),
     "layers": Family("layer", ("netsim.layers",), "netsim.layers.base:Layer"),
     "models": Family("model", ("netsim.models",), "netsim.models.base:Model"),
@@ -230,7 +229,7 @@ def _readable(hint: Any) -> Any:
         ours = [mark for mark in marks if isinstance(mark, (Quantity, Number, Count, Reads))]
         return Annotated[(Any, ours[-1])] if ours else Annotated[(_readable(inner), *marks)]
     if get_origin(hint) in (Union, UnionType):
-        return Union[tuple(_readable(each) for each in get_args(hint) if each is not NoneType)]
+        return reduce(or_, (_readable(each) for each in get_args(hint) if each is not NoneType))
     if get_origin(hint) is tuple:
         return tuple[tuple(each if each is Ellipsis else _readable(each) for each in get_args(hint))]  # type: ignore[misc]
     if is_dataclass(hint):
@@ -295,8 +294,14 @@ def _defined_in(package: str, base: type) -> Iterator[Builder]:
             continue
         module = import_module(f"{package}.{module_info.name}")
         for name, member in vars(module).items():
-            if not name.startswith("_") and getattr(member, "__module__", None) == module.__name__:
-                if inspect.isclass(member) and issubclass(member, base) and not inspect.isabstract(member):
-                    yield member
-                elif inspect.isfunction(member) and get_type_hints(member).get("return") is base:
-                    yield member
+            mine = not name.startswith("_") and getattr(member, "__module__", None) == module.__name__
+            if mine and (_derives(member, base) or _returns(member, base)):
+                yield member
+
+
+def _derives(member: Any, base: type) -> bool:
+    return inspect.isclass(member) and issubclass(member, base) and not inspect.isabstract(member)
+
+
+def _returns(member: Any, base: type) -> bool:
+    return inspect.isfunction(member) and get_type_hints(member).get("return") is base

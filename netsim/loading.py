@@ -63,7 +63,9 @@ def vary(scenario: Scenario, overrides: Mapping[str, Any]) -> Scenario:
     return from_table(table, overrides, name=scenario.name, question=scenario.question)
 
 
-def expand(scenario: Scenario, axes: Mapping[str, Sequence[Any]] | None = None) -> list[tuple[dict[str, Any], Scenario]]:
+def expand(
+    scenario: Scenario, axes: Mapping[str, Sequence[Any]] | None = None
+) -> list[tuple[dict[str, Any], Scenario]]:
     """All combinations of the axes (path -> values; the scenario's own `sweep` where none are given), each as its
     coordinates and its scenario, the last axis varying fastest. Raises ScenarioError with all that do not work."""
     axes = dict(scenario.sweep if axes is None else axes)

@@ -71,6 +71,7 @@ def write(folder: Path) -> Path:
     context = {
         "result": saved.result,
         "title": _title(saved),
+        "question": [" ".join(part.split()) for part in str(saved.result["question"]).split("\n\n") if part.strip()],
         "answer": _answer(saved),
         "table": _main_table(saved),
         "figures": list(_figures(saved, folder)),
@@ -101,9 +102,6 @@ def _answer(saved: Saved) -> list[str]:
     contender = saved.contender_axis
     base = saved.at_base(contender)
     paragraphs = [" ".join(explain.verdict(_rows(base), contender).sentences)]
-    if contender is not None and len(base) > 1 and len(saved.axes) > 1:
-        others = [place(path, saved.base(path)) for path in saved.axes if path != contender]
-        paragraphs[0] = f"{_capital(' and '.join(others))}: {paragraphs[0]}"
     for path in saved.axes:
         if path != contender:
             said = explain.how_it_changes(_rows(saved.at_base(contender, path)), contender, path)
@@ -170,7 +168,8 @@ def _figures(saved: Saved, folder: Path) -> Iterator[Figure]:
         frame = tables.timeline(saved, contender)
         file = f"timeline_{_slug(contender)}.png" if saved.contender_axis else "timeline.png"
         who = f" of {label(saved.contender_axis, contender)}" if saved.contender_axis else ""
-        caption = f"One iteration{who}{_where(saved, saved.contender_axis)}: what the first hosts and their ports do, and when."
+        where = _where(saved, saved.contender_axis)
+        caption = f"One iteration{who}{where}: what the first hosts and their ports do, and when."
         yield _drawn(folder, timeline.timeline, frame, file, caption, "transfers.csv", _height(frame, "row", 0.24))
     if len(saved.transfers):
         links = tables.busiest_links(saved)
@@ -203,7 +202,7 @@ def _breakdowns(saved: Saved, folder: Path) -> Iterator[Figure]:
 
 
 def _where(saved: Saved, *free: str | None) -> str:
-    """" at 8 workers": the axes that stand at their base value."""
+    """ " at 8 workers": the axes that stand at their base value."""
     fixed = [place(path, saved.base(path)) for path in saved.axes if path not in free]
     return f" {' and '.join(fixed)}" if fixed else ""
 
@@ -221,8 +220,3 @@ def _height(frame: pd.DataFrame, column: str, each: float) -> float:
 
 def _slug(words: str) -> str:
     return "".join(letter if letter.isalnum() else "_" for letter in words).strip("_").lower()
-
-
-def _capital(sentence: str) -> str:
-    return sentence[:1].upper() + sentence[1:]
-

@@ -69,9 +69,7 @@ def comparison(scenario: Scenario, axes: Mapping[str, Sequence[Any]], rows: Sequ
     workers = sum(group.count for group in scenario.cluster.groups)
     here = [row for row in rows if row["workers"] == workers]
     changes = explain.how_it_changes(rows, STRATEGY, WORKERS) if WORKERS in axes else []
-    return Comparison(
-        scenario.name, workers, tuple(here), explain.verdict(here, STRATEGY), tuple(rows), tuple(changes)
-    )
+    return Comparison(scenario.name, workers, tuple(here), explain.verdict(here, STRATEGY), tuple(rows), tuple(changes))
 
 
 def save(
@@ -152,7 +150,11 @@ def layer_table(model: Model, device: Device | None, batch: int) -> dict[str, An
 
 def members(family: str | None) -> dict[str, dict[str, str]]:
     """Family -> name -> what it is in a line, for one family or for all. ScenarioError for an unknown one."""
-    known = {name: _of_family for name in FAMILIES} | {"devices": _of_presets, "links": _of_presets, "figures": _figures}
+    known = {name: _of_family for name in FAMILIES} | {
+        "devices": _of_presets,
+        "links": _of_presets,
+        "figures": _figures,
+    }
     if family is not None and family not in known:
         raise ScenarioError(f"no family {family!r}.{did_you_mean(family, known)}")
     return {name: known[name](name) for name in ([family] if family else known)}

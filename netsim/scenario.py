@@ -27,6 +27,7 @@ def _preset_or_table(table: presets.Table, one: Any, member: type) -> Reads:
     )
 
 
+_STAR = Chosen(star, {})
 ADevice = Annotated[Device, _preset_or_table("devices", presets.device, Device)]
 ALink = Annotated[Link, _preset_or_table("links", presets.link, Link)]
 
@@ -54,7 +55,7 @@ class Cluster:
     device: ADevice | None = None
     link: ALink | None = None
     group: tuple[Group, ...] = ()
-    topology: Annotated[Any, one_of("topologies")] = Chosen(star, {})
+    topology: Annotated[Any, one_of("topologies")] = _STAR
     sharing: Literal["fair", "fifo"] = "fair"
     server_link: ALink | None = None
     reduction_rate: Rate | None = None

@@ -41,7 +41,9 @@ def frame(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
 
     A coordinate that is a table of the file becomes text: "parameter_server (servers 2)".
     """
-    return pd.DataFrame([{key: text(v) if isinstance(v, (Mapping, list)) else v for key, v in row.items()} for row in rows])
+    return pd.DataFrame(
+        [{key: text(v) if isinstance(v, (Mapping, list)) else v for key, v in row.items()} for row in rows]
+    )
 
 
 def trace_frames(trace: Trace) -> dict[str, pd.DataFrame]:
@@ -133,7 +135,7 @@ class Saved:
         return here.reset_index(drop=True)
 
     def contenders(self, values: Sequence[Any] | pd.Series, path: str | None) -> pd.Categorical:
-        """Cells of an axis as the names that figures and tables show, in the axis' order whichever of them are there."""
+        """Cells of an axis as the names that figures and tables show, in the axis' order, whichever are there."""
         if path is None:
             names = list(dict.fromkeys(_run_name(value) for value in values))
             return pd.Categorical([_run_name(value) for value in values], categories=names)
@@ -154,7 +156,9 @@ def read(folder: Path | str) -> Saved:
     records = {kind: _records(folder / "data" / f"{kind}.csv", axes) for kind in ("points", *_RECORDS)}
     missing = [path for path in axes if path not in records["points"].columns]
     if missing or not len(records["points"]):
-        raise ScenarioError(f"{folder / 'data' / 'points.csv'} has no points with the column {', '.join(missing) or 'strategy'}")
+        raise ScenarioError(
+            f"{folder / 'data' / 'points.csv'} has no points with the column {', '.join(missing) or 'strategy'}"
+        )
     scenario = folder / "scenario.toml"
     return Saved(result, scenario.read_text(encoding="utf-8") if scenario.is_file() else "", **records)
 
@@ -162,7 +166,9 @@ def read(folder: Path | str) -> Saved:
 def _result(folder: Path) -> dict[str, Any]:
     file = folder / "result.json"
     if not file.is_file():
-        raise ScenarioError(f"{folder} is not a result folder: it has no result.json. Make one with `netsim run FILE -o DIR`")
+        raise ScenarioError(
+            f"{folder} is not a result folder: it has no result.json. Make one with `netsim run FILE -o DIR`"
+        )
     try:
         result = json.loads(file.read_text(encoding="utf-8"))
     except ValueError as error:

@@ -106,7 +106,9 @@ def layers(model: Row) -> None:
         table.add_row(row["name"], row["kind"], shape, f"{row['params']:,}", f"{row['macs']:,}", *times)
     _print(table)
     gradient = show(model["gradient_bytes"], "B")
-    _say(f"\n{model['model']}: {model['params']:,} parameters, {model['macs']:,} MACs a sample, {gradient} of gradients")
+    _say(
+        f"\n{model['model']}: {model['params']:,} parameters, {model['macs']:,} MACs a sample, {gradient} of gradients"
+    )
     if timed:
         parts = ", ".join(f"{part} {_time(model[f'{part}_s'])}" for part in ("forward", "backward", "update"))
         _say(f"on {model['device']}, batch {model['batch']}: {parts}")

@@ -29,7 +29,7 @@ FLOORS = (
     {"loading"},
     {"engine", "tables", "plots", "explain", "sweeps", "chrome"},
     {"report"},
-    {"results", "api"},
+    {"results", "api", "arguments"},
     {"terminal"},
     {"cli", "__init__"},
     {"__main__"},

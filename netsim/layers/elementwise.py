@@ -107,5 +107,3 @@ class LearnedOffset(Layer):
     @property
     def elementwise(self) -> int:
         return self.output_elements
-
-

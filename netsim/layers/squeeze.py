@@ -26,9 +26,7 @@ class SqueezeExcitation(Composite):
     def parts(self) -> tuple[Layer, ...]:
         channels = self.input_shape[0]
         means = GlobalPooling(input_shape=self.input_shape, name=f"{self.name}.mean", size=1)
-        down = Convolution(
-            input_shape=means.output_shape, name=f"{self.name}.reduce", filters=self.squeezed, kernel=1
-        )
+        down = Convolution(input_shape=means.output_shape, name=f"{self.name}.reduce", filters=self.squeezed, kernel=1)
         relu = Activation(input_shape=down.output_shape, name=f"{self.name}.relu")
         up = Convolution(input_shape=down.output_shape, name=f"{self.name}.expand", filters=channels, kernel=1)
         gate = Activation(input_shape=up.output_shape, name=f"{self.name}.gate", flop=4)

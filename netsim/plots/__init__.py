@@ -15,7 +15,9 @@ __all__ = ["figures", "save"]
 
 def figures() -> dict[str, Callable[..., Any]]:
     """All figures by name."""
-    modules = (import_module(f"{__name__}.{each.name}") for each in pkgutil.iter_modules(__path__) if each.name[0] != "_")
+    modules = (
+        import_module(f"{__name__}.{each.name}") for each in pkgutil.iter_modules(__path__) if each.name[0] != "_"
+    )
     return {
         name: member
         for module in modules

@@ -65,7 +65,7 @@ def lines_of(frame: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
 
 
 def scale(axis: Axis, values: Sequence[float], *, unit: str, label: str, log: bool, ticks: bool = False) -> None:
-    """Labels an axis with its unit, a prefix fit for the values, and ticks at plain numbers (at the values if `ticks`)."""
+    """Labels an axis with its unit, a prefix fit for the values, and plain numbers as ticks (the values if `ticks`)."""
     finite = np.unique([value for value in values if np.isfinite(value)])
     factor, name = _prefix(float(np.median(finite)) if len(finite) else 1.0, unit)
     axis.set_label_text(f"{label} ({name})" if name else label)

@@ -26,7 +26,9 @@ def breakdown(frame: pd.DataFrame, ax: Axes) -> Axes:
     left = np.zeros(len(frame))
     for part, (name, colour, hatch) in _PARTS.items():
         if (frame[part] > 0).any():
-            ax.barh(place, frame[part], left=left, color=colour, hatch=hatch, label=name, edgecolor="white", linewidth=0.5)
+            ax.barh(
+                place, frame[part], left=left, color=colour, hatch=hatch, label=name, edgecolor="white", linewidth=0.5
+            )
             left += frame[part].to_numpy()
     ax.set_yticks(place, frame["contender"])
     for at, group in zip(place[new_group], frame["group"][new_group], strict=True):

@@ -26,7 +26,10 @@ def link_bytes(frame: pd.DataFrame, ax: Axes) -> Axes:
     if "formula_bytes_per_iteration" in frame:
         ax.plot(frame["formula_bytes_per_iteration"], place, "|", color="black", ms=12, mew=2, label="formula")
         ax.legend(loc="lower right")
-    ax.set_yticks(place, [f"{link} (busiest of {n})" if n > 1 else link for link, n in zip(frame["link"], frame["alike"], strict=True)])
+    ax.set_yticks(
+        place,
+        [f"{link} (busiest of {n})" if n > 1 else link for link, n in zip(frame["link"], frame["alike"], strict=True)],
+    )
     for at, name in zip(place[new], frame["contender"][new], strict=True):
         ax.text(0, at - 0.95, name, weight="bold", va="center", ha="left", transform=ax.get_yaxis_transform())
     ax.set_ylim(place.max() + 0.7, place.min() - 1.5)

@@ -42,7 +42,7 @@ def efficiency(frame: pd.DataFrame, ax: Axes) -> Axes:
     scale(ax.xaxis, frame[column], unit="", label="workers", log=spans_decades(frame[column], factor=6), ticks=True)
     scale(ax.yaxis, [0, 100], unit="%", label="scaling efficiency", log=False)
     ax.set_ylim(0, 105)
-    ax.legend(loc="lower left")
+    ax.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=4, borderaxespad=0.2, columnspacing=1.2)
     return ax
 
 

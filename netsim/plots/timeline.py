@@ -9,7 +9,13 @@ from matplotlib.patches import Patch
 
 from netsim.plots._canvas import scale
 
-_COLOURS = {"forward": "#8DA0AE", "backward": "#44505A", "update": "#CC79A7", "reduce": "#009E73", "transfer": "#E69F00"}
+_COLOURS = {
+    "forward": "#8DA0AE",
+    "backward": "#44505A",
+    "update": "#CC79A7",
+    "reduce": "#009E73",
+    "transfer": "#E69F00",
+}
 _OTHER_BUCKET = "#B45F06"
 
 
@@ -28,7 +34,7 @@ def timeline(frame: pd.DataFrame, ax: Axes) -> Axes:
         alpha = 0.75 if kind == "transfer" else 1.0
         spans = np.column_stack([bars["start_s"], wide]).tolist()
         ax.broken_barh(spans, (place - 0.38, 0.76), facecolors=colours, alpha=alpha, linewidth=0)
-    ax.set_yticks(range(len(rows)), [_said(row) for row in rows])
+    ax.set_yticks(range(len(rows)), [_said(row, rows) for row in rows])
     ax.set_ylim(len(rows) - 0.5, -0.5)
     ax.set_ylabel("hosts and their ports")
     ax.grid(axis="y", visible=False)
@@ -44,6 +50,8 @@ def _colour(kind: str, name: str, buckets: list[str]) -> str:
     return _OTHER_BUCKET if kind == "transfer" and buckets.index(name) % 2 else _COLOURS.get(kind, "#000000")
 
 
-def _said(row: str) -> str:
-    host, _, port = row.partition(".")
-    return {"up": "out", "down": "in"}.get(port, port) if port else host
+def _said(row: str, rows: list[str]) -> str:
+    """A host by its name; its ports as "out" and "in" beneath it, or with the name where the host has no row."""
+    host, _, way = row.partition(".")
+    port = {"up": "out", "down": "in"}.get(way, way)
+    return port if port and host in rows else f"{host} {port}".strip()

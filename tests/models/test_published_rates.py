@@ -27,8 +27,7 @@ from netsim.models.vgg import vgg16
 from netsim.roofline import step_times
 
 MODELS: dict[str, Callable[..., Model]] = {
-    build.__name__: build
-    for build in (alexnet, bert_large, efficientnet_b0, inception_v3, resnet50, resnet152, vgg16)
+    build.__name__: build for build in (alexnet, bert_large, efficientnet_b0, inception_v3, resnet50, resnet152, vgg16)
 }
 
 

@@ -1,0 +1,91 @@
+"""What is typed on the command line, as values: settings, axes, strategies, the short form of a scenario."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from netsim.errors import Problem, ScenarioError, did_you_mean
+from netsim.families import FAMILIES
+from netsim.loading import override_value
+
+ALIASES = {"ps": "parameter_server"}
+
+
+def overrides(settings: Sequence[str], seed: int | None) -> dict[str, Any]:
+    """{"cluster.workers": 4} from --set cluster.workers=4."""
+    found: dict[str, Any] = {}
+    problems = []
+    for setting in settings:
+        path, equals, text = setting.partition("=")
+        if not equals or not path.strip():
+            problems.append(Problem("--set", f"{setting!r} is not PATH=VALUE, such as cluster.workers=16"))
+        found[path.strip()] = override_value(text.strip())
+    if problems:
+        raise ScenarioError(problems)
+    if seed is not None:
+        found["seed"] = seed
+    return _without_aliases(found)
+
+
+def _without_aliases(found: dict[str, Any]) -> dict[str, Any]:
+    for path in ("job.strategy", "job.strategy.kind"):
+        if isinstance(found.get(path), str):
+            found[path] = ALIASES.get(found[path], found[path])
+    return found
+
+
+def axes(given: Sequence[str]) -> dict[str, list[Any]]:
+    """{"cluster.workers": [2, 4]} from --axis cluster.workers=2,4; commas within brackets and quotes do not part."""
+    axes: dict[str, list[Any]] = {}
+    for each in given:
+        path, _, text = each.partition("=")
+        values = [override_value(part) for part in _parts(text)]
+        if not path.strip() or not values:
+            raise ScenarioError(f"{each!r} is not PATH=V1,V2,..., such as cluster.workers=2,4,8", path="--axis")
+        axes[path.strip()] = [_without_aliases({path.strip(): value})[path.strip()] for value in values]
+    return axes
+
+
+def _parts(text: str) -> Iterator[str]:
+    depth, quote, part = 0, "", ""
+    for letter in text:
+        if quote:
+            quote = "" if letter == quote else quote
+        elif letter in "\"'":
+            quote = letter
+        else:
+            depth += (letter in "[{") - (letter in "]}")
+        if letter == "," and depth == 0 and not quote:
+            yield part.strip()
+            part = ""
+        else:
+            part += letter
+    if part.strip():
+        yield part.strip()
+
+
+def strategies(text: str) -> list[str]:
+    """["parameter_server", "ring"] from "ps,ring"; ScenarioError names all that are unknown."""
+    family = FAMILIES["strategies"]
+    names = [ALIASES.get(name.strip(), name.strip()) for name in text.split(",") if name.strip()]
+    unknown = [name for name in names if name not in family.names()]
+    if unknown:
+        raise ScenarioError(
+            [Problem("--strategies", f"no strategy {n!r}.{did_you_mean(n, [*family.names(), 'ps'])}") for n in unknown]
+        )
+    if not names:
+        raise ScenarioError(f"{text!r} names none. There are: {', '.join(family.names())}", path="--strategies")
+    return list(dict.fromkeys(names))
+
+
+def short_form(given: Mapping[str, Any], strategy: str, batch: int) -> dict[str, Any]:
+    """The scenario table that options in place of a file stand for; ScenarioError names all that are missing."""
+    missing = [name for name, value in given.items() if value is None]
+    if missing:
+        raise ScenarioError([Problem(name, "is missing; without FILE it is needed") for name in missing])
+    link = {"rate": given["--rate"], "latency": given["--latency"]}
+    return {
+        "cluster": {"workers": given["--workers"], "device": given["--device"], "link": link},
+        "job": {"model": given["--model"], "batch": batch, "strategy": {"kind": strategy}},
+    }
