@@ -83,7 +83,8 @@ def save(
 def _kept(kind: str, records: pd.DataFrame) -> pd.DataFrame:
     if kind not in _OF_THE_LAST_ITERATION or not len(records):
         return records
-    return records[records["iteration"] == records["iteration"].max()]
+    last: pd.DataFrame = records[records["iteration"] == records["iteration"].max()]
+    return last
 
 
 def _write(file: Path, records: pd.DataFrame) -> None:
@@ -115,7 +116,9 @@ class Saved:
     def series_axis(self, along: str | None) -> str | None:
         """The axis that makes the lines of a figure along another one: the contenders', else the first other one."""
         others = [path for path in self.axes if path != along]
-        return self.contender_axis if self.contender_axis in others else (others or [None])[0] if along else None
+        if self.contender_axis in others:
+            return self.contender_axis
+        return others[0] if others and along else None
 
     def base(self, path: str) -> Any:
         """The value on an axis at which the other axes are looked at; the axis' last where the result names none."""
@@ -131,14 +134,15 @@ class Saved:
                 here = here[here[path].map(text) == text(self.base(path))]
         for path in reversed([path for path in self.axes if path in free]):
             order = {text(value): place for place, value in enumerate(self.axes[path].values)}
-            here = here.sort_values(path, key=lambda cells, order=order: cells.map(text).map(order), kind="stable")
+            rank = here[path].map(text).map(order)
+            here = here.loc[rank.sort_values(kind="stable").index]
         return here.reset_index(drop=True)
 
-    def contenders(self, values: Sequence[Any] | pd.Series, path: str | None) -> pd.Categorical:
+    def contenders(self, values: Sequence[Any] | pd.Series, path: str | None) -> Any:
         """Cells of an axis as the names that figures and tables show, in the axis' order, whichever are there."""
         if path is None:
-            names = list(dict.fromkeys(_run_name(value) for value in values))
-            return pd.Categorical([_run_name(value) for value in values], categories=names)
+            runs = [_run_name(value) for value in values]
+            return pd.Categorical(runs, categories=list(dict.fromkeys(runs)))
         names = {text(value): label(path, value) for value in self.axes[path].values}
         cells = [names.get(text(value), text(value)) for value in values]
         return pd.Categorical(cells, categories=list(dict.fromkeys([*names.values(), *cells])))
@@ -289,7 +293,7 @@ def _first(hosts: Sequence[str], kind: str, count: int) -> list[str]:
     return sorted(alike, key=lambda host: int(host.removeprefix(kind)))[:count]
 
 
-def _names(saved: Saved, rows: pd.DataFrame, series: str | None) -> pd.Categorical:
+def _names(saved: Saved, rows: pd.DataFrame, series: str | None) -> Any:
     return saved.contenders(rows[series or "strategy"], series)
 
 
@@ -298,7 +302,7 @@ def _keys(saved: Saved, rows: pd.DataFrame) -> list[str]:
     return [text(value) for value in rows[saved.contender_axis or "strategy"]]
 
 
-def _record_names(saved: Saved, records: pd.DataFrame) -> pd.Categorical:
+def _record_names(saved: Saved, records: pd.DataFrame) -> Any:
     path = saved.contender_axis
     values = {text(value): value for value in saved.axes[path].values} if path else {}
     return saved.contenders([values.get(key, key) for key in records["contender"]], path)

@@ -23,7 +23,7 @@ FLOORS = (
     {"units", "errors", "version"},
     {"families", "hardware", "trace"},
     {"axes", "collectives", "topologies", "layers", "presets"},
-    {"models"},
+    {"models", "wording"},
     {"roofline", "scenario", "training"},
     {"checks"},
     {"loading"},

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -42,11 +43,12 @@ _STYLE = {
 
 def save(draw: Callable[[pd.DataFrame, Axes], Axes], frame: pd.DataFrame, file: Path, *, height: float = 4.0) -> None:
     """Draws a figure of 6.4 x `height` inches into a PNG file; the same bytes for the same frame."""
-    with mpl.rc_context({**mpl.rcParamsDefault, **_STYLE}):
+    settings: Any = {**mpl.rcParamsDefault, **_STYLE}
+    with mpl.rc_context(settings):
         figure = Figure(figsize=(6.4, height), dpi=200, layout="constrained", facecolor="white")
         canvas = FigureCanvasAgg(figure)
         draw(frame, figure.add_subplot())
-        canvas.print_png(file, metadata={"Software": None})
+        canvas.print_figure(file, dpi=200, format="png", metadata={"Software": None})
 
 
 def looks(contenders: pd.Series) -> dict[str, tuple[str, str]]:
@@ -64,13 +66,13 @@ def lines_of(frame: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     return [(str(name), rows) for name, rows in frame.groupby("contender", observed=True, sort=True)]
 
 
-def scale(axis: Axis, values: Sequence[float], *, unit: str, label: str, log: bool, ticks: bool = False) -> None:
+def scale(axis: Axis, values: Iterable[float], *, unit: str, label: str, log: bool, ticks: bool = False) -> None:
     """Labels an axis with its unit, a prefix fit for the values, and plain numbers as ticks (the values if `ticks`)."""
     finite = np.unique([value for value in values if np.isfinite(value)])
     factor, name = _prefix(float(np.median(finite)) if len(finite) else 1.0, unit)
     axis.set_label_text(f"{label} ({name})" if name else label)
     if log:
-        axis._set_axes_scale("log")
+        (axis.axes.set_xscale if axis is axis.axes.xaxis else axis.axes.set_yscale)("log")
     axis.set_major_formatter(FuncFormatter(lambda value, _: _plain(value / factor)))
     if log:
         axis.set_minor_locator(NullLocator())
@@ -80,7 +82,7 @@ def scale(axis: Axis, values: Sequence[float], *, unit: str, label: str, log: bo
         axis.set_major_locator(FixedLocator(_round_numbers(finite.min() / factor, finite.max() / factor, factor)))
 
 
-def spans_decades(values: Sequence[float], *, factor: float = 10.0) -> bool:
+def spans_decades(values: Iterable[float], *, factor: float = 10.0) -> bool:
     """Whether positive values are so far apart that a logarithmic axis shows them better."""
     finite = [value for value in values if np.isfinite(value)]
     return bool(finite) and min(finite) > 0 and max(finite) >= factor * min(finite)

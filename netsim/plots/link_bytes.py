@@ -20,9 +20,9 @@ def link_bytes(frame: pd.DataFrame, ax: Axes) -> Axes:
     new = frame["contender"].astype(str).ne(frame["contender"].astype(str).shift())
     place = np.arange(len(frame)) + 1.1 * new.cumsum()
     ax.barh(place, frame["bytes_per_iteration"], color=[look[name][0] for name in frame["contender"]])
-    for at, row in zip(place, frame.itertuples(), strict=True):
-        said = f" {show(row.bytes_per_iteration, 'B', digits=3)} = {row.of_gradients:.3g} x gradients"
-        ax.text(row.bytes_per_iteration, at, said, va="center", fontsize=8)
+    for at, nbytes, multiple in zip(place, frame["bytes_per_iteration"], frame["of_gradients"], strict=True):
+        said = f" {show(nbytes, 'B', digits=3)} = {multiple:.3g} x gradients"
+        ax.text(nbytes, at, said, va="center", fontsize=8)
     if "formula_bytes_per_iteration" in frame:
         ax.plot(frame["formula_bytes_per_iteration"], place, "|", color="black", ms=12, mew=2, label="formula")
         ax.legend(loc="lower right")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -27,7 +29,8 @@ def timeline(frame: pd.DataFrame, ax: Axes) -> Axes:
     """
     rows = list(dict.fromkeys(frame["row"]))
     buckets = list(dict.fromkeys(frame.loc[frame["kind"] == "transfer", "name"]))
-    for (row, kind), bars in frame.groupby(["row", "kind"], sort=False):
+    groups: Any = frame.groupby(["row", "kind"], sort=False)
+    for (row, kind), bars in groups:
         place = rows.index(row)
         wide = bars["end_s"] - bars["start_s"]
         colours = [_colour(kind, name, buckets) for name in bars["name"]]

@@ -1,0 +1,138 @@
+"""The words of explanations: rows ranked, and their names, places and figures as people say them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from typing import Any
+
+from netsim.axes import label, measure, name, place, text
+from netsim.units import show
+
+Row = Mapping[str, Any]
+
+TIE = 0.005  # throughputs closer than this share are called equal
+
+
+def figure(row: Row, key: str) -> Any:
+    value = row.get(key)
+    return None if isinstance(value, float) and math.isnan(value) else value
+
+
+def speed_of(row: Row) -> float:
+    speed = figure(row, "samples_per_s")
+    return float(speed) if speed else 1.0 / float(row["iteration_time_s"])
+
+
+def times_faster(fast: Row, slow: Row) -> float:
+    return speed_of(fast) / speed_of(slow)
+
+
+def ranked_rows(rows: Sequence[Row], axis: str | None) -> list[Row]:
+    """Fastest first; the best row of each contender; ties in the order in which they came."""
+    best: dict[str, Row] = {}
+    for row in rows:
+        key = text(row[axis]) if axis else ""
+        if key not in best or speed_of(row) > speed_of(best[key]):
+            best[key] = row
+    return sorted(best.values(), key=lambda row: -speed_of(row))
+
+
+def best_rows(ranked: Sequence[Row]) -> list[Row]:
+    return [row for row in ranked if times_faster(ranked[0], row) - 1 < TIE]
+
+
+def in_order(values: Sequence[Any]) -> list[Any]:
+    distinct = [value for index, value in enumerate(values) if value not in values[:index]]
+    measured = measure(distinct)
+    if measured is None:
+        return distinct
+    return [value for _, value in sorted(zip(measured[1], distinct, strict=True), key=lambda pair: pair[0])]
+
+
+def runs_of(items: Sequence[tuple[tuple[str, ...], Row]]) -> list[tuple[tuple[str, ...], list[Row]]]:
+    ordered = [(tuple(sorted(names)), row) for names, row in items]
+    return [(names, [row for _, row in run]) for names, run in groupby(ordered, key=lambda item: item[0])]
+
+
+# Words
+
+
+def contender_name(row: Row, axis: str | None) -> str:
+    return label(axis, row[axis]) if axis else "it"
+
+
+def the_contender(row: Row, axis: str) -> str:
+    """A contender as a noun: "the ring", "the parameter server"; names of models stand bare."""
+    said = contender_name(row, axis)
+    return f"the {said}" if axis in ("job.strategy", "job.strategy.kind") else said
+
+
+def where_of(rows: Sequence[Row], skip: str | None) -> str:
+    """The coordinates that all the rows share, and the number of workers, as " on 8 workers, at a batch of 32"."""
+    shared = [
+        key
+        for key in rows[0]
+        if "." in key and key not in (skip, "cluster.workers") and len({text(row[key]) for row in rows}) == 1
+    ]
+    workers = {figure(row, "workers") for row in rows}
+    count = workers.pop() if len(workers) == 1 else None
+    said = [f"on {whole_text(count)} worker{'' if count == 1 else 's'}"] if count is not None else []
+    said += [place(key, rows[0][key]) for key in shared]
+    return f" {', '.join(said)}" if said else ""
+
+
+def pace_of(row: Row, *, verb: bool = False) -> str:
+    time = show(row["iteration_time_s"], "s", digits=3)
+    return (
+        f"an iteration takes {time}, {rate_text(speed_of(row))}"
+        if verb
+        else f"{time} an iteration, {rate_text(speed_of(row))}"
+    )
+
+
+def bare_value(axis: str, value: Any) -> str:
+    return place(axis, value).split(" ", 1)[1]
+
+
+def verb_for(names: Sequence[str]) -> str:
+    return "is fastest" if len(names) == 1 else "tie"
+
+
+def makes(axis: str) -> str:
+    return "make" if name(axis).endswith("s") else "makes"
+
+
+def listed(parts: Sequence[str]) -> str:
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+
+
+def capital(said: str) -> str:
+    """The first letter large, but for names such as mobilenet_v1, which are spelled as they are typed."""
+    first = said.split(" ", 1)[0]
+    return said if "_" in first else said[:1].upper() + said[1:]
+
+
+def number_text(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def times_text(factor: float) -> str:
+    return f"{number_text(factor)} x"
+
+
+def rate_text(samples: float) -> str:
+    return f"{samples:,.0f} samples/s" if samples >= 100 else f"{samples:.3g} samples/s"
+
+
+def percent_text(share: float) -> str:
+    return f"{100 * share:.0f} %"
+
+
+def share_text(part: float, total: float) -> str:
+    return percent_text(part / total)
+
+
+def whole_text(value: Any) -> str:
+    return f"{value:,.0f}"
