@@ -81,10 +81,14 @@ def save(
 
 
 def _kept(kind: str, records: pd.DataFrame) -> pd.DataFrame:
+    """All steps and links; of spans and transfers those of the last iteration on the hosts that a timeline shows."""
     if kind not in _OF_THE_LAST_ITERATION or not len(records):
         return records
-    last: pd.DataFrame = records[records["iteration"] == records["iteration"].max()]
-    return last
+    ends = [column for column in _HOST_COLUMNS if column in records]
+    shown = shown_hosts(pd.concat([records[column] for column in ends]).unique().tolist())
+    there = pd.concat([records[column].isin(shown) for column in ends], axis=1).any(axis=1)
+    kept: pd.DataFrame = records[there & (records["iteration"] == records["iteration"].max())]
+    return kept
 
 
 def _write(file: Path, records: pd.DataFrame) -> None:
@@ -265,7 +269,12 @@ def busiest_links(saved: Saved) -> pd.DataFrame:
     return links.sort_values(["contender", "link"], kind="stable", ignore_index=True)[kept]
 
 
-def timeline(saved: Saved, contender: str, *, workers: int = 3, servers: int = 2) -> pd.DataFrame:
+def shown_hosts(hosts: Sequence[str]) -> list[str]:
+    """The first three workers and two servers: what a timeline shows of hosts that are much alike."""
+    return _first(hosts, "worker", 3) + _first(hosts, "server", 2)
+
+
+def timeline(saved: Saved, contender: str) -> pd.DataFrame:
     """The last iteration of a contender's base point on its first hosts and their ports, in seconds since it began.
     `contender` as the records have it. A message is on its sender's outgoing and its receiver's incoming port."""
     spans = saved.spans[saved.spans["contender"] == contender]
@@ -273,7 +282,7 @@ def timeline(saved: Saved, contender: str, *, workers: int = 3, servers: int = 2
     if not len(spans):
         return pd.DataFrame(columns=["row", "kind", "name", "start_s", "end_s"])
     hosts = list(dict.fromkeys([*spans["host"], *transfers["src"], *transfers["dst"]]))
-    shown = _first(hosts, "worker", workers) + _first(hosts, "server", servers)
+    shown = shown_hosts(hosts)
     pieces = [spans.rename(columns={"host": "row", "phase": "kind"})]
     for end, port in (("src", ".up"), ("dst", ".down")):
         pieces.append(transfers.assign(row=transfers[end] + port, kind="transfer", name=transfers["label"]))

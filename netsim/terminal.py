@@ -87,7 +87,7 @@ def points(rows: Sequence[Row], axes: Mapping[str, Sequence[Any]]) -> None:
     table = _table(*map(name, axes), "iteration", "samples/s", "effi-\nciency", "bottleneck")
     for row in rows:
         table.add_row(
-            *(_words(text(row[path])) for path in axes),
+            *(_words(row[path]) if path == STRATEGY else text(row[path]) for path in axes),
             _time(row["iteration_time_s"]),
             f"{row['samples_per_s']:,.0f}",
             f"{row['scaling_efficiency']:.0%}",

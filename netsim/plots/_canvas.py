@@ -45,10 +45,10 @@ def save(draw: Callable[[pd.DataFrame, Axes], Axes], frame: pd.DataFrame, file: 
     """Draws a figure of 6.4 x `height` inches into a PNG file; the same bytes for the same frame."""
     settings: Any = {**mpl.rcParamsDefault, **_STYLE}
     with mpl.rc_context(settings):
-        figure = Figure(figsize=(6.4, height), dpi=200, layout="constrained", facecolor="white")
+        figure = Figure(figsize=(6.4, height), dpi=150, layout="constrained", facecolor="white")
         canvas = FigureCanvasAgg(figure)
         draw(frame, figure.add_subplot())
-        canvas.print_figure(file, dpi=200, format="png", metadata={"Software": None})
+        canvas.print_figure(file, dpi=150, format="png", metadata={"Software": None})
 
 
 def looks(contenders: pd.Series) -> dict[str, tuple[str, str]]:
