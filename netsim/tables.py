@@ -193,7 +193,7 @@ def _records(file: Path, axes: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
         raise ScenarioError(f"{file} is not there; the result folder is not complete")
     as_text = {**dict.fromkeys([*axes, *_TEXTS], str)}
     try:
-        records = pd.read_csv(file, dtype=as_text, keep_default_na=False, na_values=[""], float_precision="round_trip")
+        records = pd.read_csv(file, dtype=as_text, keep_default_na=False, na_values=[""])
     except (ValueError, pd.errors.ParserError) as error:
         raise ScenarioError(f"{file} cannot be read: {error}") from None
     for path in axes:
