@@ -26,10 +26,18 @@ SERVER = {"kind": "parameter_server"}
     ("cluster", "job", "complaint"),
     [
         ({"device": "v100", "link": LINK}, {}, "cluster.workers: is missing"),
-        ({"workers": 1, "group": [{"count": 1}], "device": "v100", "link": LINK}, {}, "stands beside [[cluster.group]]"),
+        (
+            {"workers": 1, "group": [{"count": 1}], "device": "v100", "link": LINK},
+            {},
+            "stands beside [[cluster.group]]",
+        ),
         ({"workers": 2, "link": LINK}, {}, "cluster.device: is missing; the workers need a device"),
         ({"workers": 2, "device": "v100"}, {}, "cluster.link: is missing; the workers need a link"),
-        ({"group": [{"count": 1, "device": "v100"}]}, {}, "cluster.group[0].link: is missing, and the cluster has no link"),
+        (
+            {"group": [{"count": 1, "device": "v100"}]},
+            {},
+            "cluster.group[0].link: is missing, and the cluster has no link",
+        ),
         ({"workers": 2, "device": "v100", "link": LINK, "server_link": LINK}, {}, "the strategy has no servers"),
         (
             {"device": "v100", "group": [{"count": 1, "link": LINK}, {"count": 1, "link": SLOW}]},
@@ -48,7 +56,7 @@ SERVER = {"kind": "parameter_server"}
         ),
         ({"workers": 2, "device": "v100", "link": LINK}, {"strategy": SERVER, "streams": 2}, "job.streams: 2 streams"),
     ],
-)  # fmt: skip
+)
 def test_rules_across_fields(cluster: dict[str, Any], job: dict[str, Any], complaint: str) -> None:
     assert any(complaint in problem for problem in problems(cluster, job))
 

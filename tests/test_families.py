@@ -91,13 +91,16 @@ def test_the_parameter_server_of_training_stands_for_the_collective_of_that_name
             ],
         ),
         ({"kind": "tree", "arity": 0}, ["job.strategy.arity: 0 is too small; it must be at least 1"]),
-        ({"kind": "ring", "slices": 2, "slice": "1 MB"}, ["job.strategy: slices and slice both given; one of them says it all"]),
+        (
+            {"kind": "ring", "slices": 2, "slice": "1 MB"},
+            ["job.strategy: slices and slice both given; one of them says it all"],
+        ),
         (
             {"kind": "parameter_server", "placement": "co-located"},
             ["job.strategy.placement: 'co-located' will not do; it must be 'apart' or 'colocated'"],
         ),
     ],
-)  # fmt: skip
+)
 def test_what_is_wrong_is_said_with_its_path(value: object, complaints: list[str]) -> None:
     assert problems("strategies", value) == complaints
 

@@ -86,7 +86,10 @@ def test_everything_that_is_wrong_is_said_at_once() -> None:
         ({"job.model": "mobilnet_v1"}, "job.model: no model 'mobilnet_v1'. Did you mean 'mobilenet_v1'?"),
         ({"job.model": {"kind": "mobilenet_v1", "widht": 1.0}}, "job.model.widht: no such key. Did you mean 'width'?"),
         ({"job.model": {"layers": []}}, "is not a list of layers"),
-        ({"job.model": {"layers": [{"kind": "dens"}]}}, "job.model.layers[0].kind: no layer 'dens'. Did you mean 'dense'?"),
+        (
+            {"job.model": {"layers": [{"kind": "dens"}]}},
+            "job.model.layers[0].kind: no layer 'dens'. Did you mean 'dense'?",
+        ),
         ({"job.model": {"layers": [{"kind": "dense", "units": 3}]}}, "job.model.layers[0].input_shape: is missing"),
         ({"seed.x": 1}, "seed.x: seed is"),
         ({"cluster.lnk.rate": "1 Gbit/s"}, "cluster.lnk: no such key. Did you mean 'link'?"),
@@ -96,7 +99,7 @@ def test_everything_that_is_wrong_is_said_at_once() -> None:
         ({"sweep": {"cluster.workers": [2, 0]}}, 'sweep."cluster.workers": 0: cluster.workers: 0 is not a number'),
         ({"sweep": {"cluster.workers": 2}}, "sweep.cluster.workers: 2 is not a list"),
     ],
-)  # fmt: skip
+)
 def test_bad_values_are_refused_with_their_path(overrides: dict[str, Any], complaint: str) -> None:
     assert any(complaint in problem for problem in problems({"seed": 1, **GOOD}, overrides))
 
@@ -106,7 +109,7 @@ def test_links_and_devices_are_presets_or_tables() -> None:
         from_table(GOOD, {"cluster.link": "10gbe"}),
         from_table(GOOD, {"cluster.link": {"rate": "10 Gbit/s", "latency": "20 us"}}),
     )
-    assert preset.cluster == table.cluster  # fmt: skip
+    assert preset.cluster == table.cluster
     faster = from_table(GOOD, {"cluster.device.memory_rate": "1 TB/s"}).cluster.device
     assert faster is not None and faster.memory_rate == 1e12 and faster.name == "v100"
 
@@ -263,10 +266,23 @@ Values = st.recursive(
 Paths = st.sampled_from(
     [
         *(f"cluster.{key}" for key in ("workers", "device", "link", "group", "topology", "sharing", "link.rate", "x")),
-        *(f"job.{key}" for key in ("model", "batch", "strategy", "bucket", "strategy.kind", "strategy.slices", "streams")),
-        *("seed", "iterations", "noise", "noise.jitter", "sweep", "cluster", "job", "table", "cluster.device.peak.fp32"),
+        *(
+            f"job.{key}"
+            for key in ("model", "batch", "strategy", "bucket", "strategy.kind", "strategy.slices", "streams")
+        ),
+        *(
+            "seed",
+            "iterations",
+            "noise",
+            "noise.jitter",
+            "sweep",
+            "cluster",
+            "job",
+            "table",
+            "cluster.device.peak.fp32",
+        ),
     ]
-)  # fmt: skip
+)
 
 
 @settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow], deadline=None)
