@@ -37,5 +37,5 @@ def link_bytes(frame: pd.DataFrame, ax: Axes) -> Axes:
     ax.grid(axis="y", visible=False)
     ax.tick_params(axis="y", length=0)
     scale(ax.xaxis, [frame["bytes_per_iteration"].max()], unit="B", label="bytes an iteration", log=False)
-    ax.set_xlim(right=frame["bytes_per_iteration"].max() * 1.45)
+    ax.set_xlim(right=frame["bytes_per_iteration"].max() * 1.6)
     return ax
