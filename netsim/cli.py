@@ -56,7 +56,7 @@ def options(*names: str) -> Callable[[Command], Command]:
     shared = {
         "set": click.option("--set", "settings", multiple=True, metavar="PATH=VALUE", help="Another value of a key."),
         "seed": click.option("--seed", type=int, help="Seed of all noise."),
-        "engine": click.option("--engine", default="auto", show_default=True, help="auto or simpy."),
+        "engine": click.option("--engine", default="auto", show_default=True, help="auto, simpy or fast."),
         "json": click.option("--json", "as_json", is_flag=True, help="One JSON document, in SI units."),
         "quiet": click.option("-q", "--quiet", is_flag=True, help="No progress bars."),
         "output": click.option("-o", "--output", type=click.Path(path_type=Path), metavar="DIR", help="For a report."),
@@ -286,9 +286,9 @@ def _rows(
 ) -> tuple[list[dict[str, Any]], list[str]]:
     """The rows of all points, in the order of the axes, and what went wrong at those that failed."""
     from netsim import sweeps, terminal
-    from netsim.engine.run import chosen_engine, simulate
+    from netsim.engine.run import check_engine, simulate
 
-    chosen_engine(engine)
+    check_engine(engine)
     points = sweeps.points_of(scenario, axes, engine=engine, version=VERSION)
     outcomes: dict[int, sweeps.Outcome] = {}
     with contextlib.ExitStack() as stack:

@@ -120,6 +120,7 @@ class Trace:
         return {
             "scenario": facts["name"],
             "engine": self.engine,
+            "why_simpy": facts["why_simpy"],
             "seed": facts["seed"],
             "strategy": facts["strategy"],
             "model": facts["model"],

@@ -5,11 +5,14 @@ from __future__ import annotations
 from itertools import accumulate
 
 import numpy as np
+import numpy.typing as npt
 
 from netsim.engine.network import Message
 from netsim.engine.plan import Plan
 from netsim.trace import Columns, Span, Transfer, WorkerStep
 from netsim.training.step import Computing
+
+Times = npt.NDArray[np.float64]  # of each worker, s
 
 
 class Log:
@@ -24,6 +27,20 @@ class Log:
         self._computing, self._waited, self._exchanging = (np.zeros(shape) for _ in range(3))
         self.spans: list[Span] = []
         self.transfers: list[Transfer] = []
+
+    def records(self, iteration: int) -> bool:
+        """Whether spans and transfers of this iteration are wanted."""
+        return iteration in self._recorded
+
+    def whole_step(
+        self, iteration: int, start: Times, computed: Times, exchanged: Times, exchanging: Times, end: Times
+    ) -> None:
+        """A step of all workers at once: when each began, ended its backward pass, had all sums, and was done."""
+        for worker in range(self._plan.workers):
+            computing = self._plan.computing[worker].slowed(float(self._plan.factors[worker, iteration]))
+            self.computed(worker, iteration, float(start[worker]), float(computed[worker]), computing)
+            self.ended(worker, iteration, float(end[worker]), computing.update)
+        self._waited[:, iteration], self._exchanging[:, iteration] = exchanged - computed, exchanging
 
     def computed(self, worker: int, iteration: int, start: float, now: float, computing: Computing) -> None:
         """A worker has ended its backward pass; from the start of the step it computed without a pause."""

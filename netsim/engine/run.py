@@ -6,11 +6,13 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
 import simpy
 
 from netsim import families
 from netsim.collectives.rounds import Collective
-from netsim.engine import des
+from netsim.engine import des, fast
+from netsim.engine.fast import FastNetwork, FastPlay
 from netsim.engine.network import SHARING, Network
 from netsim.engine.plan import Plan, memory_limit_messages, plan, refuse_if_too_large
 from netsim.engine.play import Adder, Countdown, Play, Steps
@@ -19,8 +21,9 @@ from netsim.hardware import Link
 from netsim.scenario import Scenario
 from netsim.topologies.base import Host
 from netsim.trace import Columns, LinkUse, Span, Trace, Transfer
+from netsim.training.parameter_server import ParameterServer
 
-ENGINES = ("auto", "simpy")
+ENGINES = ("auto", "simpy", "fast")
 
 
 def simulate(
@@ -32,23 +35,31 @@ def simulate(
 ) -> Trace:
     """Play a scenario and return its trace.
 
+    engine: "simpy" is the reference; "fast" plays whole rounds on arrays where that is exact, and leaves the rest to
+    SimPy, as the trace says; "auto" is the faster of those that are exact.
     detail: "full" records the spans and transfers of all iterations, "last" those of the last one, "summary" none.
     progress: called with the number of each iteration that has ended.
     Raises ScenarioError for parts that do not go together or need more memory than there is, RunError for a deadlock.
     """
-    engine = chosen_engine(engine)
+    check_engine(engine)
     the_plan = plan(scenario)
     _refuse_if_too_large(the_plan, detail)
-    log, network = des.train(the_plan, detail, progress)
+    quick = FastNetwork(the_plan.topology)
+    why_simpy = "it was asked for" if engine == "simpy" else _objection(quick, the_plan)
+    network: Network | FastNetwork = quick
+    if why_simpy:
+        log, network = des.train(the_plan, detail, progress)
+    else:
+        log = fast.train(the_plan, quick, detail, progress)
     return Trace(
         scenario=scenario,
-        engine=engine,
+        engine="simpy" if why_simpy else "fast",
         hosts=the_plan.hosts,
         steps=log.steps(),
         links=network.use(),
         spans=Columns(Span, log.spans),
         transfers=Columns(Transfer, sorted(log.transfers, key=lambda t: (t.end, t.src, t.dst, t.start))),
-        facts=_facts(the_plan, network),
+        facts={**_facts(the_plan, network), "why_simpy": why_simpy},
     )
 
 
@@ -93,7 +104,7 @@ def collective(
 
     topology: a function from hosts to a Topology, by default the star. ScenarioError where kind and ranks do not fit.
     """
-    engine = chosen_engine(engine)
+    check_engine(engine)
     if sharing not in SHARING:
         raise ScenarioError(f"no sharing {sharing!r}.{did_you_mean(sharing, SHARING)}", path="sharing")
     try:
@@ -106,7 +117,14 @@ def collective(
     link = Link(rate=rate, latency=latency)
     hosts = [Host(f"rank{i}", link) for i in range(ranks)] + [Host(f"server{i}", link) for i in range(helpers)]
     build = topology or families.FAMILIES["topologies"].build("star")
-    time, network = _play(kind, ranks, size, SHARING[sharing](simpy.Environment(), build(hosts), None), reduction_rate)
+    quick = FastNetwork(build(hosts))
+    network: Network | FastNetwork = quick
+    exact = engine != "simpy" and quick.why_not(kind, ranks, [size], sharing=sharing) is None
+    if exact:
+        time = float(FastPlay(kind, ranks, quick, reduction_rate)(np.zeros(ranks), size).max())
+    else:
+        slow = network = SHARING[sharing](simpy.Environment(), build(hosts), None)
+        time = _play(kind, ranks, size, slow, reduction_rate)
     busiest = busiest_link(network.use())
     return CollectiveResult(
         kind=families.kind_of(kind),
@@ -116,7 +134,7 @@ def collective(
         latency_s=latency,
         topology=families.kind_of(build),
         sharing=sharing,
-        engine=engine,
+        engine="fast" if exact else "simpy",
         time_s=time,
         ideal_time_s=kind.ideal_time(ranks, size, link, reduction_rate),
         lower_bound_s=kind.lower_bound(ranks, size, link),
@@ -127,9 +145,8 @@ def collective(
     )
 
 
-def _play(
-    kind: Collective, ranks: int, size: float, network: Network, reduction_rate: float | None
-) -> tuple[float, Network]:
+def _play(kind: Collective, ranks: int, size: float, network: Network, reduction_rate: float | None) -> float:
+    """Seconds until the last rank is done, in SimPy."""
     steps = Steps(kind, ranks)
     adders = [Adder(network.env, reduction_rate) for _ in range(steps.hosts)]
     play = Play(network, adders, steps, slices=kind.lanes(size), nbytes=size, stream=0, label=None)
@@ -142,7 +159,7 @@ def _play(
         env.run(until=ended)  # not until nothing is left: outdated timers of the network may be
     except RuntimeError:
         raise RunError(f"nothing can move any more at {env.now:g} s, and the collective is not done") from None
-    return float(env.now), network
+    return float(env.now)
 
 
 def busiest_link(links: Columns[LinkUse]) -> LinkUse | None:
@@ -157,11 +174,18 @@ def whole(nbytes: float) -> float:
     return nearest if abs(nbytes - nearest) <= 1e-9 * max(1.0, nearest) else nbytes
 
 
-def chosen_engine(engine: str) -> str:
-    """The engine that a name stands for; ScenarioError if there is none."""
+def check_engine(engine: str) -> None:
+    """ScenarioError if there is no engine of that name."""
     if engine not in ENGINES:
         raise ScenarioError(f"no engine {engine!r}.{did_you_mean(engine, ENGINES)}", path="engine")
-    return "simpy"
+
+
+def _objection(network: FastNetwork, the_plan: Plan) -> str | None:
+    scenario, sizes = the_plan.scenario, [bucket.nbytes for bucket in the_plan.buckets]
+    if sizes and isinstance(the_plan.strategy, ParameterServer):
+        return "servers answer when they have heard of all"
+    sharing, streams = scenario.cluster.sharing, scenario.job.streams
+    return network.why_not(the_plan.strategy, the_plan.workers, sizes, sharing=sharing, streams=streams)
 
 
 def _refuse_if_too_large(the_plan: Plan, detail: str) -> None:
@@ -171,7 +195,7 @@ def _refuse_if_too_large(the_plan: Plan, detail: str) -> None:
     refuse_if_too_large(messages, records, the_plan.workers, path="cluster.workers")
 
 
-def _facts(the_plan: Plan, network: Network) -> dict[str, Any]:
+def _facts(the_plan: Plan, network: Network | FastNetwork) -> dict[str, Any]:
     """What the summary needs beside the records."""
     scenario, busiest = the_plan.scenario, busiest_link(network.use())
     return {

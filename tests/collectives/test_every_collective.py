@@ -42,13 +42,25 @@ def test_everyone_ends_with_each_contribution_exactly_once(kind: Collective, ran
 @pytest.mark.parametrize("ranks", RANKS)
 @pytest.mark.parametrize("kind", [kind for lanes in LANES for kind in members(slices=lanes)], ids=repr)
 def test_a_collective_keeps_its_closed_form_its_bound_and_its_bytes(kind: Collective, ranks: int) -> None:
-    result = played(kind, ranks)
+    result = played(kind, ranks, engine="simpy")
     if result.ideal_time_s is not None:
         assert result.time_s == pytest.approx(result.ideal_time_s, rel=1e-9)  # sums of some thousand floats
     assert result.time_s >= result.lower_bound_s * (1 - 1e-12)
     assert result.wire_bytes == pytest.approx(kind.wire_bytes(ranks, SIZE), rel=1e-12)
     assert result.messages == kind.slices * kind.messages(ranks)
     assert kind.messages(ranks) == sum(map(len, kind.rounds(ranks)))
+
+
+@pytest.mark.parametrize("ranks", RANKS)
+@pytest.mark.parametrize("reduction_rate", [None, 5e9])
+@pytest.mark.parametrize("kind", members(), ids=repr)
+def test_both_engines_agree(kind: Collective, ranks: int, reduction_rate: float | None) -> None:
+    fast, simpy = (played(kind, ranks, engine=e, reduction_rate=reduction_rate) for e in ("fast", "simpy"))
+    assert simpy.engine == "simpy"
+    assert fast.time_s == pytest.approx(simpy.time_s, rel=1e-9)
+    assert fast.wire_bytes == pytest.approx(simpy.wire_bytes, rel=1e-12)
+    assert fast.messages == simpy.messages
+    assert fast.busiest_link_bytes == pytest.approx(simpy.busiest_link_bytes, rel=1e-12)
 
 
 @pytest.mark.parametrize("ranks", [2, 3, 8, 13])

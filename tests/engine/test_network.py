@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 import simpy
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netsim.engine.network import SHARING, Flow, Link, Message, Network, max_min_rates
@@ -124,6 +124,7 @@ Messages = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(st.sampled_from(list(SHARING)), Messages, st.lists(st.floats(1, 50), min_size=5, max_size=5))
 def test_bytes_are_conserved_and_no_link_runs_above_its_rate_or_idles_with_work(
     sharing: str, messages: list[tuple[int, int, float, float]], rates: list[float]
@@ -147,6 +148,7 @@ def test_bytes_are_conserved_and_no_link_runs_above_its_rate_or_idles_with_work(
         assert end >= fastest * (1 - 1e-9)
 
 
+@settings(deadline=None)
 @given(
     paths=st.lists(st.lists(st.integers(0, 7), min_size=1, max_size=4, unique=True), min_size=1, max_size=20),
     rates=st.lists(st.floats(0.1, 100), min_size=8, max_size=8),

@@ -9,7 +9,7 @@ import sys
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netsim import loading
@@ -132,6 +132,27 @@ def test_one_bucket_without_overlap_is_compute_and_collective(strategy: str, wor
     assert summary["busiest_link_bytes_per_iteration"] == pytest.approx(alone.busiest_link_bytes, rel=1e-9)
 
 
+def agrees(simpy: Trace, other: Trace) -> None:
+    """Times to 1e-9, messages and names exactly, whichever engine it was."""
+    summary = other.summary()
+    for key, value in simpy.summary().items():
+        if key not in ("engine", "why_simpy", "busiest_link", "bottleneck"):  # ties between links turn on last digits
+            close = pytest.approx(value, rel=1e-9, abs=1e-12) if isinstance(value, float) else value
+            assert summary[key] == close, key
+    for records in ("steps", "links", "spans", "transfers"):
+        ours, theirs = (sorted(map(_rounded, getattr(trace, records))) for trace in (simpy, other))
+        assert len(ours) == len(theirs)
+        for one, two in zip(ours, theirs, strict=True):
+            assert [v for v in one if isinstance(v, str)] == [v for v in two if isinstance(v, str)]
+            numbers = [[v for v in row if not isinstance(v, str)] for row in (one, two)]
+            assert numbers[0] == pytest.approx(numbers[1], rel=1e-9, abs=1.1e-9)
+
+
+def _rounded(row: Any) -> tuple[Any, ...]:
+    """A row that sorts alike in spite of the last digits of its times."""
+    return tuple(round(value, 9) if isinstance(value, float) else value for value in row)
+
+
 Changes = st.fixed_dictionaries(
     {
         "job.strategy": st.sampled_from(
@@ -153,13 +174,55 @@ Changes = st.fixed_dictionaries(
         "seed": st.integers(0, 5),
     }
 )
+Unequal = st.lists(
+    st.fixed_dictionaries(
+        {
+            "count": st.integers(1, 3),
+            "slowdown": st.sampled_from([1.0, 2.5]),
+            "link": st.sampled_from(["10gbe", "25gbe", {"rate": "3 Gbit/s", "latency": "1 ms"}]),
+        }
+    ),
+    min_size=1,
+    max_size=4,
+)
 
 
+@settings(deadline=None)
+@given(groups=Unequal, kind=st.sampled_from(STRATEGIES), changes=Changes)
+def test_both_engines_agree_on_unequal_workers(groups: list[Any], kind: str, changes: dict[str, Any]) -> None:
+    cluster: dict[str, Any] = {"device": "v100", "group": groups, "reduction_rate": "5 GB/s"}
+    if kind == "parameter_server":
+        cluster["server_link"] = "10gbe"
+    changes = {key: value for key, value in changes.items() if not key.startswith("cluster.")}
+    changes = {"cluster": cluster, **changes, "job.strategy": kind}
+    agrees(run(changes, engine="simpy"), run(changes, engine="fast"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "engine", "reason"),
+    [
+        ({}, "fast", None),
+        ({"job.strategy": "tree"}, "simpy", "several messages share a link"),
+        ({"job.strategy": "parameter_server"}, "simpy", "servers answer when they have heard of all"),
+        ({"job.strategy": {"kind": "ring", "slices": 2}}, "simpy", "several messages may be on a port at once"),
+        ({"job.streams": 2}, "simpy", "several all-reduces share the ports"),
+        ({"cluster.sharing": "fifo"}, "simpy", "links serve messages in order of arrival"),
+        ({"job.strategy": "parameter_server", "cluster.workers": 1}, "fast", None),
+    ],
+)
+def test_the_trace_names_its_engine_and_why(changes: dict[str, Any], engine: str, reason: str | None) -> None:
+    summary = run(changes).summary()
+    assert (summary["engine"], summary["why_simpy"]) == (engine, reason)
+    assert run(changes, engine="simpy").summary()["why_simpy"] == "it was asked for"
+
+
+@settings(deadline=None)
 @given(changes=Changes)
 def test_any_step_keeps_its_books(changes: dict[str, Any]) -> None:
     if changes["cluster.workers"] == 1 and changes["job.strategy"].get("placement"):
         changes["cluster.workers"] = 2
-    trace = run(changes)
+    trace = run(changes, engine="simpy")
+    agrees(trace, run(changes))
     summary = trace.summary()
     for step in trace.steps:
         parts = step.compute + step.straggler_wait + step.exposed_communication
