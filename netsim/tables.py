@@ -15,7 +15,7 @@ from typing import Any
 
 import pandas as pd
 
-from netsim.axes import Axis, contender_axis, label, text
+from netsim.axes import Axis, contender_axis, distinct, label, text
 from netsim.errors import ScenarioError
 from netsim.trace import Trace
 
@@ -142,12 +142,18 @@ class Saved:
             here = here.loc[rank.sort_values(kind="stable").index]
         return here.reset_index(drop=True)
 
+    def names(self, path: str) -> dict[str, str]:
+        """What figures and tables call the values of an axis, by their text."""
+        values, short = self.axes[path].values, distinct(self.axes[path].values)
+        tables = isinstance(values[0], Mapping)
+        return {text(v): label(path, short[text(v)] if tables else v) for v in values}
+
     def contenders(self, values: Sequence[Any] | pd.Series, path: str | None) -> Any:
         """Cells of an axis as the names that figures and tables show, in the axis' order, whichever are there."""
         if path is None:
             runs = [_run_name(value) for value in values]
             return pd.Categorical(runs, categories=list(dict.fromkeys(runs)))
-        names = {text(value): label(path, value) for value in self.axes[path].values}
+        names = self.names(path)
         cells = [names.get(text(value), text(value)) for value in values]
         return pd.Categorical(cells, categories=list(dict.fromkeys([*names.values(), *cells])))
 
