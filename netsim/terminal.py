@@ -153,14 +153,16 @@ def _table(*headers: str) -> Table:
     return table
 
 
-def _console() -> Console:
-    """80 columns where standard output is no terminal, so that files do not depend on who wrote them."""
+def _console(width: int = _WIDTH) -> Console:
+    """Where standard output is no terminal, its width is ours, so that files do not depend on who wrote them."""
     terminal = sys.stdout.isatty()
-    return Console(width=None if terminal else _WIDTH, highlight=False, soft_wrap=False, no_color=not terminal)
+    return Console(width=None if terminal else width, highlight=False, soft_wrap=False, no_color=not terminal)
 
 
 def _print(table: Table) -> None:
-    _console().print(table)
+    """A table, cut to a terminal's width but never in a file."""
+    needed = _console(10_000).measure(table).maximum
+    _console(max(_WIDTH, needed)).print(table)
 
 
 def _say(sentence: str) -> None:

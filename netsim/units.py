@@ -196,7 +196,7 @@ class Number:
 
     def _within(self, value: float) -> float:
         wrong = f"{shown(value)} is not {self.noun}; it must be "
-        if not math.isfinite(value):
+        if isinstance(value, float) and not math.isfinite(value):
             raise ValueError(wrong + "finite")
         if self.above is not None and value <= self.above:
             raise ValueError(wrong + f"more than {self.above:.12g}")

@@ -97,6 +97,7 @@ def collective(
     if sharing not in SHARING:
         raise ScenarioError(f"no sharing {sharing!r}.{did_you_mean(sharing, SHARING)}", path="sharing")
     try:
+        kind.pieces(ranks)
         helpers = kind.helpers(ranks)
     except ValueError as error:
         raise ScenarioError(str(error), path="servers") from None

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from netsim.checks import RULES
+from netsim.errors import ScenarioError
+from netsim.loading import from_table
+
+LINK = {"rate": "10 Gbit/s", "latency": "25 us"}
+SLOW = {"rate": "1 Gbit/s", "latency": "25 us"}
+JOB: dict[str, Any] = {"model": "mobilenet_v1", "batch": 1, "strategy": "ring"}
+
+
+def problems(cluster: dict[str, Any], job: dict[str, Any]) -> list[str]:
+    with pytest.raises(ScenarioError) as error:
+        from_table({"cluster": cluster, "job": {**JOB, **job}})
+    return [str(problem) for problem in error.value.problems]
+
+
+SERVER = {"kind": "parameter_server"}
+
+
+@pytest.mark.parametrize(
+    ("cluster", "job", "complaint"),
+    [
+        ({"device": "v100", "link": LINK}, {}, "cluster.workers: is missing"),
+        (
+            {"workers": 1, "group": [{"count": 1}], "device": "v100", "link": LINK},
+            {},
+            "stands beside [[cluster.group]]",
+        ),
+        ({"workers": 2, "link": LINK}, {}, "cluster.device: is missing; the workers need a device"),
+        ({"workers": 2, "device": "v100"}, {}, "cluster.link: is missing; the workers need a link"),
+        (
+            {"group": [{"count": 1, "device": "v100"}]},
+            {},
+            "cluster.group[0].link: is missing, and the cluster has no link",
+        ),
+        ({"workers": 2, "device": "v100", "link": LINK, "server_link": LINK}, {}, "the strategy has no servers"),
+        (
+            {"device": "v100", "group": [{"count": 1, "link": LINK}, {"count": 1, "link": SLOW}]},
+            {"strategy": SERVER},
+            "cluster.server_link: is missing; the groups' links differ",
+        ),
+        (
+            {"workers": 2, "device": "v100", "link": LINK, "server_link": LINK},
+            {"strategy": {**SERVER, "placement": "colocated"}},
+            "co-located servers use their worker's link",
+        ),
+        (
+            {"workers": 2, "device": "v100", "link": LINK},
+            {"strategy": {**SERVER, "placement": "colocated", "servers": 3}},
+            "job.strategy.servers: 3 servers cannot be co-located with 2 workers; at most 2 can",
+        ),
+        ({"workers": 2, "device": "v100", "link": LINK}, {"strategy": SERVER, "streams": 2}, "job.streams: 2 streams"),
+    ],
+)
+def test_rules_across_fields(cluster: dict[str, Any], job: dict[str, Any], complaint: str) -> None:
+    assert any(complaint in problem for problem in problems(cluster, job))
+
+
+def test_every_rule_says_what_it_asks_for() -> None:
+    assert len(RULES) >= 4 and all(rule.__doc__ for rule in RULES)

@@ -1,0 +1,216 @@
+"""The commands as users and scripts meet them: exit statuses, one JSON document, and nothing else."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from netsim.cli import main
+
+ROOT = Path(__file__).parents[1]
+QUICKSTART = str(ROOT / "scenarios" / "quickstart.toml")
+FAST = ["--set", "iterations=1"]
+NETWORK = ["--ranks", "8", "--size", "100 MB", "--rate", "10 Gbit/s", "--latency", "10 us"]
+
+
+class Result:
+    def __init__(self, status: int, out: str, err: str) -> None:
+        self.status, self.out, self.err = status, out, err
+
+    @property
+    def document(self) -> Any:
+        return json.loads(self.out)
+
+
+@pytest.fixture
+def netsim(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Any:
+    def run(*arguments: str) -> Result:
+        monkeypatch.setattr(sys, "argv", ["netsim", *arguments])
+        with pytest.raises(SystemExit) as end:
+            main()
+        out, err = capsys.readouterr()
+        return Result(int(end.value.code or 0), out, err)
+
+    return run
+
+
+def test_help_names_the_commands(netsim: Any) -> None:
+    result = netsim("--help")
+    assert result.status == 0
+    for command in ("run", "compare", "sweep", "collective", "model", "list", "schema", "report"):
+        assert f"\n  {command} " in result.out
+
+
+@pytest.mark.parametrize(
+    ("kind", "seconds"),
+    [
+        ("ring", 2 * 7 * (10e-6 + 100e6 / 8 / 1.25e9)),
+        ("binomial_tree", 2 * 3 * (10e-6 + 100e6 / 1.25e9)),
+        ("tree", 5 * 10e-6 + 9 * 100e6 / 1.25e9),
+        ("parameter_server", 2 * (10e-6 + 8 * 100e6 / 1.25e9)),
+        ("ps", 2 * (10e-6 + 8 * 100e6 / 1.25e9)),
+    ],
+)
+def test_a_collective_takes_what_its_formula_says(netsim: Any, kind: str, seconds: float) -> None:
+    result = netsim("collective", kind, *NETWORK, "--json")
+    assert result.status == 0 and result.err == ""
+    document = result.document
+    assert document["time_s"] == pytest.approx(seconds, rel=1e-9)
+    assert document["ideal_time_s"] == pytest.approx(seconds, rel=1e-9)
+    assert set(document) >= set(
+        "kind ranks size_bytes rate_bytes_per_s latency_s topology engine time_s ideal_time_s lower_bound_s messages "
+        "wire_bytes busiest_link busiest_link_bytes".split()
+    )
+
+
+def test_a_collective_takes_its_own_fields(netsim: Any) -> None:
+    document = netsim("collective", "tree", *NETWORK, "--set", "arity=7", "--json").document
+    assert document["time_s"] == pytest.approx(2 * (10e-6 + 7 * 100e6 / 1.25e9), rel=1e-9)
+
+
+def test_run_prints_the_promised_keys(netsim: Any) -> None:
+    result = netsim("run", QUICKSTART, *FAST, "--seed", "3", "--json")
+    assert result.status == 0
+    assert set(result.document) >= set(
+        "scenario engine seed strategy workers iterations iteration_time_s compute_time_s communication_time_s "
+        "exposed_communication_s straggler_wait_s samples_per_s scaling_efficiency gradient_bytes "
+        "wire_bytes_per_iteration busiest_link busiest_link_bytes_per_iteration bottleneck".split()
+    )
+    assert result.document["seed"] == 3
+
+
+def test_run_writes_a_report_and_a_trace(netsim: Any, tmp_path: Path) -> None:
+    result = netsim("run", QUICKSTART, *FAST, "-o", str(tmp_path / "r"), "--trace", str(tmp_path / "t.json"))
+    assert result.status == 0
+    assert (tmp_path / "r" / "report.html").is_file() and (tmp_path / "r" / "data" / "points.csv").is_file()
+    assert json.loads((tmp_path / "t.json").read_text())["traceEvents"]
+
+
+def test_compare_names_the_winner_and_why(netsim: Any) -> None:
+    result = netsim("compare", QUICKSTART, *FAST, "--strategies", "ps,tree,ring", "--json")
+    document = result.document
+    assert (document["winner"], document["workers"]) == ("ring", 8)
+    assert [row["job.strategy.kind"] for row in document["strategies"]] == ["parameter_server", "tree", "ring"]
+    assert len(document["along_workers"]) == 12 and document["why"] and document["how_workers_change_it"]
+
+
+def test_compare_fits_80_columns_without_colours(netsim: Any) -> None:
+    result = netsim("compare", QUICKSTART, *FAST)
+    assert result.status == 0 and "\x1b" not in result.out + result.err
+    assert max(map(len, result.out.splitlines())) <= 80
+    assert "Ring is fastest on 8 workers" in result.out
+
+
+def test_compare_takes_its_scenario_from_the_command_line(netsim: Any) -> None:
+    words = "--model lstm_lm --workers 3 --device p100 --strategies ring,binomial_tree --json".split()
+    document = netsim("compare", *words, "--rate", "25 Gbit/s", "--latency", "5 us").document
+    assert document["workers"] == 3
+    assert sorted({row["cluster.workers"] for row in document["along_workers"]}) == [2, 3, 4]
+
+
+def test_compare_of_one_worker_is_a_tie(netsim: Any) -> None:
+    document = netsim("compare", QUICKSTART, *FAST, "--set", "cluster.workers=1", "--json").document
+    assert document["winner"] is None
+    assert {row["exposed_communication_s"] for row in document["strategies"]} == {0.0}
+
+
+def test_model_counts_layers(netsim: Any) -> None:
+    document = netsim("model", "mobilenet_v1", "--set", "width=0.5", "--set", "resolution=160", "--json").document
+    assert (document["params"], document["macs"]) == (1_331_592, 76_524_800)
+    assert set(document["layers"][0]) >= {"name", "kind", "params", "macs", "output_shape"}
+    timed = netsim("model", "mobilenet_v1", "--device", "v100")
+    assert "4,231,976 parameters" in timed.out and "bound by" in timed.out
+
+
+def test_list_names_every_family(netsim: Any) -> None:
+    document = netsim("list", "--json").document
+    assert set(document) == set("collectives strategies topologies layers models devices links figures".split())
+    assert document["collectives"]["ring"].startswith("Reduce-scatter")
+    assert "900 GB/s" in netsim("list", "devices").out
+
+
+def test_schema_is_a_json_schema(netsim: Any) -> None:
+    assert netsim("schema").document["properties"]["cluster"]
+
+
+def test_report_is_made_again_from_saved_data(netsim: Any, tmp_path: Path) -> None:
+    netsim("run", QUICKSTART, *FAST, "-o", str(tmp_path))
+    before = (tmp_path / "report.html").read_bytes()
+    (tmp_path / "report.html").unlink()
+    assert netsim("report", str(tmp_path)).status == 0
+    assert (tmp_path / "report.html").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["run", "no.toml"], "no.toml: cannot be read: no such file"),
+        (["run", QUICKSTART, "--set", "cluster.workers=0"], "cluster.workers: 0 is not a number of workers"),
+        (["run", QUICKSTART, "--set", "cluster.wrkers=2"], "cluster.wrkers: no such key. Did you mean 'workers'?"),
+        (["run", QUICKSTART, "--set", "workers"], "--set: 'workers' is not PATH=VALUE"),
+        (["run", QUICKSTART, "--engine", "warp"], "engine: no engine 'warp'"),
+        (["run", QUICKSTART, "--set", "cluster.workers=1000000"], "cluster.workers: 1000000 workers would need"),
+        (["run", QUICKSTART, "--seed", "-1"], "seed: -1 is not a seed"),
+        (["run", QUICKSTART, "-o", QUICKSTART], "cannot be written"),
+        (["run", QUICKSTART, "--trace", "/no/such/folder/t.json"], "--trace: /no/such/folder/t.json cannot be written"),
+        (["compare", QUICKSTART, "--strategies", "ps,rong"], "--strategies: no strategy 'rong'. Did you mean 'ring'?"),
+        (["compare", QUICKSTART, "--strategies", ","], "names none"),
+        (["compare", QUICKSTART, "--model", "vgg16"], "--model: stands in for FILE, which is given, too"),
+        (["compare", "--model", "vgg16"], "--workers: is missing"),
+        (["sweep", QUICKSTART, "--axis", "cluster.workers"], "--axis: 'cluster.workers' is not PATH=V1,V2"),
+        (["sweep", QUICKSTART, "--axis", "cluster.wrkers=1,2"], "cluster.wrkers: no such key"),
+        (["sweep", QUICKSTART, "--axis", "cluster.workers=2,0"], "(at cluster.workers = 0)"),
+        (["sweep", QUICKSTART, "--executor", "cloud"], "--executor: no executor 'cloud'"),
+        (["sweep", QUICKSTART, "--jobs", "0"], "Invalid value for '--jobs'"),
+        (["collective", "rng", *NETWORK], "kind: no collective 'rng'. Did you mean 'ring'?"),
+        (["collective", "ring", *NETWORK, "--set", "slces=2"], "slces: no such key. Did you mean 'slices'?"),
+        (["collective", "ring", *NETWORK, "--topology", "str"], "topology: no topology 'str'. Did you mean 'star'?"),
+        (["collective", "ring", *NETWORK, "--sharing", "fare"], "sharing: no sharing 'fare'. Did you mean 'fair'?"),
+        (["collective", "ring", "--ranks", "8"], "Missing option '--size'"),
+        (["collective", "ps", *NETWORK, "--set", "placement=colocated", "--set", "servers=9"], "servers: 9 servers"),
+        (["model", "mobilnet_v1"], "no model 'mobilnet_v1'. Did you mean 'mobilenet_v1'?"),
+        (["model", "mobilenet_v1", "--device", "v10"], "no device 'v10'. Did you mean 'v100'?"),
+        (["list", "colectives"], "no family 'colectives'. Did you mean 'collectives'?"),
+        (["report", str(ROOT / "tests")], "is not a result folder"),
+        (["fly"], "No such command 'fly'"),
+    ],
+)
+def test_a_wrong_call_is_told_so_and_exits_with_2(netsim: Any, arguments: list[str], complaint: str) -> None:
+    result = netsim(*arguments)
+    assert (result.status, result.out) == (2, "")
+    assert complaint in result.err and "Traceback" not in result.err
+
+
+def test_all_that_is_wrong_with_a_collective_is_said_at_once(netsim: Any) -> None:
+    result = netsim("collective", "rng", "--ranks", "0", "--size", "1", "--rate", "-1 B/s", "--latency", "1 parsec")
+    assert result.status == 2
+    assert [line.split(":")[1].strip() for line in result.err.splitlines()] == [
+        "size",
+        "rate",
+        "latency",
+        "ranks",
+        "kind",
+    ]
+
+
+def test_the_same_command_gives_the_same_bytes_in_every_process() -> None:
+    outputs = set()
+    for seed in ("1", "2"):
+        command = [sys.executable, "-m", "netsim", "run", QUICKSTART, *FAST, "--set", "noise.jitter=0.1", "--json"]
+        environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": str(ROOT)}
+        outputs.add(subprocess.run(command, env=environment, capture_output=True, check=True).stdout)
+    assert len(outputs) == 1
+
+
+def test_help_needs_nothing_heavy() -> None:
+    script = "import sys; from netsim.cli import cli; print(sorted({m.split('.')[0] for m in sys.modules}))"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
+    for heavy in ("numpy", "pandas", "matplotlib", "pydantic", "pint", "simpy", "rich", "jinja2"):
+        assert f"'{heavy}'" not in done.stdout
