@@ -41,6 +41,11 @@ class Axis:
         return self._measured[1] if self._measured else None
 
     @property
+    def has_tables(self) -> bool:
+        """Whether values are tables of the file, such as { kind = "mobilenet_v1", width = 0.5 }."""
+        return any(isinstance(value, Mapping) for value in self.values)
+
+    @property
     def unit(self) -> str:
         """The SI unit of `numbers`, "" for a plain number or for words."""
         return self._measured[0] if self._measured else ""

@@ -143,10 +143,21 @@ class Saved:
         return here.reset_index(drop=True)
 
     def names(self, path: str) -> dict[str, str]:
-        """What figures and tables call the values of an axis, by their text."""
-        values, short = self.axes[path].values, distinct(self.axes[path].values)
-        tables = isinstance(values[0], Mapping)
-        return {text(v): label(path, short[text(v)] if tables else v) for v in values}
+        """What figures call the values of an axis, by their text: "4 servers", "bucket 1 MB", "parameter server"."""
+        short = self._short(path)
+        return {text(v): label(path, short[text(v)] if isinstance(v, Mapping) else v) for v in self.axes[path].values}
+
+    def short_label(self, path: str, said: str) -> str:
+        """What figures call one value, given as text."""
+        return self.names(path).get(said, said)
+
+    def short_name(self, path: str, value: Any) -> str:
+        """What a column of that axis calls a value: "4", "1 MB", "parameter server"."""
+        said = self._short(path).get(text(value), text(value))
+        return label(path, said) if path == "job.strategy.kind" else said
+
+    def _short(self, path: str) -> dict[str, str]:
+        return distinct(self.axes[path].values)
 
     def contenders(self, values: Sequence[Any] | pd.Series, path: str | None) -> Any:
         """Cells of an axis as the names that figures and tables show, in the axis' order, whichever are there."""
@@ -249,13 +260,18 @@ def along(saved: Saved, path: str) -> pd.DataFrame:
 
 
 def parts(saved: Saved, path: str | None) -> pd.DataFrame:
-    """Where the time of an iteration goes, for each contender at each value of an axis: parts that sum to it."""
+    """Where the time of an iteration goes, for each contender at each value of an axis: parts that sum to it, in
+    seconds and as shares in per cent."""
     series = saved.series_axis(path) if path else saved.contender_axis
     rows = saved.at_base(path, series)
     drawn = pd.DataFrame({"contender": _names(saved, rows, series)})
     drawn["group"] = [label(path, value) for value in rows[path]] if path else ""
-    for part in ("compute_time_s", "exposed_communication_s", "straggler_wait_s"):
-        drawn[part] = rows[part]
+    parts = {"compute": "compute_time_s", "exposed": "exposed_communication_s", "wait": "straggler_wait_s"}
+    total = sum(rows[column] for column in parts.values())
+    for part, column in parts.items():
+        drawn[column] = rows[column]
+        drawn[f"{part}_share"] = 100 * rows[column] / total
+    drawn["iteration_time_s"] = rows["iteration_time_s"]
     groups = list(dict.fromkeys(drawn["group"]))
     return drawn.sort_values("group", key=lambda names: names.map(groups.index), kind="stable", ignore_index=True)
 
@@ -273,6 +289,22 @@ def busiest_links(saved: Saved) -> pd.DataFrame:
     links["contender"] = _record_names(saved, links)
     kept = ["contender", "link", "alike", "bytes_per_iteration", "of_gradients", "utilisation"]
     return links.sort_values(["contender", "link"], kind="stable", ignore_index=True)[kept]
+
+
+def wire_bytes(saved: Saved) -> pd.DataFrame:
+    """What each contender moves in an iteration at the base point: bytes delivered to hosts over all links as measured
+    and by the formula for that many workers, 2 N K of the usual counts (K bytes of gradients), and the busiest link."""
+    rows = saved.at_base(saved.contender_axis)
+    drawn = pd.DataFrame(
+        {"contender": _names(saved, rows, saved.contender_axis), "gradient_bytes": rows["gradient_bytes"]}
+    )
+    drawn["measured_bytes"] = rows["wire_bytes_per_iteration"]
+    drawn["formula_bytes"] = rows["formula_wire_bytes_per_iteration"]
+    drawn["two_n_k_bytes"] = 2 * rows["workers"] * rows["gradient_bytes"]
+    drawn["busiest_link"] = rows["busiest_link"]
+    drawn["busiest_link_bytes"] = rows["busiest_link_bytes_per_iteration"]
+    drawn["of_gradients"] = rows["busiest_link_bytes_per_iteration"] / rows["gradient_bytes"]
+    return drawn
 
 
 def shown_hosts(hosts: Sequence[str]) -> list[str]:
