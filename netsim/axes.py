@@ -134,15 +134,15 @@ def is_count(path: str, value: Any) -> bool:
 
 
 def distinct(values: Sequence[Any]) -> dict[str, str]:
-    """Values as text -> as short as tells them apart: what all tables say alike is left out.
+    """Values as text -> as short as tells them apart: options that all tables share are left out.
 
     >>> distinct([{"kind": "lightrnn", "vocabulary": 9}, {"kind": "rnn_lm", "vocabulary": 9}])
     {'lightrnn (vocabulary 9)': 'lightrnn', 'rnn_lm (vocabulary 9)': 'rnn_lm'}
     """
     tables = [value for value in values if isinstance(value, Mapping)]
-    alike = {key for key in tables[0] if all(t.get(key) == tables[0][key] for t in tables)} if tables else set()
     if len(tables) < len(values) or len(values) < 2:
         return {text(value): text(value) for value in values}
+    alike = {key for key in tables[0] if key != "kind" and all(t.get(key) == tables[0][key] for t in tables)}
     return {text(t): text({key: item for key, item in t.items() if key not in alike}) for t in tables}
 
 

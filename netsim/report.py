@@ -205,8 +205,11 @@ def _bytes_table(saved: Saved) -> Table | None:
     columns = dict(_BYTE_COLUMNS)
     if saved.contender_axis != "job.strategy.kind":
         columns.pop("two_n_k_bytes")
-    who = name(saved.contender_axis) if saved.contender_axis else "strategy"
-    return _table({who: [str(each) for each in moved["contender"]]}, moved, columns).readable
+    path = saved.contender_axis
+    names = [str(each) for each in moved["contender"]]
+    if path:
+        names = [saved.short_name(path, value) for value in saved.at_base(path)[path]]
+    return _table({name(path) if path else "strategy": names}, moved, columns).readable
 
 
 def _table(named: Mapping[str, Sequence[str]], frame: pd.DataFrame, columns: Mapping[str, tuple[str, Any]]) -> Table:
@@ -253,8 +256,9 @@ def _figures(saved: Saved, folder: Path) -> Iterator[Figure]:
     shades = _SHADES if len(saved.transfers) else ""
     for contender in _with_timelines(saved):
         frame = tables.timeline(saved, contender)
-        file = f"timeline_{_slug(contender)}.png" if saved.contender_axis else "timeline.png"
-        who = f" of {saved.short_label(saved.contender_axis, contender)}" if saved.contender_axis else ""
+        named = saved.short_label(saved.contender_axis, contender) if saved.contender_axis else ""
+        file = f"timeline_{_slug(named)}.png" if named else "timeline.png"
+        who = f" of {named}" if named else ""
         caption = f"One iteration{who}{where}: what the first hosts and their ports do.{shades}"
         yield _drawn(folder, timeline.timeline, frame, file, caption, "spans.csv", _height(frame, "row", 0.24))
         shades = ""

@@ -32,6 +32,7 @@ _RECORDS = {
     "transfers": {"nbytes": "bytes", "sent": "sent_s", "start": "start_s", "end": "end_s"},
     "links": {"rate": "rate_bytes_per_s", "nbytes": "bytes", "busy": "busy_s"},
 }
+_FIGURES = ("strategy", "iteration_time_s", "samples_per_s", "scaling_efficiency", "gradient_bytes")
 _HOST_COLUMNS = ("host", "src", "dst", "worker")
 _OF_THE_LAST_ITERATION = ("spans", "transfers")
 
@@ -179,11 +180,16 @@ def read(folder: Path | str) -> Saved:
     result = _result(folder)
     axes = {path: {text(value): value for value in values} for path, values in result["axes"].items()}
     records = {kind: _records(folder / "data" / f"{kind}.csv", axes) for kind in ("points", *_RECORDS)}
-    missing = [path for path in axes if path not in records["points"].columns]
-    if missing or not len(records["points"]):
-        raise ScenarioError(
-            f"{folder / 'data' / 'points.csv'} has no points with the column {', '.join(missing) or 'strategy'}"
-        )
+    needed = {
+        "points": [*axes, *_FIGURES],
+        **{kind: ["contender", *names.values()] for kind, names in _RECORDS.items()},
+    }
+    for kind, columns in needed.items():
+        missing = [column for column in columns if column not in records[kind].columns]
+        if missing:
+            raise ScenarioError(f"{folder / 'data' / f'{kind}.csv'} has no column {', '.join(missing)}")
+    if not len(records["points"]):
+        raise ScenarioError(f"{folder / 'data' / 'points.csv'} has no points")
     scenario = folder / "scenario.toml"
     return Saved(result, scenario.read_text(encoding="utf-8") if scenario.is_file() else "", **records)
 

@@ -64,8 +64,22 @@ def test_a_collective_takes_what_its_formula_says(netsim: Any, kind: str, second
     assert document["time_s"] == pytest.approx(seconds, rel=1e-9)
     assert document["ideal_time_s"] == pytest.approx(seconds, rel=1e-9)
     assert set(document) >= set(
-        "kind ranks size_bytes rate_bytes_per_s latency_s topology engine time_s ideal_time_s lower_bound_s messages "
-        "wire_bytes busiest_link busiest_link_bytes".split()
+        [
+            "kind",
+            "ranks",
+            "size_bytes",
+            "rate_bytes_per_s",
+            "latency_s",
+            "topology",
+            "engine",
+            "time_s",
+            "ideal_time_s",
+            "lower_bound_s",
+            "messages",
+            "wire_bytes",
+            "busiest_link",
+            "busiest_link_bytes",
+        ]
     )
 
 
@@ -78,9 +92,26 @@ def test_run_prints_the_promised_keys(netsim: Any) -> None:
     result = netsim("run", QUICKSTART, *FAST, "--seed", "3", "--json")
     assert result.status == 0
     assert set(result.document) >= set(
-        "scenario engine seed strategy workers iterations iteration_time_s compute_time_s communication_time_s "
-        "exposed_communication_s straggler_wait_s samples_per_s scaling_efficiency gradient_bytes "
-        "wire_bytes_per_iteration busiest_link busiest_link_bytes_per_iteration bottleneck".split()
+        [
+            "scenario",
+            "engine",
+            "seed",
+            "strategy",
+            "workers",
+            "iterations",
+            "iteration_time_s",
+            "compute_time_s",
+            "communication_time_s",
+            "exposed_communication_s",
+            "straggler_wait_s",
+            "samples_per_s",
+            "scaling_efficiency",
+            "gradient_bytes",
+            "wire_bytes_per_iteration",
+            "busiest_link",
+            "busiest_link_bytes_per_iteration",
+            "bottleneck",
+        ]
     )
     assert result.document["seed"] == 3
 
@@ -108,7 +139,7 @@ def test_compare_fits_80_columns_without_colours(netsim: Any) -> None:
 
 
 def test_compare_takes_its_scenario_from_the_command_line(netsim: Any) -> None:
-    words = "--model lstm_lm --workers 3 --device p100 --strategies ring,binomial_tree --json".split()
+    words = ["--model", "lstm_lm", "--workers", "3", "--device", "p100", "--strategies", "ring,binomial_tree", "--json"]
     document = netsim("compare", *words, "--rate", "25 Gbit/s", "--latency", "5 us").document
     assert document["workers"] == 3
     assert sorted({row["cluster.workers"] for row in document["along_workers"]}) == [2, 3, 4]
@@ -130,7 +161,9 @@ def test_model_counts_layers(netsim: Any) -> None:
 
 def test_list_names_every_family(netsim: Any) -> None:
     document = netsim("list", "--json").document
-    assert set(document) == set("collectives strategies topologies layers models devices links figures".split())
+    assert set(document) == set(
+        ["collectives", "strategies", "topologies", "layers", "models", "devices", "links", "figures"]
+    )
     assert document["collectives"]["ring"].startswith("Reduce-scatter")
     assert "900 GB/s" in netsim("list", "devices").out
 

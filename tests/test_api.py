@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import pytest
+
+import netsim
+from netsim.loading import from_table
+
+NETWORK = {"ranks": 8, "size": "64 MiB", "rate": "50 GB/s", "latency": "500 ns"}
+
+
+def test_an_all_reduce_is_one_call() -> None:
+    result = netsim.allreduce("ring", **NETWORK)
+    assert result.time_s == pytest.approx(2 * 7 * (500e-9 + 2**26 / 8 / 50e9), rel=1e-12)
+    assert result.as_dict()["kind"] == result.kind == "ring"
+
+
+def test_quantities_may_be_si_numbers() -> None:
+    numbers = netsim.allreduce("ring", ranks=8, size=2.0**26, rate=50e9, latency=5e-7)
+    assert numbers == netsim.allreduce("ring", **NETWORK)
+
+
+def test_a_kind_may_be_a_table() -> None:
+    assert netsim.allreduce({"kind": "ring", "slices": 4}, **NETWORK).messages == 4 * 2 * 7 * 8
+
+
+@pytest.mark.parametrize(
+    ("change", "paths"),
+    [
+        ({"ranks": 0, "size": -1, "rate": 0.0, "latency": float("nan")}, ["size", "rate", "latency", "ranks"]),
+        ({"ranks": True, "topology": "moon", "reduction_rate": "1"}, ["reduction_rate", "ranks", "topology"]),
+        ({"engine": "warp"}, ["engine"]),
+        ({"sharing": "fare"}, ["sharing"]),
+    ],
+)
+def test_everything_that_is_wrong_with_a_call_is_said(change: dict[str, object], paths: list[str]) -> None:
+    with pytest.raises(netsim.ScenarioError) as error:
+        netsim.allreduce("ring", **{**NETWORK, **change})
+    assert [problem.path for problem in error.value.problems] == paths
+
+
+def test_a_sweep_is_a_tidy_frame() -> None:
+    table = {
+        "cluster": {"workers": 2, "device": "v100", "link": "10gbe"},
+        "job": {"model": "mobilenet_v1", "batch": 1, "strategy": "ring"},
+    }
+    frame = netsim.sweep(from_table(table), {"job.strategy.kind": ["ring", "tree"], "cluster.workers": [2, 4]})
+    assert frame.shape[0] == 4 and list(frame.columns[:2]) == ["job.strategy.kind", "cluster.workers"]
+    assert frame.set_index(["job.strategy.kind", "cluster.workers"]).index.is_unique

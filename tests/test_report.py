@@ -1,0 +1,208 @@
+from __future__ import annotations
+
+import json
+import re
+from html.parser import HTMLParser
+from itertools import takewhile
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from netsim import results, tables
+from netsim.engine.run import simulate
+from netsim.errors import ScenarioError
+from netsim.loading import from_table
+from netsim.report import write
+from netsim.sweeps import run_points
+
+TABLE: dict[str, Any] = {
+    "iterations": 2,
+    "cluster": {"workers": 3, "device": "v100", "link": {"rate": "1 Gbit/s", "latency": "25 us"}},
+    "job": {"model": "mobilenet_v1", "batch": 4, "strategy": {"kind": "ring"}, "bucket": "4 MB"},
+}
+AXES: dict[str, dict[str, list[Any]]] = {
+    "run": {},
+    "strategies over workers": {"job.strategy.kind": ["ring", "tree"], "cluster.workers": [1, 2, 3]},
+    "strategies over latency": {
+        "job.strategy.kind": ["ring", "parameter_server"],
+        "cluster.link.latency": ["1 us", "1 ms"],
+    },
+    "models over rates": {
+        "job.model": ["mobilenet_v1", {"kind": "mobilenet_v1", "width": 0.5}],
+        "cluster.link.rate": ["1 Gbit/s", "10 Gbit/s"],
+    },
+    "a switch": {"job.overlap": [True, False]},
+    "numbers alone": {"cluster.workers": [2, 3]},
+    "three axes": {"job.strategy.kind": ["ring", "tree"], "cluster.workers": [2, 3], "job.overlap": [True, False]},
+}
+
+
+def folder_of(
+    path: Path, axes: dict[str, list[Any]], *, name: str = "tiny", question: str = "Why?", **overrides: Any
+) -> Path:
+    scenario = from_table(TABLE, overrides, name=name, question=question)
+    rows = run_points(scenario, axes, simulate=simulate) if axes else [simulate(scenario).summary()]
+    results.save(path, scenario, kind="sweep", axes=axes, rows=rows, command="netsim sweep x.toml", engine="auto")
+    return path
+
+
+class Page(HTMLParser):
+    """What a browser would fetch, and the text that it would show."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.sources: list[str] = []
+        self.links: list[str] = []
+        self.tags: list[str] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.sources += [value or "" for key, value in attrs if key == "src"]
+        self.links += [value or "" for key, value in attrs if key == "href"]
+
+
+@pytest.mark.parametrize("kind", AXES)
+def test_a_page_needs_nothing_but_itself_and_links_to_its_data(kind: str, tmp_path: Path) -> None:
+    folder = folder_of(tmp_path, AXES[kind])
+    html = (folder / "report.html").read_text(encoding="utf-8")
+    page = Page(html)
+    assert page.sources and all(source.startswith("data:image/png;base64,") for source in page.sources)
+    for link in page.links:
+        assert link.startswith("#") or (folder / link).is_file()
+    assert "http" not in re.sub(r"data:image/png;base64,[^\"]*", "", html)
+    assert not {"None", "nan", "NaN"} & set(re.findall(r"\b\w+\b", re.sub(r"<[^>]*>", " ", html)))
+
+
+@pytest.mark.parametrize("kind", AXES)
+def test_markdown_shows_every_figure_and_point(kind: str, tmp_path: Path) -> None:
+    folder = folder_of(tmp_path, AXES[kind])
+    text = (folder / "report.md").read_text(encoding="utf-8")
+    shown = re.findall(r"!\[[^\]]*\]\(([^)]*)\)", text)
+    assert sorted(shown) == sorted(f"figures/{file.name}" for file in (folder / "figures").iterdir())
+    points = grid(text, "## All points" if "## All points" in text else "At ")
+    count = len(pd.read_csv(folder / "data" / "points.csv"))
+    assert len(points) == 1 + count if count > 1 else points[0] == ["figure", "value"]
+    assert len({len(row) for row in points}) == 1
+
+
+def grid(text: str, after: str) -> list[list[str]]:
+    """The cells of the first table after some words."""
+    lines = text[text.index(after) :].splitlines()
+    start = next(number for number, line in enumerate(lines) if line.startswith("| "))
+    table = list(takewhile(lambda line: line.startswith("|"), lines[start:]))
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in table if "---" not in line]
+
+
+def test_bytes_on_links_stand_beside_the_usual_counts(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path, {"job.strategy.kind": ["parameter_server", "ring"]}, **{"cluster.workers": 4})
+    header, server, ring = grid((folder / "report.md").read_text(encoding="utf-8"), "## Bytes an iteration")
+    column = dict(zip(header, range(len(header)), strict=True))
+    gradients = float(ring[column["gradients K (MB)"]])
+    assert float(server[column["measured on all links (MB)"]]) == pytest.approx(2 * 4 * gradients, rel=1e-3)  # digits
+    assert float(server[column["usual count 2 N K (MB)"]]) == pytest.approx(2 * 4 * gradients, rel=1e-3)
+    assert float(ring[column["measured on all links (MB)"]]) == pytest.approx(2 * 3 * gradients, rel=1e-3)
+    assert [float(row[column["it carries (x K)"]]) for row in (server, ring)] == [4.0, 1.5]
+
+
+def test_a_sweep_is_answered_by_its_axes_and_a_comparison_by_its_winner(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path, AXES["strategies over latency"])
+    said = (folder / "report.md").read_text(encoding="utf-8").split("> Why?")[1].strip().splitlines()
+    assert "link latency, from 1 us to 1 ms." in said[0] or "up to a link latency of 1 us" in said[0]
+    result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+    (folder / "result.json").write_text(json.dumps({**result, "kind": "compare"}), encoding="utf-8")
+    write(folder)
+    again = (folder / "report.md").read_text(encoding="utf-8").split("> Why?")[1].strip().splitlines()
+    assert " is fastest on 3 workers" in again[0] and said[0] in again
+
+
+def test_of_many_contenders_the_fastest_and_the_slowest_have_timelines(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path, {"job.bucket": ["layer", "1 MB", "4 MB", "all"]})
+    assert len(list((folder / "figures").glob("timeline_*.png"))) == 2
+    assert not (folder / "figures" / "link_bytes.png").exists(), "all buckets load the links alike"
+
+
+def test_what_tables_say_alike_is_left_out_of_names(tmp_path: Path) -> None:
+    models = [{"kind": "mobilenet_v1", "width": width, "resolution": 128} for width in (0.25, 0.5)]
+    text = (folder_of(tmp_path, {"job.model": models}) / "report.md").read_text(encoding="utf-8")
+    assert "resolution" not in text and "mobilenet_v1 (width 0.25)" in text
+
+
+def test_markdown_shows_marks_as_they_are(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path, {}, name="<b>*a*|b", question="[x](y)?")
+    text = (folder / "report.md").read_text(encoding="utf-8")
+    assert text.startswith("# \\<b\\>\\*a\\*\\|b\n") and "> \\[x\\](y)?" in text
+
+
+def test_a_missing_closed_form_is_no_column_and_no_ring(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path, AXES["numbers alone"], **{"noise.jitter": 0.1})
+    text = (folder / "report.md").read_text(encoding="utf-8")
+    assert "closed form" not in text and "lower bound" in text
+
+
+def test_unequal_workers_have_a_column_for_waiting(tmp_path: Path) -> None:
+    groups = [{"count": 2}, {"count": 1, "device": "p100"}]
+    table = {**TABLE, "cluster": {"link": "10gbe", "device": "v100", "group": groups}}
+    scenario = from_table(table, name="unequal")
+    rows = [simulate(scenario).summary()]
+    results.save(tmp_path, scenario, kind="run", axes={}, rows=rows, command="netsim run x.toml", engine="auto")
+    text = (tmp_path / "report.md").read_text(encoding="utf-8")
+    assert "| waiting for slower workers (ms) |" in text and "waiting for slower workers." in text
+
+
+def test_the_same_data_give_the_same_bytes(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path, AXES["strategies over workers"])
+    files = [folder / "report.html", folder / "report.md", *sorted((folder / "figures").iterdir())]
+    before = [file.read_bytes() for file in files]
+    write(folder)
+    assert [file.read_bytes() for file in files] == before
+
+
+def test_names_are_shown_and_never_run(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path, {}, name="<script>alert(1)</script>", question="<img src=x onerror=alert(1)>")
+    html = (folder / "report.html").read_text(encoding="utf-8")
+    page = Page(html)
+    assert "script" not in page.tags and page.tags.count("img") == len(page.sources)
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in html
+
+
+def test_a_page_says_how_to_make_it_again(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path, {}, seed=5)
+    text = (folder / "report.md").read_text(encoding="utf-8")
+    assert "netsim sweep x.toml" in text and "seed 5" in text and "> Why?" in text
+    assert 'rate = "1 Gbit/s"' in (folder / "report.html").read_text(encoding="utf-8").replace("&#34;", '"')
+
+
+def test_one_worker_has_a_report_without_empty_figures(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path, {}, **{"cluster.workers": 1})
+    assert not (folder / "figures" / "link_bytes.png").exists()
+    assert "One worker has nobody to exchange with" in (folder / "report.md").read_text(encoding="utf-8")
+
+
+def test_a_folder_without_results_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ScenarioError, match="is not a result folder"):
+        write(tmp_path)
+
+
+@pytest.mark.parametrize("damage", ["result.json", "data/points.csv", "data/links.csv"])
+@pytest.mark.parametrize("content", [b"", b"\x00\xff" * 50, b"a,b\n1"])
+def test_a_damaged_folder_is_refused_or_shown_but_never_a_traceback(
+    damage: str, content: bytes, tmp_path: Path
+) -> None:
+    folder = folder_of(tmp_path, AXES["numbers alone"])
+    (folder / damage).write_bytes(content)
+    with pytest.raises(ScenarioError):
+        write(folder)
+
+
+def test_saved_frames_are_read_back_as_they_were(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path, AXES["strategies over workers"])
+    saved = tables.read(folder)
+    rows = run_points(from_table(TABLE), AXES["strategies over workers"], simulate=simulate)
+    now = tables.frame(rows)
+    for column in ("iteration_time_s", "samples_per_s", "gradient_bytes"):
+        assert saved.points[column].tolist() == pytest.approx(now[column].tolist(), rel=1e-12)
+    assert set(saved.steps["contender"]) == {"ring", "tree"}
+    assert set(saved.transfers["iteration"]) == {1}

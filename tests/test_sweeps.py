@@ -1,0 +1,178 @@
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from netsim.engine.run import simulate
+from netsim.errors import RunError
+from netsim.loading import from_table
+from netsim.scenario import Scenario
+from netsim.sweeps import Outcome, Store, kept_in, outcomes_of, points_of, run_points
+
+ROOT = Path(__file__).parents[1]
+TABLE: dict[str, Any] = {
+    "iterations": 1,
+    "cluster": {"workers": 2, "device": "v100", "link": "10gbe"},
+    "job": {"model": "mobilenet_v1", "batch": 1, "strategy": {"kind": "ring"}},
+}
+AXES = {"job.strategy.kind": ["ring", "tree"], "cluster.workers": [2, 3]}
+
+
+class Counting:
+    """simulate, counting its calls; fails where a scenario has as many workers as `broken`."""
+
+    def __init__(self, broken: int | None = None) -> None:
+        self.calls, self.broken = 0, broken
+
+    def __call__(self, scenario: Scenario, **options: Any) -> Any:
+        self.calls += 1
+        if scenario.cluster.workers == self.broken:
+            raise RunError("it broke")
+        return simulate(scenario, **options)
+
+
+def rows_of(outcomes: dict[int, Outcome]) -> list[Any]:
+    return [outcomes[index].row for index in sorted(outcomes)]
+
+
+def test_rows_come_in_the_order_of_the_axes_with_their_coordinates() -> None:
+    rows = run_points(from_table(TABLE), AXES, simulate=simulate)
+    assert [(row["job.strategy.kind"], row["cluster.workers"]) for row in rows] == [
+        ("ring", 2),
+        ("ring", 3),
+        ("tree", 2),
+        ("tree", 3),
+    ]
+    assert all(row["workers"] == row["cluster.workers"] for row in rows)
+
+
+def test_where_points_are_simulated_makes_no_difference() -> None:
+    points = points_of(from_table(TABLE), AXES)
+    serial, processes = (
+        rows_of(dict(outcomes_of(points, simulate=simulate, executor=executor, jobs=2)))
+        for executor in ("serial", "processes")
+    )
+    assert serial == processes
+
+
+def test_nothing_that_is_kept_is_computed_again(tmp_path: Path) -> None:
+    points = points_of(from_table(TABLE), AXES)
+    first, second = Counting(), Counting()
+    with kept_in(tmp_path) as store:
+        before = rows_of(dict(outcomes_of(points, simulate=first, store=store, executor="serial")))
+    with kept_in(tmp_path) as store:
+        after = rows_of(dict(outcomes_of(points, simulate=second, store=store, executor="serial")))
+    assert (first.calls, second.calls) == (4, 0)
+    assert before == after
+
+
+def test_a_point_that_fails_is_kept_with_its_message_and_tried_again(tmp_path: Path) -> None:
+    points = points_of(from_table(TABLE), AXES)
+    with kept_in(tmp_path) as store:
+        broken = dict(outcomes_of(points, simulate=Counting(broken=3), store=store, executor="serial"))
+        assert [outcome.error for _, outcome in sorted(broken.items())] == [None, "it broke", None, "it broke"]
+        mended = Counting()
+        whole = dict(outcomes_of(points, simulate=mended, store=store, executor="serial"))
+    assert mended.calls == 2 and all(outcome.error is None for outcome in whole.values())
+
+
+def test_the_python_sweep_raises_what_went_wrong() -> None:
+    with pytest.raises(RunError, match="it broke"):
+        run_points(from_table(TABLE), AXES, simulate=Counting(broken=3))
+
+
+@pytest.mark.parametrize(
+    "change", [{"seed": 1}, {"job.batch": 2}, {"cluster.link.rate": "11 Gbit/s"}, {"iterations": 2}]
+)
+def test_another_scenario_is_another_key(change: dict[str, Any]) -> None:
+    (one,), (other,) = points_of(from_table(TABLE), {}), points_of(from_table(TABLE, change), {})
+    assert one.key != other.key
+    assert one.key == points_of(from_table(TABLE), {})[0].key
+
+
+def test_another_version_or_engine_is_another_key() -> None:
+    scenario = from_table(TABLE)
+    keys = {points_of(scenario, {}, version=version, engine=engine)[0].key for version in "12" for engine in "ab"}
+    assert len(keys) == 4
+
+
+def test_a_store_that_cannot_be_written_is_a_message(tmp_path: Path) -> None:
+    (tmp_path / "points.sqlite").mkdir()
+    with pytest.raises(RunError, match="results cannot be kept"), kept_in(tmp_path):
+        pass
+
+
+def test_a_file_that_is_no_store_is_a_message(tmp_path: Path) -> None:
+    (tmp_path / "points.sqlite").write_bytes(b"not a database" * 100)
+    with pytest.raises(RunError, match="file is not a database"), kept_in(tmp_path):
+        pass
+
+
+def test_two_stores_on_one_file_see_each_others_outcomes(tmp_path: Path) -> None:
+    one, two = Store(tmp_path / "s"), Store(tmp_path / "s")
+    one.keep("a", Outcome({"x": 1.5}, None))
+    two.keep("b", Outcome(None, "broken"))
+    assert two.get("a") == Outcome({"x": 1.5}, None) and one.get("b") == Outcome(None, "broken")
+    assert one.get("c") is None
+    one.close(), two.close()
+
+
+def sweep(folder: Path, *more: str) -> list[str]:
+    workers = ",".join(str(count) for count in range(2, 26))
+    file = str(ROOT / "scenarios" / "quickstart.toml")
+    axes = ["--axis", "job.strategy.kind=ring", "--axis", f"cluster.workers={workers}"]
+    return [
+        sys.executable,
+        "-m",
+        "netsim",
+        "sweep",
+        file,
+        *axes,
+        "--set",
+        "job.bucket=2 MB",
+        "--set",
+        "iterations=3",
+        "-o",
+        str(folder),
+        *more,
+    ]
+
+
+@pytest.mark.parametrize(("blow", "status"), [(signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)])
+def test_a_sweep_that_is_struck_down_goes_on_and_ends_in_the_same_bytes(
+    tmp_path: Path, blow: signal.Signals, status: int
+) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    struck, whole = tmp_path / "struck", tmp_path / "whole"
+    victim = subprocess.Popen(
+        sweep(struck, "--jobs", "1"), env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    kept = 0
+    while kept < 3 and victim.poll() is None:
+        time.sleep(0.02)
+        if (struck / "points.sqlite").is_file():
+            kept = _kept(struck)
+    victim.send_signal(blow)
+    _, err = victim.communicate()
+    assert victim.returncode == status and "Traceback" not in err
+    assert 3 <= _kept(struck) < 24
+    assert not (struck / "data").exists()
+    for folder in (struck, whole):
+        subprocess.run(sweep(folder), env=environment, capture_output=True, check=True)
+    assert (struck / "data" / "points.csv").read_bytes() == (whole / "data" / "points.csv").read_bytes()
+
+
+def _kept(folder: Path) -> int:
+    try:
+        with sqlite3.connect(f"file:{folder / 'points.sqlite'}?mode=ro", uri=True) as connection:
+            return int(connection.execute("SELECT count(*) FROM points").fetchone()[0])
+    except sqlite3.OperationalError:
+        return 0
