@@ -266,8 +266,8 @@ def along(saved: Saved, path: str) -> pd.DataFrame:
 
 
 def parts(saved: Saved, path: str | None) -> pd.DataFrame:
-    """Where the time of an iteration goes, for each contender at each value of an axis: parts that sum to it, in
-    seconds and as shares in per cent."""
+    """Where the time of an iteration goes, for each contender at each value of an axis, on the workers' mean:
+    parts in seconds, and as shares of their sum in per cent."""
     series = saved.series_axis(path) if path else saved.contender_axis
     rows = saved.at_base(path, series)
     drawn = pd.DataFrame({"contender": _names(saved, rows, series)})
