@@ -7,7 +7,6 @@ tokens, (features,) of a vector.
 
 from __future__ import annotations
 
-import re
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cache
@@ -17,6 +16,7 @@ from typing import Annotated, Any, ClassVar, get_type_hints
 from annotated_types import Interval
 
 from netsim.errors import Problem, ScenarioError
+from netsim.families import snake_case
 
 Count = Annotated[int, Interval(ge=1, le=2**31)]
 Margin = Annotated[int, Interval(ge=0, le=2**31)]
@@ -53,7 +53,7 @@ class Layer(ABC):
     @property
     def kind(self) -> str:
         """The layer's name in its family: "batch_normalisation" of a BatchNormalisation."""
-        return kind_name(type(self).__name__)
+        return snake_case(type(self).__name__)
 
     @property
     @abstractmethod
@@ -149,15 +149,6 @@ class Composite(Layer):
     @property
     def kernels(self) -> int:
         return sum(part.kernels for part in self.parts)
-
-
-def kind_name(class_name: str) -> str:
-    """The snake_case of a class name: "lightrnn_softmax" of "LightrnnSoftmax".
-
-    >>> kind_name("DepthwiseSeparableConvolution")
-    'depthwise_separable_convolution'
-    """
-    return re.sub(r"(?<=[a-z])(?=[A-Z0-9])", "_", class_name).lower()
 
 
 @cache

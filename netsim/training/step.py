@@ -13,21 +13,13 @@ import numpy.typing as npt
 
 from netsim.collectives.rounds import Collective
 from netsim.hardware import Link
+from netsim.roofline import StepTimes
 from netsim.training.buckets import Bucket
 
 
 @dataclass(frozen=True)
-class Computing:
-    """Seconds that one worker computes: each layer forward and backward (in the model's order), and the update."""
-
-    forward: tuple[float, ...]
-    backward: tuple[float, ...]
-    update: float
-
-    @property
-    def total(self) -> float:
-        """Forward, backward and update together (s)."""
-        return sum(self.forward) + sum(self.backward) + self.update
+class Computing(StepTimes):
+    """Seconds that one worker computes in a step: each layer forward and backward, and the update."""
 
     def slowed(self, factor: float) -> Computing:
         """The same work on a worker that takes `factor` times as long."""
