@@ -31,19 +31,21 @@ IntArray = npt.NDArray[np.int64]
 @dataclass(frozen=True)
 class Round:
     """Transfers that are independent of one another: `src[i]` sends the pieces `first[i]` .. `first[i] + count[i] - 1`
-    to `dst[i]`, which adds them to its own (`add`) or takes them as they are. All arrays have one entry a transfer."""
+    to `dst[i]`, which adds them to its own (`add`) or takes them as they are. All arrays have one entry a transfer.
+    `lane`: rounds of different lanes do not wait for one another; slices multiply the lanes."""
 
     src: IntArray
     dst: IntArray
     first: IntArray
     count: IntArray
     add: bool
+    lane: int = 0
 
     @classmethod
-    def of(cls, src: Any, dst: Any, *, first: Any = 0, count: Any = 1, add: bool) -> Round:
+    def of(cls, src: Any, dst: Any, *, first: Any = 0, count: Any = 1, add: bool, lane: int = 0) -> Round:
         """A round from anything that numpy can broadcast to one entry a transfer."""
         src, dst, first, count = np.broadcast_arrays(*(np.asarray(a, dtype=np.int64) for a in (src, dst, first, count)))
-        return cls(src, dst, first, count, add)
+        return cls(src, dst, first, count, add, lane)
 
     def __len__(self) -> int:
         return len(self.src)
@@ -75,15 +77,15 @@ class Collective:
         return 0
 
     def pieces(self, ranks: int) -> int:
-        """Into how many equal pieces each lane's part of the buffer is cut; rounds number them from 0."""
+        """Into how many equal pieces each slice of the buffer is cut; rounds number them from 0."""
         return 1
 
     def rounds(self, ranks: int) -> Iterator[Round]:
-        """The rounds of one lane, in order; none for one rank."""
+        """The rounds of one slice, in order; none for one rank."""
         raise NotImplementedError
 
     def messages(self, ranks: int, *, enough: float = math.inf) -> int:
-        """Messages of one lane; counting may stop beyond `enough`, so that a schedule too large is never laid out."""
+        """Messages of one slice; counting may stop beyond `enough`, so that a schedule too large is never laid out."""
         total = 0
         for each in self.rounds(ranks):
             total += len(each)
@@ -114,6 +116,24 @@ class Collective:
 def steps(ranks: int) -> int:
     """ceil(log2 n): so many messages in a row it takes until news of one rank can be everywhere."""
     return (ranks - 1).bit_length()
+
+
+def core_and_rest(ranks: int) -> tuple[int, int]:
+    """The largest power of two within the ranks, and how many are beyond it."""
+    core = 1 << (ranks.bit_length() - 1)
+    return core, ranks - core
+
+
+def fold(core: int, rest: int, pieces: int) -> Iterator[Round]:
+    """The ranks beyond a power of two hand their buffers to the first ones."""
+    if rest:
+        yield Round.of(core + np.arange(rest), np.arange(rest), count=pieces, add=True)
+
+
+def unfold(core: int, rest: int, pieces: int) -> Iterator[Round]:
+    """The ranks beyond a power of two get the sum."""
+    if rest:
+        yield Round.of(np.arange(rest), core + np.arange(rest), count=pieces, add=False)
 
 
 def prove(collective: Collective, ranks: int) -> None:

@@ -92,7 +92,7 @@ class AllReduces(Exchange):
         if key not in self._plays:
             nbytes = self.plan.buckets[bucket].nbytes
             lanes = self.plan.strategy.lanes(nbytes)
-            play = Play(self.network, self.adders, self._steps, lanes=lanes, nbytes=nbytes, stream=stream, label=key)
+            play = Play(self.network, self.adders, self._steps, slices=lanes, nbytes=nbytes, stream=stream, label=key)
             self._plays[key] = play, [self.plan.workers]
         play, missing = self._plays[key]
         missing[0] -= 1

@@ -42,21 +42,25 @@ class Adder:
 
 
 class Steps:
-    """A collective's rounds seen by each host: `of[host]` lists, round by round, the transfers that it is in."""
+    """A collective's rounds seen by each host: `of[lane][host]` lists, round by round, the transfers that it is in."""
 
     def __init__(self, collective: Collective, ranks: int) -> None:
         self.hosts = ranks + collective.helpers(ranks)
         self.pieces = collective.pieces(ranks)
         self.transfers: list[tuple[int, int, int, bool]] = []  # source, destination, pieces, whether it is added
-        self.of: list[list[list[int]]] = [[] for _ in range(self.hosts)]
-        latest = [-1] * self.hosts  # the round of each host's last step so far
+        self.of: list[list[list[list[int]]]] = [[[] for _ in range(self.hosts)]]
+        latest: list[list[int]] = [[-1] * self.hosts]  # the round of each host's last step so far, by lane
         for number, each in enumerate(collective.rounds(ranks)):
+            while each.lane >= len(self.of):
+                self.of.append([[] for _ in range(self.hosts)])
+                latest.append([-1] * self.hosts)
+            steps, last = self.of[each.lane], latest[each.lane]
             for src, dst, count in zip(each.src.tolist(), each.dst.tolist(), each.count.tolist(), strict=True):
                 for host in (src, dst):
-                    if latest[host] != number:
-                        latest[host] = number
-                        self.of[host].append([])
-                    self.of[host][-1].append(len(self.transfers))
+                    if last[host] != number:
+                        last[host] = number
+                        steps[host].append([])
+                    steps[host][-1].append(len(self.transfers))
                 self.transfers.append((src, dst, count, each.add))
 
 
@@ -64,12 +68,20 @@ class Play:
     """One exchange of `nbytes` by a collective: ranks join when they are ready, and hear when they are done."""
 
     def __init__(
-        self, network: Network, adders: list[Adder], steps: Steps, *, lanes: int, nbytes: float, stream: int, label: Any
+        self,
+        network: Network,
+        adders: list[Adder],
+        steps: Steps,
+        *,
+        slices: int,
+        nbytes: float,
+        stream: int,
+        label: Any,
     ) -> None:
         self._env, self._network, self._adders, self._steps = network.env, network, adders, steps
-        self._lanes, self._stream, self._label = lanes, stream, label
-        self._piece = nbytes / (lanes * steps.pieces)
-        self._waiting: list[dict[int, Countdown]] = [{} for _ in range(lanes)]  # who came first to each transfer
+        self._lanes, self._stream, self._label = slices * len(steps.of), stream, label
+        self._piece = nbytes / (slices * steps.pieces)
+        self._waiting: list[dict[int, Countdown]] = [{} for _ in range(self._lanes)]  # who came first to each transfer
 
     def join(self, host: int) -> Event:
         """The host takes part from now on; the event happens when it has done all of its part."""
@@ -81,7 +93,7 @@ class Play:
         return done
 
     def _take_part(self, host: int, lane: int) -> Generator[Event, Any, None]:
-        for transfers in self._steps.of[host]:
+        for transfers in self._steps.of[lane % len(self._steps.of)][host]:
             finished = Countdown(self._env, len(transfers))
             for number in transfers:
                 self._meet(number, lane, host, finished)

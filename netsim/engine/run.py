@@ -132,7 +132,7 @@ def _play(
 ) -> tuple[float, Network]:
     steps = Steps(kind, ranks)
     adders = [Adder(network.env, reduction_rate) for _ in range(steps.hosts)]
-    play = Play(network, adders, steps, lanes=kind.lanes(size), nbytes=size, stream=0, label=None)
+    play = Play(network, adders, steps, slices=kind.lanes(size), nbytes=size, stream=0, label=None)
     done = [play.join(host) for host in range(steps.hosts)]
     network.env.run()
     if not all(event.triggered for event in done):

@@ -9,7 +9,11 @@ from pathlib import Path
 import pytest
 
 from netsim.collectives.binomial_tree import BinomialTree
+from netsim.collectives.direct import Direct
+from netsim.collectives.double_binary_tree import DoubleBinaryTree
+from netsim.collectives.halving_doubling import HalvingDoubling
 from netsim.collectives.parameter_server import ParameterServer
+from netsim.collectives.recursive_doubling import RecursiveDoubling
 from netsim.collectives.ring import Ring
 from netsim.collectives.tree import Tree
 from netsim.engine.run import collective
@@ -28,9 +32,37 @@ def test_the_table_of_closed_forms(n: int) -> None:
         ParameterServer(): 2 * (a + n * S / B),
         ParameterServer(servers=2): 2 * (a + max(S / B, n * S / (2 * B))),
         ParameterServer(placement="colocated"): 2 * (a + (n - 1) * S / (n * B)),
+        Direct(): 2 * (a + (n - 1) * S / (n * B)),
     }
     for kind, seconds in times.items():
         assert collective(kind, **network).time_s == pytest.approx(seconds, rel=1e-9), kind
+
+
+@pytest.mark.parametrize("p", [1, 3, 5])
+def test_powers_of_two_double_and_halve(p: int) -> None:
+    n = 2**p
+    network = {"ranks": n, "size": S, "rate": B, "latency": a}
+    doubling, halving = (collective(kind, **network) for kind in (RecursiveDoubling(), HalvingDoubling()))
+    assert doubling.time_s == pytest.approx(p * (a + S / B), rel=1e-9)
+    assert (doubling.wire_bytes, doubling.busiest_link_bytes) == (n * p * S, p * S)
+    assert halving.time_s == pytest.approx(2 * p * a + 2 * (n - 1) * S / (n * B), rel=1e-9)
+    assert halving.busiest_link_bytes == 2 * (n - 1) * S / n
+
+
+@pytest.mark.parametrize("ranks", [2, 3, 8, 9, 16, 31])
+def test_who_is_an_inner_node_of_one_of_two_trees_is_a_leaf_of_the_other(ranks: int) -> None:
+    tree = DoubleBinaryTree()
+    inner = [{p for parents, _ in tree._levels(ranks, which) for p in parents} for which in (0, 1)]
+    both = inner[0] & inner[1]
+    assert len(both) <= (1 if ranks % 2 == 0 else 2)  # the roots' ends of the two trees may meet
+
+
+def test_slices_bring_two_trees_near_twice_the_rate_of_one() -> None:
+    one, two = (
+        collective(kind, ranks=16, size=1e9, rate=B, latency=0.0).time_s
+        for kind in (Tree(slices=64), DoubleBinaryTree(slices=64))
+    )
+    assert two < 0.75 * one
 
 
 @pytest.mark.parametrize(("arity", "depth"), [(1, 3), (2, 1), (2, 3), (3, 2), (4, 2)])
@@ -80,6 +112,8 @@ def test_an_independent_replay_gives_the_same_times(row: dict[str, str]) -> None
     kind = {
         "ring all-reduce": Ring(),
         "binomial reduce + binomial broadcast": BinomialTree(),
+        "recursive doubling all-reduce": RecursiveDoubling(),
+        "Rabenseifner all-reduce": HalvingDoubling(),
     }[row["collective"]]
     link = Link(rate=1 / float(row["beta_s_per_B"]), latency=float(row["alpha_s"]))
     gamma = float(row["gamma_s_per_B"])

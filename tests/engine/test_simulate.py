@@ -16,6 +16,7 @@ from netsim import loading
 from netsim.engine.run import collective, simulate
 from netsim.errors import ScenarioError
 from netsim.families import FAMILIES
+from netsim.hardware import Link
 from netsim.scenario import Scenario
 from netsim.trace import Trace
 
@@ -178,10 +179,13 @@ def test_any_step_keeps_its_books(changes: dict[str, Any]) -> None:
 @pytest.mark.parametrize("workers", [2, 4, 7])
 def test_equal_workers_keep_the_closed_form_where_there_is_one(strategy: str, workers: int) -> None:
     summary = run({"cluster.workers": workers, "job.strategy": strategy, "job.bucket": "all"}).summary()
-    if strategy == "tree" and workers != 7:
-        assert summary["iteration_time_s"] <= summary["closed_form_iteration_time_s"] * (1 + 1e-9)
-    else:
-        assert summary["iteration_time_s"] == pytest.approx(summary["closed_form_iteration_time_s"], rel=1e-9)
+    simulated, closed = summary["iteration_time_s"], summary["closed_form_iteration_time_s"]
+    alone = FAMILIES["collectives"].build(strategy).ideal_time(workers, 1.0, Link(rate=1.0, latency=0.0))
+    assert (closed is None) == (alone is None)
+    if closed is not None:
+        early = strategy == "tree" and workers != 7  # leaves of a tree with gaps begin the next step early
+        assert simulated <= closed * (1 + 1e-9)
+        assert early or simulated == pytest.approx(closed, rel=1e-9)
 
 
 @pytest.mark.parametrize("bucket", ["layer", "1 MB", "all"])

@@ -1,0 +1,57 @@
+"""Recursive halving and doubling (Rabenseifner 2004; Thakur, Rabenseifner, Gropp 2005, section 4.5)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from netsim.collectives.rounds import Collective, Round, core_and_rest, fold, unfold
+from netsim.hardware import Link
+
+
+@dataclass(frozen=True, kw_only=True)
+class HalvingDoubling(Collective):
+    """Reduce-scatter by swapping halves, quarters, ... with partners at distances 1, 2, 4, ..., then all-gather by the
+    same way back: as few bytes as a ring in 2 log2 n steps.
+
+    For n = 4, pieces 0 to 3::
+
+        0 <-> 1   2 <-> 3    half of the buffer: even ranks keep pieces 0 1, odd ranks 2 3
+        0 <-> 2   1 <-> 3    a quarter of it: each keeps one piece; then back
+
+    Where n is no power of two, the ranks beyond it hand their buffers in first, and get the sum at the end.
+    """
+
+    def pieces(self, ranks: int) -> int:
+        return core_and_rest(ranks)[0]
+
+    def rounds(self, ranks: int) -> Iterator[Round]:
+        core, rest = core_and_rest(ranks)
+        yield from fold(core, rest, self.pieces(ranks))
+        halvings = [self._halving(core, step) for step in range(core.bit_length() - 1)]
+        rank = np.arange(core)
+        for partner, _, given, count in halvings:
+            yield Round.of(rank, partner, first=given, count=count, add=True)
+        for partner, kept, _, count in reversed(halvings):
+            yield Round.of(rank, partner, first=kept, count=count, add=False)
+        yield from unfold(core, rest, self.pieces(ranks))
+
+    def _halving(self, core: int, step: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
+        """Each rank's partner in a step, the first piece of the half that it keeps and of the one that it gives, and
+        how many pieces these are. Bit i of a rank says which half it kept in step i."""
+        rank = np.arange(core)
+        start = sum((((rank >> i) & 1) * (core >> (i + 1)) for i in range(step)), start=np.zeros(core, dtype=np.int64))
+        half, bit = core >> (step + 1), (rank >> step) & 1
+        return rank ^ (1 << step), start + bit * half, start + (1 - bit) * half, half
+
+    def ideal_time(self, ranks: int, nbytes: float, link: Link, reduction_rate: float | None = None) -> float | None:
+        """2 p a + 2 (n - 1) S / (n B) + (n - 1) S / (n G) for n = 2^p; beyond a power of two, 2 (a + S / B) + S / G
+        more. In one lane."""
+        if self.lanes(nbytes) > 1:
+            return None
+        core, rest = core_and_rest(ranks)
+        moved, gamma = (core - 1) / core * nbytes, 0.0 if reduction_rate is None else 1 / reduction_rate
+        inner = 2 * (core.bit_length() - 1) * link.latency + 2 * moved / link.rate + moved * gamma
+        return inner + (2 * (link.latency + nbytes / link.rate) + nbytes * gamma if rest else 0.0)
