@@ -20,6 +20,7 @@ from netsim import explain, plots, tables
 from netsim.axes import distinct, name, place, text
 from netsim.plots import breakdown, crossover, link_bytes, scaling, timeline
 from netsim.tables import Saved
+from netsim.wording import capital, listed
 
 _TIME, _BYTES = "s", "B"
 _COLUMNS = {
@@ -137,10 +138,8 @@ def _markdown(said: str) -> str:
 
 def _here(saved: Saved) -> str:
     """Where the first table was taken: "At 8 workers, for ring"; for a run, its number of workers."""
-    where = _where(saved, saved.contender_axis).strip() or place(
-        "cluster.workers", int(saved.points["workers"].iloc[0])
-    )
-    return where[:1].upper() + where[1:]
+    workers = place("cluster.workers", int(saved.points["workers"].iloc[0]))
+    return capital(_where(saved, saved.contender_axis).strip() or workers)
 
 
 def _title(saved: Saved) -> str:
@@ -168,11 +167,9 @@ def _changes(saved: Saved, contender: str | None) -> Iterator[list[str]]:
     for path in others:
         said = explain.how_it_changes(_rows(saved, saved.at_base(contender, path)), contender, path)
         where = _where(saved, path, contender).strip()
-        yield (
-            [f"{where[:1].upper()}{where[1:]}: {said[0][:1].lower()}{said[0][1:]}", *said[1:]]
-            if where and said
-            else said
-        )
+        if where and said:
+            said[0] = f"{capital(where)}: {said[0][:1].lower()}{said[0][1:]}"
+        yield said
 
 
 def _rows(saved: Saved, frame: pd.DataFrame) -> list[dict[str, Any]]:
@@ -191,7 +188,7 @@ def _points_table(saved: Saved, points: pd.DataFrame) -> Table:
     """Coordinates, unless they are the same for all, then the figures that say something, each column in one unit."""
     columns = {column: said for column, said in _COLUMNS.items() if column in points and points[column].notna().any()}
     if not (points["straggler_wait_s"] > 0).any():
-        columns.pop("straggler_wait_s")
+        columns.pop("straggler_wait_s", None)
     paths = [path for path in saved.axes if points[path].map(text).nunique() > 1 or path == saved.contender_axis]
     named = {name(path): [saved.short_name(path, value) for value in points[path]] for path in paths}
     return _table(named, points, columns)
@@ -246,7 +243,7 @@ def _figures(saved: Saved, folder: Path) -> Iterator[Figure]:
     for path, axis in saved.axes.items():
         if axis.numbers is not None and len(axis.values) > 1:
             yield from _along(saved, folder, path)
-    yield _breakdown(saved, folder)
+    yield from _breakdown(saved, folder)
     where = _where(saved, saved.contender_axis)
     links = tables.busiest_links(saved) if len(saved.transfers) else pd.DataFrame()
     if len(links) and _differ(links):
@@ -285,6 +282,8 @@ def _with_timelines(saved: Saved) -> list[str]:
 
 def _along(saved: Saved, folder: Path, path: str) -> Iterator[Figure]:
     frame, what, where = tables.along(saved, path), name(path), _where(saved, path, saved.series_axis(path))
+    if frame[frame.columns[1]].nunique() < 2:
+        return
     closed = _closed_form_note(frame)
     if path == "cluster.workers":
         caption = f"Throughput against workers{where}, and what workers that never wait would reach.{closed}"
@@ -308,23 +307,26 @@ def _closed_form_note(frame: pd.DataFrame) -> str:
     )
 
 
-def _breakdown(saved: Saved, folder: Path) -> Figure:
+def _breakdown(saved: Saved, folder: Path) -> Iterator[Figure]:
     """Where the time goes: along the first axis that is not the contenders', or else at the base point."""
     path = next((path for path in saved.axes if path != saved.contender_axis), None)
     frame = tables.parts(saved, path)
+    if not len(frame):
+        return
     where = _where(saved, *([path, saved.series_axis(path)] if path else [saved.contender_axis]))
     height = 1.2 + 0.24 * (len(frame) + 1.2 * frame["group"].nunique())
     times = frame["iteration_time_s"]
     far_apart = bool(times.max() > _FAR_APART * times.min())
     draw = breakdown.shares if far_apart else breakdown.breakdown
-    caption = f"Where the time of an iteration goes{where}."
-    return _drawn(folder, draw, frame, "breakdown.png", caption, "points.csv", height)
+    shares = ", in per cent of each bar's own time" if far_apart else ""
+    caption = f"Where the time of an iteration goes{where}{shares}."
+    yield _drawn(folder, draw, frame, "breakdown.png", caption, "points.csv", height)
 
 
 def _where(saved: Saved, *free: str | None) -> str:
     """ " at 8 workers": the axes that stand at their base value."""
     fixed = [place(path, saved.base(path)) for path in saved.axes if path not in free]
-    return f" {' and '.join(fixed)}" if fixed else ""
+    return f" {listed(fixed)}" if fixed else ""
 
 
 def _drawn(folder: Path, draw: Any, frame: pd.DataFrame, file: str, caption: str, data: str, height: float) -> Figure:

@@ -147,6 +147,25 @@ def test_many_that_tie_say_their_key_once() -> None:
     assert verdict(rows, "job.bucket").sentences[0].startswith("Bucket layer, 1 MB and 2 MB tie on 8 workers")
 
 
+def test_a_faster_link_is_the_reason_where_the_bytes_are_the_same() -> None:
+    slow = {**row("ring", 0.2, busiest_link_rate_bytes_per_s=125e6), "cluster.link": "1gbe"}
+    fast = {**row("ring", 0.03), "cluster.link": "10gbe"}
+    assert verdict([slow, fast], "cluster.link").sentences[1] == (
+        "1gbe is held back by server0's outgoing port, which carries 28 MB (1.75 x the gradients) an iteration, "
+        "224 ms of sending at 1 Gbit/s; with 10gbe the same is 22.4 ms of sending at 10 Gbit/s."
+    )
+
+
+def test_a_single_line_says_how_the_speed_goes_and_what_makes_no_difference() -> None:
+    rows = [row("ring", 0.04, workers=2), row("ring", 0.04, workers=4, samples_per_s=12_800.0)]
+    assert how_it_changes(rows, None, WORKERS) == [
+        "From 2 workers to 4 the throughput goes from 6,400 samples/s to 12,800 samples/s.",
+        "The scaling efficiency stays at 50 %.",
+    ]
+    same = [{**row("ring", 0.04), "seed": seed} for seed in (1, 2)]
+    assert how_it_changes(same, None, "seed") == ["The seed makes no difference, from 1 to 2."]
+
+
 def test_why_says_what_the_time_goes_to() -> None:
     assert (
         why(row("ring", 0.05))[0]

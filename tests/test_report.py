@@ -126,7 +126,8 @@ def test_of_many_contenders_the_fastest_and_the_slowest_have_timelines(tmp_path:
 
 def test_what_tables_say_alike_is_left_out_of_names(tmp_path: Path) -> None:
     models = [{"kind": "mobilenet_v1", "width": width, "resolution": 128} for width in (0.25, 0.5)]
-    text = (folder_of(tmp_path, {"job.model": models}) / "report.md").read_text(encoding="utf-8")
+    page = (folder_of(tmp_path, {"job.model": models}) / "report.md").read_text(encoding="utf-8")
+    text = page.split("## To make it again")[0]
     assert "resolution" not in text and "mobilenet_v1 (width 0.25)" in text
 
 
@@ -195,6 +196,14 @@ def test_a_damaged_folder_is_refused_or_shown_but_never_a_traceback(
     (folder / damage).write_bytes(content)
     with pytest.raises(ScenarioError):
         write(folder)
+
+
+@pytest.mark.parametrize("left", [1, 2, 4])
+def test_a_sweep_of_which_points_failed_still_has_a_report(left: int, tmp_path: Path) -> None:
+    folder = folder_of(tmp_path, AXES["strategies over workers"])
+    points = pd.read_csv(folder / "data" / "points.csv")
+    points.iloc[:left].to_csv(folder / "data" / "points.csv", index=False)
+    assert write(folder).is_file() and "## All points" in (folder / "report.md").read_text(encoding="utf-8")
 
 
 def test_saved_frames_are_read_back_as_they_were(tmp_path: Path) -> None:

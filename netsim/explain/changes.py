@@ -50,7 +50,7 @@ def how_it_changes(rows: Sequence[Row], contender_axis: str | None, axis: str) -
         return [_one_winner(ranked, contender_axis, where) for ranked, where in zip(by_value, wheres, strict=True)]
     lines = _lines(by_value, contender_axis)
     return [
-        f"{opening(_winners(by_value, contender_axis, axis), contender_axis)}.",
+        f"{opening(_winners(rows, by_value, contender_axis, axis), contender_axis)}.",
         *_gap(by_value, contender_axis, axis),
         *_overtakings(lines, contender_axis, axis),
         *_never_far_behind(by_value, lines, contender_axis),
@@ -70,7 +70,7 @@ def how_two_change_it(rows: Sequence[Row], contender_axis: str, axis: str, other
         ]
         lead = [times_faster(ranked[0], ranked[-1]) for ranked in by_value]
         ahead = f", by a factor of {number_text(min(lead))} to {number_text(max(lead))}" if max(lead) - 1 >= TIE else ""
-        said.append(f"{capital(place(other, value))} {_winners(by_value, contender_axis, axis)}{ahead}.")
+        said.append(f"{capital(place(other, value))} {_winners(rows, by_value, contender_axis, axis)}{ahead}.")
     return said
 
 
@@ -94,16 +94,12 @@ def _verb(best: Sequence[Row]) -> str:
     return "is fastest" if len(best) == 1 else "tie"
 
 
-def _winners(by_value: Sequence[Sequence[Row]], contender_axis: str, axis: str) -> str:
-    """ "tree is fastest up to 4 workers, ring from 8 on" """
-    who = [sorted(best_rows(ranked), key=lambda row: _size_or_name(row, contender_axis)) for ranked in by_value]
+def _winners(rows: Sequence[Row], by_value: Sequence[Sequence[Row]], contender_axis: str, axis: str) -> str:
+    """ "tree is fastest up to 4 workers, ring from 8 on"; who ties is in the order of the rows."""
+    order = list(dict.fromkeys(text(row[contender_axis]) for row in rows))
+    who = [sorted(best_rows(ranked), key=lambda row: order.index(text(row[contender_axis]))) for ranked in by_value]
     runs = _stretches([(f"{names_listed(best, contender_axis)} {_verb(best)}", best[0][axis]) for best in who])
     return _along(runs, axis)
-
-
-def _size_or_name(row: Row, axis: str) -> tuple[float, str]:
-    measured = measure([row[axis]])
-    return (measured[1][0] if measured else 0.0, contender_name(row, axis))
 
 
 def _stretches(items: Sequence[tuple[str, Any]]) -> list[Stretch]:
@@ -241,9 +237,9 @@ def _trend(rows: Sequence[Row], axis: str) -> list[str]:
         return [_one_winner(best, axis, "overall")] if len(best) > 1 else []
     first, last = rows[0], rows[-1]
     start, end = speed_of(first), speed_of(last)
-    low, high = bare_value(axis, first[axis]), text(last[axis])
     if all(abs(speed_of(row) / start - 1) < TIE for row in rows):
-        return [f"The {name(axis)} {makes(axis)} no difference between {low} and {high}."]
+        return [f"The {name(axis)} {makes(axis)} no difference, from {text(first[axis])} to {text(last[axis])}."]
+    low, high = bare_value(axis, first[axis]), text(last[axis])
     sentences = [f"From {low} to {high} the throughput goes from {rate_text(start)} to {rate_text(end)}."]
     if axis != "cluster.workers":
         enough = _close_to_best(rows)
@@ -253,5 +249,6 @@ def _trend(rows: Sequence[Row], axis: str) -> list[str]:
     efficiency = [figure(row, "scaling_efficiency") for row in (first, last)]
     if None not in efficiency:
         low, high = map(percent_text, efficiency)
-        sentences.append(f"The scaling efficiency goes from {low} to {high}.")
+        goes = f"stays at {low}" if low == high else f"goes from {low} to {high}"
+        sentences.append(f"The scaling efficiency {goes}.")
     return sentences

@@ -79,9 +79,10 @@ def _link_lost(fast: Row, slow: Row, axis: str) -> list[str]:
             f"Their busiest links carry about the same, {ours}; with {the_contender(slow, axis)} computing leaves "
             f"{hidden[0]} of the exchange uncovered, with {the_contender(fast, axis)} {hidden[1]}.{more}"
         ]
+    other = f"no link carries more than {ours}" if ours != theirs else f"the same is {_sending(fast).lstrip(', ')}"
     return [
         f"{opening(the_contender(slow, axis), axis)} is held back by {_link(slow)}, which carries {theirs} an iteration"
-        f"{_sending(slow)}; with {the_contender(fast, axis)} no link carries more than {ours}."
+        f"{_sending(slow)}; with {the_contender(fast, axis)} {other}."
     ]
 
 

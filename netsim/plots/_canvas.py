@@ -104,4 +104,4 @@ def _prefix(value: float, unit: str) -> tuple[float, str]:
 
 
 def _plain(value: float) -> str:
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+    return f"{value:,.0f}" if abs(value) >= 999.95 else f"{value:.4g}"
