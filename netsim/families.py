@@ -172,9 +172,7 @@ class Reads:
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         from pydantic_core import core_schema
 
-        return core_schema.no_info_plain_validator_function(
-            lambda value: _raising_line_errors(self.read, value), json_schema_input_schema=core_schema.any_schema()
-        )
+        return core_schema.no_info_plain_validator_function(lambda value: _raising_line_errors(self.read, value))
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         return self.schema()

@@ -241,9 +241,7 @@ def _core_schema(read: Callable[[object], object], write: Callable[[Any], str] |
             raise PydanticCustomError("netsim", "{reason}", {"reason": str(error)}) from None
 
     serialization = core_schema.plain_serializer_function_ser_schema(write) if write else None
-    return core_schema.no_info_plain_validator_function(
-        validate, serialization=serialization, json_schema_input_schema=core_schema.any_schema()
-    )
+    return core_schema.no_info_plain_validator_function(validate, serialization=serialization)
 
 
 Rate = Annotated[float, Quantity("B/s", above=0, at_most=1e18)]

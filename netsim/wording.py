@@ -61,7 +61,8 @@ def contender_name(row: Row, axis: str | None) -> str:
 def the_contender(row: Row, axis: str) -> str:
     """A contender as a noun: "the ring", "the parameter server"; names of models stand bare."""
     said = contender_name(row, axis)
-    return f"the {said}" if axis in ("job.strategy", "job.strategy.kind") else said
+    thing = said.endswith(("ring", "server", "tree"))
+    return f"the {said}" if thing and axis in ("job.strategy", "job.strategy.kind") else said
 
 
 def where_of(rows: Sequence[Row], skip: str | None) -> str:

@@ -13,7 +13,7 @@ from netsim.collectives.rounds import Collective
 from netsim.engine import des
 from netsim.engine.network import SHARING, Network
 from netsim.engine.plan import Plan, memory_limit_messages, plan, refuse_if_too_large
-from netsim.engine.play import Adder, Play, Steps
+from netsim.engine.play import Adder, Countdown, Play, Steps
 from netsim.errors import RunError, ScenarioError, did_you_mean
 from netsim.hardware import Link
 from netsim.scenario import Scenario
@@ -133,11 +133,16 @@ def _play(
     steps = Steps(kind, ranks)
     adders = [Adder(network.env, reduction_rate) for _ in range(steps.hosts)]
     play = Play(network, adders, steps, slices=kind.lanes(size), nbytes=size, stream=0, label=None)
-    done = [play.join(host) for host in range(steps.hosts)]
-    network.env.run()
-    if not all(event.triggered for event in done):
-        raise RunError(f"nothing can move any more at {network.env.now:g} s, and the collective is not done")
-    return float(network.env.now), network
+    env, ended = network.env, Countdown(network.env, steps.hosts)
+    for host in range(steps.hosts):
+        done = play.join(host)
+        assert done.callbacks is not None
+        done.callbacks.append(ended.tick)
+    try:
+        env.run(until=ended)  # not until nothing is left: outdated timers of the network may be
+    except RuntimeError:
+        raise RunError(f"nothing can move any more at {env.now:g} s, and the collective is not done") from None
+    return float(env.now), network
 
 
 def busiest_link(links: Columns[LinkUse]) -> LinkUse | None:

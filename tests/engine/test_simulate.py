@@ -111,14 +111,16 @@ def test_the_whole_history_of_a_parameter_server_step_without_overlap() -> None:
     ]
 
 
+@pytest.mark.parametrize("slices", [1, 3])
 @pytest.mark.parametrize("strategy", STRATEGIES)
-@pytest.mark.parametrize("workers", [1, 2, 3, 8])
-def test_one_bucket_without_overlap_is_compute_and_collective(strategy: str, workers: int) -> None:
-    changes = {"cluster.workers": workers, "job.strategy": strategy, "job.overlap": False, "job.bucket": "all"}
+@pytest.mark.parametrize("workers", [1, 2, 3, 6, 8])
+def test_one_bucket_without_overlap_is_compute_and_collective(strategy: str, workers: int, slices: int) -> None:
+    kind = {"kind": strategy, "slices": slices}
+    changes = {"cluster.workers": workers, "job.strategy": kind, "job.overlap": False, "job.bucket": "all"}
     trace = run({**changes, "iterations": 1})
     summary = trace.summary()
     alone = collective(
-        FAMILIES["collectives"].build(strategy),
+        FAMILIES["collectives"].build(kind),
         ranks=workers,
         size=summary["gradient_bytes"],
         rate=1.25e9,
