@@ -253,7 +253,8 @@ def _figures(saved: Saved, folder: Path) -> Iterator[Figure]:
     shades = _SHADES if len(saved.transfers) else ""
     for contender in _with_timelines(saved):
         frame = tables.timeline(saved, contender)
-        named = saved.short_label(saved.contender_axis, contender) if saved.contender_axis else ""
+        compared = None if _alike(saved) else saved.contender_axis
+        named = saved.short_label(compared, contender) if compared else ""
         file = f"timeline_{_slug(named)}.png" if named else "timeline.png"
         who = f" of {named}" if named else ""
         caption = f"One iteration{who}{where}: what the first hosts and their ports do.{shades}"
@@ -270,9 +271,16 @@ def _differ(links: pd.DataFrame) -> bool:
     return len(most) == 1 or bool(most.max() > most.min() * 1.001)
 
 
+def _alike(saved: Saved) -> bool:
+    """Whether strategies have nothing to exchange: one worker does the same under any."""
+    return not len(saved.transfers) and (saved.contender_axis or "").startswith("job.strategy")
+
+
 def _with_timelines(saved: Saved) -> list[str]:
     """Contenders as the records name them: all, or of many the fastest and the slowest."""
     recorded = [str(each) for each in dict.fromkeys(saved.spans["contender"])]
+    if _alike(saved):
+        return recorded[:1]
     if len(recorded) <= _MANY:
         return recorded
     rows = saved.at_base(saved.contender_axis).sort_values("iteration_time_s", kind="stable")
@@ -337,7 +345,7 @@ def _drawn(folder: Path, draw: Any, frame: pd.DataFrame, file: str, caption: str
 
 
 def _height(frame: pd.DataFrame, column: str, each: float) -> float:
-    return 1.3 + each * frame[column].nunique()
+    return max(2.0, 1.3 + each * frame[column].nunique())
 
 
 def _slug(words: str) -> str:

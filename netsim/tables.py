@@ -76,19 +76,22 @@ def save(
     _write(data / "points.csv", frame(points))
     by_contender = {contender: trace_frames(trace) for contender, trace in traces.items()}
     for kind in _RECORDS:
-        parts = [_kept(kind, frames[kind]).assign(contender=contender) for contender, frames in by_contender.items()]
+        parts = [_kept(kind, frames).assign(contender=contender) for contender, frames in by_contender.items()]
         joined = pd.concat([part for part in parts if len(part)] or parts[:1] or [pd.DataFrame({"contender": []})])
         _write(data / f"{kind}.csv", joined[["contender", *joined.columns.drop("contender")]])
 
 
-def _kept(kind: str, records: pd.DataFrame) -> pd.DataFrame:
+def _kept(kind: str, frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """All steps and links; of spans and transfers those of the last iteration on the hosts that a timeline shows."""
+    records = frames[kind]
     if kind not in _OF_THE_LAST_ITERATION or not len(records):
         return records
+    last = {
+        name: frames[name][frames[name]["iteration"] == records["iteration"].max()] for name in ("spans", "transfers")
+    }
+    shown = shown_hosts(last["spans"], last["transfers"])
     ends = [column for column in _HOST_COLUMNS if column in records]
-    shown = shown_hosts(pd.concat([records[column] for column in ends]).unique().tolist())
-    there = pd.concat([records[column].isin(shown) for column in ends], axis=1).any(axis=1)
-    kept: pd.DataFrame = records[there & (records["iteration"] == records["iteration"].max())]
+    kept: pd.DataFrame = last[kind][last[kind][ends].isin(shown).any(axis=1)]
     return kept
 
 
@@ -313,20 +316,26 @@ def wire_bytes(saved: Saved) -> pd.DataFrame:
     return drawn
 
 
-def shown_hosts(hosts: Sequence[str]) -> list[str]:
-    """The first three workers and two servers: what a timeline shows of hosts that are much alike."""
-    return _first(hosts, "worker", 3) + _first(hosts, "server", 2)
+def shown_hosts(spans: pd.DataFrame, transfers: pd.DataFrame) -> list[str]:
+    """The first three workers and two servers, which stand for hosts that are much alike; a worker that computes for
+    longer than they do takes the third place."""
+    hosts = list(dict.fromkeys([*spans["host"], *transfers["src"], *transfers["dst"]]))
+    workers = _first(hosts, "worker", 3)
+    computing = (spans["end_s"] - spans["start_s"]).groupby(spans["host"], sort=False).sum()
+    computing = computing[computing.index.str.startswith("worker")]
+    if len(computing) and computing.max() > _LONGER * computing.reindex(workers).max():
+        workers = [*workers[:2], str(computing.idxmax())]
+    return workers + _first(hosts, "server", 2)
 
 
 def timeline(saved: Saved, contender: str) -> pd.DataFrame:
-    """The last iteration of a contender's base point on its first hosts and their ports, in seconds since it began.
+    """The last iteration of a contender's base point on `shown_hosts` and their ports, in seconds since it began.
     `contender` as the records have it. A message is on its sender's outgoing and its receiver's incoming port."""
     spans = saved.spans[saved.spans["contender"] == contender]
     transfers = saved.transfers[saved.transfers["contender"] == contender]
     if not len(spans):
         return pd.DataFrame(columns=["row", "kind", "name", "start_s", "end_s"])
-    hosts = list(dict.fromkeys([*spans["host"], *transfers["src"], *transfers["dst"]]))
-    shown = shown_hosts(hosts)
+    shown = shown_hosts(spans, transfers)
     pieces = [spans.rename(columns={"host": "row", "phase": "kind"})]
     for end, port in (("src", ".up"), ("dst", ".down")):
         pieces.append(transfers.assign(row=transfers[end] + port, kind="transfer", name=transfers["label"]))
@@ -338,6 +347,7 @@ def timeline(saved: Saved, contender: str) -> pd.DataFrame:
     return drawn.sort_values(["place", "start_s"], kind="stable", ignore_index=True).drop(columns="place")
 
 
+_LONGER = 1.01  # times what the others compute for: less is no difference worth showing
 _SUFFIX = {"": "", "s": "_s", "B": "_bytes", "B/s": "_bytes_per_s", "flop/s": "_flop_per_s"}
 
 

@@ -182,6 +182,14 @@ def test_one_worker_has_a_report_without_empty_figures(tmp_path: Path) -> None:
     assert "One worker has nobody to exchange with" in (folder / "report.md").read_text(encoding="utf-8")
 
 
+def test_one_worker_is_drawn_once_for_all_strategies_but_for_each_model(tmp_path: Path) -> None:
+    alone = {"cluster.workers": 1}
+    strategies = folder_of(tmp_path / "strategies", {"job.strategy.kind": ["ring", "tree"]}, **alone)
+    assert [file.name for file in (strategies / "figures").glob("timeline*")] == ["timeline.png"]
+    models = folder_of(tmp_path / "models", {"job.model": ["mobilenet_v1", "squeezenet"]}, **alone)
+    assert len(list((models / "figures").glob("timeline_*"))) == 2
+
+
 def test_a_folder_without_results_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ScenarioError, match="is not a result folder"):
         write(tmp_path)

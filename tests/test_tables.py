@@ -120,13 +120,25 @@ def test_a_timeline_begins_with_its_iteration_and_shows_the_first_hosts(tmp_path
     assert len(tables.timeline(saved, "nobody")) == 0
 
 
-def test_hosts_are_in_the_order_of_their_numbers() -> None:
-    assert tables.shown_hosts(["worker10", "worker2", "server1", "worker0", "worker1"]) == [
-        "worker0",
-        "worker1",
-        "worker2",
-        "server1",
-    ]
+def spans_of(**seconds: float) -> pd.DataFrame:
+    return pd.DataFrame({"host": list(seconds), "start_s": 0.0, "end_s": list(seconds.values())})
+
+
+def test_a_timeline_shows_the_first_hosts_by_number_and_a_slower_one() -> None:
+    alike = spans_of(worker10=1.0, worker2=1.0, worker0=1.0, worker1=1.0, worker3=1.0)
+    messages = pd.DataFrame({"src": ["server1"], "dst": ["server0"]})
+    assert tables.shown_hosts(alike, messages) == ["worker0", "worker1", "worker2", "server0", "server1"]
+    slow = spans_of(worker0=1.0, worker1=1.0, worker2=1.0, worker3=2.0, server0=9.0)
+    assert tables.shown_hosts(slow, messages) == ["worker0", "worker1", "worker3", "server0", "server1"]
+
+
+def test_the_records_of_a_slower_worker_are_kept(tmp_path: Path) -> None:
+    groups = [{"count": 5}, {"count": 1, "device": "k80"}]
+    scenario = from_table({**TABLE, "cluster": {"link": "10gbe", "device": "v100", "group": groups}})
+    trace = simulate(scenario)
+    tables.save(tmp_path, {"axes": {}}, [trace.summary()], {"ring": trace})
+    drawn = tables.timeline(tables.read(tmp_path), "ring")
+    assert "worker5" in set(drawn["row"]) and "worker2" not in set(drawn["row"])
 
 
 def test_only_the_last_iteration_of_messages_is_kept(tmp_path: Path) -> None:
