@@ -43,6 +43,7 @@ def progress(what: str, total: int, *, quiet: bool) -> Iterator[Callable[[], Non
 def summary(figures: Row) -> None:
     """One figure a line, with its unit."""
     table = _table("", "")
+    table.show_header = False
     for key, value in figures.items():
         table.add_row(*_figure(key, value))
     _print(table)
@@ -135,7 +136,7 @@ def _figure(key: str, value: Any) -> tuple[str, str]:
                 kept = "_bytes" if unit == "B" else ""
                 return _words(key.removesuffix(ending) + kept), show(value, unit) + rest
         return _words(key), f"{value:,}" if isinstance(value, int) else f"{value:,.6g}"
-    return _words(key), "-" if value is None else text(value)
+    return _words(key.removesuffix("_s")), "-" if value is None else text(value)
 
 
 def _time(seconds: float | None) -> str:
