@@ -257,7 +257,7 @@ def _figures(saved: Saved, folder: Path) -> Iterator[Figure]:
         named = saved.short_label(compared, contender) if compared else ""
         file = f"timeline_{_slug(named)}.png" if named else "timeline.png"
         who = f" of {named}" if named else ""
-        caption = f"One iteration{who}{where}: what the first hosts and their ports do.{shades}"
+        caption = f"One iteration{who}{where}: what a few hosts and their ports do.{shades}"
         yield _drawn(folder, timeline.timeline, frame, file, caption, "spans.csv", _height(frame, "row", 0.24))
         shades = ""
 
