@@ -41,6 +41,11 @@ class Axis:
         return self._measured[1] if self._measured else None
 
     @property
+    def has_tables(self) -> bool:
+        """Whether values are tables of the file, such as { kind = "mobilenet_v1", width = 0.5 }."""
+        return any(isinstance(value, Mapping) for value in self.values)
+
+    @property
     def unit(self) -> str:
         """The SI unit of `numbers`, "" for a plain number or for words."""
         return self._measured[0] if self._measured else ""
@@ -96,28 +101,49 @@ def label(path: str, value: Any) -> str:
     said = text(value)
     if path.startswith("job.strategy") and name(path) == "strategy":
         return said.replace("_", " ")
-    if path == "" or (_speaks_for_itself(path) and measure([value]) is None):
+    if path == "" or (speaks_for_itself(path) and measure([value]) is None):
         return said
-    return f"{said} {_counted(path, value)}" if _is_count(path, value) else f"{name(path)} {said}"
+    return f"{said} {_counted(path, value)}" if is_count(path, value) else f"{name(path)} {said}"
 
 
 def place(path: str, value: Any) -> str:
     """Where something holds, with its preposition: "at 8 workers", "at a link latency of 10 us", "with overlap off"."""
-    if _is_count(path, value):
+    if is_count(path, value):
         return f"at {label(path, value)}"
     if measure([value]) is not None:
         article = "an" if name(path)[0] in "aeiou" else "a"
         return f"at {article} {name(path)} of {text(value)}"
-    return f"for {label(path, value)}" if _speaks_for_itself(path) else f"with {label(path, value)}"
+    return f"for {label(path, value)}" if speaks_for_itself(path) else f"with {label(path, value)}"
 
 
-def _speaks_for_itself(path: str) -> bool:
+def every(path: str, first: Any, last: Any) -> str:
+    """A whole axis: "at every number of workers, from 2 to 16", "at every link latency, from 10 us to 1 ms"."""
+    what = f"number of {name(path)}" if is_count(path, first) else name(path)
+    return f"at every {what}, from {text(first)} to {text(last)}"
+
+
+def speaks_for_itself(path: str) -> bool:
+    """Whether values of an axis are names that need no more words: "ring", "mobilenet_v1", "v100"."""
     return name(path).split(" ")[-1] in _SPEAK_FOR_THEMSELVES
 
 
-def _is_count(path: str, value: Any) -> bool:
+def is_count(path: str, value: Any) -> bool:
+    """Whether a value counts things: 8 workers, 4 servers, but not a batch of 32."""
     whole = isinstance(value, int) and not isinstance(value, bool)
     return whole and name(path).endswith("s")
+
+
+def distinct(values: Sequence[Any]) -> dict[str, str]:
+    """Values as text -> as short as tells them apart: options that all tables share are left out.
+
+    >>> distinct([{"kind": "lightrnn", "vocabulary": 9}, {"kind": "rnn_lm", "vocabulary": 9}])
+    {'lightrnn (vocabulary 9)': 'lightrnn', 'rnn_lm (vocabulary 9)': 'rnn_lm'}
+    """
+    tables = [value for value in values if isinstance(value, Mapping)]
+    if len(tables) < len(values) or len(values) < 2:
+        return {text(value): text(value) for value in values}
+    alike = {key for key in tables[0] if key != "kind" and all(t.get(key) == tables[0][key] for t in tables)}
+    return {text(t): text({key: item for key, item in t.items() if key not in alike}) for t in tables}
 
 
 def _counted(path: str, value: int) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 
 import pandas as pd
 
-from netsim.axes import Axis, contender_axis, label, text
+from netsim.axes import Axis, contender_axis, distinct, label, text
 from netsim.errors import ScenarioError
 from netsim.trace import Trace
 
@@ -76,19 +76,22 @@ def save(
     _write(data / "points.csv", frame(points))
     by_contender = {contender: trace_frames(trace) for contender, trace in traces.items()}
     for kind in _RECORDS:
-        parts = [_kept(kind, frames[kind]).assign(contender=contender) for contender, frames in by_contender.items()]
+        parts = [_kept(kind, frames).assign(contender=contender) for contender, frames in by_contender.items()]
         joined = pd.concat([part for part in parts if len(part)] or parts[:1] or [pd.DataFrame({"contender": []})])
         _write(data / f"{kind}.csv", joined[["contender", *joined.columns.drop("contender")]])
 
 
-def _kept(kind: str, records: pd.DataFrame) -> pd.DataFrame:
+def _kept(kind: str, frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """All steps and links; of spans and transfers those of the last iteration on the hosts that a timeline shows."""
+    records = frames[kind]
     if kind not in _OF_THE_LAST_ITERATION or not len(records):
         return records
+    last = {
+        name: frames[name][frames[name]["iteration"] == records["iteration"].max()] for name in ("spans", "transfers")
+    }
+    shown = shown_hosts(last["spans"], last["transfers"])
     ends = [column for column in _HOST_COLUMNS if column in records]
-    shown = shown_hosts(pd.concat([records[column] for column in ends]).unique().tolist())
-    there = pd.concat([records[column].isin(shown) for column in ends], axis=1).any(axis=1)
-    kept: pd.DataFrame = records[there & (records["iteration"] == records["iteration"].max())]
+    kept: pd.DataFrame = last[kind][last[kind][ends].isin(shown).any(axis=1)]
     return kept
 
 
@@ -143,12 +146,29 @@ class Saved:
             here = here.loc[rank.sort_values(kind="stable").index]
         return here.reset_index(drop=True)
 
+    def names(self, path: str) -> dict[str, str]:
+        """What figures call the values of an axis, by their text: "4 servers", "bucket 1 MB", "parameter server"."""
+        short = self._short(path)
+        return {text(v): label(path, short[text(v)] if isinstance(v, Mapping) else v) for v in self.axes[path].values}
+
+    def short_label(self, path: str, said: str) -> str:
+        """What figures call one value, given as text."""
+        return self.names(path).get(said, said)
+
+    def short_name(self, path: str, value: Any) -> str:
+        """What a column of that axis calls a value: "4", "1 MB", "parameter server"."""
+        said = self._short(path).get(text(value), text(value))
+        return label(path, said) if path == "job.strategy.kind" else said
+
+    def _short(self, path: str) -> dict[str, str]:
+        return distinct(self.axes[path].values)
+
     def contenders(self, values: Sequence[Any] | pd.Series, path: str | None) -> Any:
         """Cells of an axis as the names that figures and tables show, in the axis' order, whichever are there."""
         if path is None:
             runs = [_run_name(value) for value in values]
             return pd.Categorical(runs, categories=list(dict.fromkeys(runs)))
-        names = {text(value): label(path, value) for value in self.axes[path].values}
+        names = self.names(path)
         cells = [names.get(text(value), text(value)) for value in values]
         return pd.Categorical(cells, categories=list(dict.fromkeys([*names.values(), *cells])))
 
@@ -249,13 +269,18 @@ def along(saved: Saved, path: str) -> pd.DataFrame:
 
 
 def parts(saved: Saved, path: str | None) -> pd.DataFrame:
-    """Where the time of an iteration goes, for each contender at each value of an axis: parts that sum to it."""
+    """Where the time of an iteration goes, for each contender at each value of an axis, on the workers' mean:
+    parts in seconds, and as shares of their sum in per cent."""
     series = saved.series_axis(path) if path else saved.contender_axis
     rows = saved.at_base(path, series)
     drawn = pd.DataFrame({"contender": _names(saved, rows, series)})
     drawn["group"] = [label(path, value) for value in rows[path]] if path else ""
-    for part in ("compute_time_s", "exposed_communication_s", "straggler_wait_s"):
-        drawn[part] = rows[part]
+    parts = {"compute": "compute_time_s", "exposed": "exposed_communication_s", "wait": "straggler_wait_s"}
+    total = sum(rows[column] for column in parts.values())
+    for part, column in parts.items():
+        drawn[column] = rows[column]
+        drawn[f"{part}_share"] = 100 * rows[column] / total
+    drawn["iteration_time_s"] = rows["iteration_time_s"]
     groups = list(dict.fromkeys(drawn["group"]))
     return drawn.sort_values("group", key=lambda names: names.map(groups.index), kind="stable", ignore_index=True)
 
@@ -275,20 +300,42 @@ def busiest_links(saved: Saved) -> pd.DataFrame:
     return links.sort_values(["contender", "link"], kind="stable", ignore_index=True)[kept]
 
 
-def shown_hosts(hosts: Sequence[str]) -> list[str]:
-    """The first three workers and two servers: what a timeline shows of hosts that are much alike."""
-    return _first(hosts, "worker", 3) + _first(hosts, "server", 2)
+def wire_bytes(saved: Saved) -> pd.DataFrame:
+    """What each contender moves in an iteration at the base point: bytes delivered to hosts over all links as measured
+    and by the formula for that many workers, 2 N K of the usual counts (K bytes of gradients), and the busiest link."""
+    rows = saved.at_base(saved.contender_axis)
+    drawn = pd.DataFrame(
+        {"contender": _names(saved, rows, saved.contender_axis), "gradient_bytes": rows["gradient_bytes"]}
+    )
+    drawn["measured_bytes"] = rows["wire_bytes_per_iteration"]
+    drawn["formula_bytes"] = rows["formula_wire_bytes_per_iteration"]
+    drawn["two_n_k_bytes"] = 2 * rows["workers"] * rows["gradient_bytes"]
+    drawn["busiest_link"] = rows["busiest_link"]
+    drawn["busiest_link_bytes"] = rows["busiest_link_bytes_per_iteration"]
+    drawn["of_gradients"] = rows["busiest_link_bytes_per_iteration"] / rows["gradient_bytes"]
+    return drawn
+
+
+def shown_hosts(spans: pd.DataFrame, transfers: pd.DataFrame) -> list[str]:
+    """The first three workers and two servers, which stand for hosts that are much alike; a worker that computes for
+    longer than they do takes the third place."""
+    hosts = list(dict.fromkeys([*spans["host"], *transfers["src"], *transfers["dst"]]))
+    workers = _first(hosts, "worker", 3)
+    computing = (spans["end_s"] - spans["start_s"]).groupby(spans["host"], sort=False).sum()
+    computing = computing[computing.index.str.startswith("worker")]
+    if len(computing) and computing.max() > _LONGER * computing.reindex(workers).max():
+        workers = [*workers[:2], str(computing.idxmax())]
+    return workers + _first(hosts, "server", 2)
 
 
 def timeline(saved: Saved, contender: str) -> pd.DataFrame:
-    """The last iteration of a contender's base point on its first hosts and their ports, in seconds since it began.
+    """The last iteration of a contender's base point on `shown_hosts` and their ports, in seconds since it began.
     `contender` as the records have it. A message is on its sender's outgoing and its receiver's incoming port."""
     spans = saved.spans[saved.spans["contender"] == contender]
     transfers = saved.transfers[saved.transfers["contender"] == contender]
     if not len(spans):
         return pd.DataFrame(columns=["row", "kind", "name", "start_s", "end_s"])
-    hosts = list(dict.fromkeys([*spans["host"], *transfers["src"], *transfers["dst"]]))
-    shown = shown_hosts(hosts)
+    shown = shown_hosts(spans, transfers)
     pieces = [spans.rename(columns={"host": "row", "phase": "kind"})]
     for end, port in (("src", ".up"), ("dst", ".down")):
         pieces.append(transfers.assign(row=transfers[end] + port, kind="transfer", name=transfers["label"]))
@@ -300,6 +347,7 @@ def timeline(saved: Saved, contender: str) -> pd.DataFrame:
     return drawn.sort_values(["place", "start_s"], kind="stable", ignore_index=True).drop(columns="place")
 
 
+_LONGER = 1.01  # times what the others compute for: less is no difference worth showing
 _SUFFIX = {"": "", "s": "_s", "B": "_bytes", "B/s": "_bytes_per_s", "flop/s": "_flop_per_s"}
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
+import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -19,6 +21,7 @@ from netsim.units import show
 
 Row = Mapping[str, Any]
 _WIDTH = 80
+_UNIT = re.compile(r"(?<=\d) (?=(?:[mun]?s|[kMGT]?B|[kMGT]?bit/s|x|%|samples/s|workers?)(?!\w))")
 _UNITS = {"_bytes_per_s": "B/s", "_bytes_per_iteration": "B", "_bytes": "B", "_s": "s"}
 
 
@@ -161,10 +164,17 @@ def _console(width: int = _WIDTH) -> Console:
 
 
 def _print(table: Table) -> None:
-    """A table, cut to a terminal's width but never in a file."""
+    """A table, cut to a terminal's width but never in a file; lines end where their words do."""
     needed = _console(10_000).measure(table).maximum
-    _console(max(_WIDTH, needed)).print(table)
+    console = _console(max(_WIDTH, needed))
+    with console.capture() as printed:
+        console.print(table)
+    sys.stdout.write("".join(f"{line.rstrip()}\n" for line in printed.get().splitlines()))
 
 
-def _say(sentence: str) -> None:
-    _console().print(sentence, markup=False)
+def _say(sentences: str) -> None:
+    """Sentences, wrapped so that numbers stay with their units."""
+    for sentence in sentences.split("\n"):
+        together = _UNIT.sub("\N{NO-BREAK SPACE}", sentence)
+        lines = textwrap.wrap(together, _console().width, break_long_words=False, break_on_hyphens=False) or [""]
+        sys.stdout.write("".join(f"{line}\n" for line in lines).replace("\N{NO-BREAK SPACE}", " "))

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from itertools import groupby
 from typing import Any
 
-from netsim.axes import label, measure, name, place, text
+from netsim.axes import label, measure, name, place, speaks_for_itself, text
 from netsim.units import show
 
 Row = Mapping[str, Any]
 
+_BOUNDS = {"compute": "computing", "link": "the network", "stragglers": "slower workers"}
 TIE = 0.005  # throughputs closer than this share are called equal
 
 
@@ -49,11 +49,6 @@ def in_order(values: Sequence[Any]) -> list[Any]:
     if measured is None:
         return distinct
     return [value for _, value in sorted(zip(measured[1], distinct, strict=True), key=lambda pair: pair[0])]
-
-
-def runs_of(items: Sequence[tuple[tuple[str, ...], Row]]) -> list[tuple[tuple[str, ...], list[Row]]]:
-    ordered = [(tuple(sorted(names)), row) for names, row in items]
-    return [(names, [row for _, row in run]) for names, run in groupby(ordered, key=lambda item: item[0])]
 
 
 # Words
@@ -97,10 +92,6 @@ def bare_value(axis: str, value: Any) -> str:
     return place(axis, value).split(" ", 1)[1]
 
 
-def verb_for(names: Sequence[str]) -> str:
-    return "is fastest" if len(names) == 1 else "tie"
-
-
 def makes(axis: str) -> str:
     return "make" if name(axis).endswith("s") else "makes"
 
@@ -109,10 +100,29 @@ def listed(parts: Sequence[str]) -> str:
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 
+def names_listed(rows: Sequence[Row], axis: str) -> str:
+    """Contenders one after the other; the name of their key is said once: "bucket 1 MB, 2 MB and 4 MB"."""
+    names, key = [contender_name(row, axis) for row in rows], f"{name(axis)} "
+    if len(names) > 1 and all(said.startswith(key) for said in names):
+        return key + listed([said.removeprefix(key) for said in names])
+    return listed(names)
+
+
+def bound_of(row: Row) -> str:
+    """What takes longest in an iteration: "by computing", "by the network", "by latency", "by slower workers"."""
+    bottleneck = str(figure(row, "bottleneck") or "")
+    kind = "link" if bottleneck.startswith("link") else bottleneck
+    return f"by {_BOUNDS.get(kind, kind)}"
+
+
+def opening(said: str, axis: str | None) -> str:
+    """A sentence that begins with a contender: names of models and devices are spelled as they are typed."""
+    typed = axis is not None and speaks_for_itself(axis) and not axis.startswith("job.strategy")
+    return said if typed else capital(said)
+
+
 def capital(said: str) -> str:
-    """The first letter large, but for names such as mobilenet_v1, which are spelled as they are typed."""
-    first = said.split(" ", 1)[0]
-    return said if "_" in first else said[:1].upper() + said[1:]
+    return said[:1].upper() + said[1:]
 
 
 def number_text(value: float) -> str:

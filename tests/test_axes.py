@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from netsim.axes import Axis, contender_axis, label, measure, name, place, text
+from netsim.axes import Axis, contender_axis, distinct, every, label, measure, name, place, text
 
 
 def test_quantities_are_numbers_in_si_and_words_are_none() -> None:
@@ -38,3 +38,15 @@ def test_values_are_said_as_people_say_them(path: str, value: object, said: str,
 def test_tables_are_text_with_their_kind_first() -> None:
     assert text({"kind": "parameter_server", "servers": 2}) == "parameter_server (servers 2)"
     assert name("job.strategy.kind") == "strategy"
+
+
+def test_a_whole_axis_is_said_once() -> None:
+    assert every("cluster.workers", 2, 16) == "at every number of workers, from 2 to 16"
+    assert every("cluster.link.rate", "1 Gbit/s", "10 Gbit/s") == "at every link rate, from 1 Gbit/s to 10 Gbit/s"
+
+
+def test_values_are_told_apart_by_what_differs() -> None:
+    tables = [{"kind": "tree", "arity": 2, "slices": 4}, {"kind": "tree", "arity": 3, "slices": 4}]
+    assert list(distinct(tables).values()) == ["tree (arity 2)", "tree (arity 3)"]
+    assert list(distinct([tables[0], "ring"]).values()) == ["tree (arity 2, slices 4)", "ring"]
+    assert distinct([tables[0]]) == {"tree (arity 2, slices 4)": "tree (arity 2, slices 4)"}

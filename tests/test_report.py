@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import json
 import re
 from html.parser import HTMLParser
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -80,9 +82,75 @@ def test_markdown_shows_every_figure_and_point(kind: str, tmp_path: Path) -> Non
     text = (folder / "report.md").read_text(encoding="utf-8")
     shown = re.findall(r"!\[[^\]]*\]\(([^)]*)\)", text)
     assert sorted(shown) == sorted(f"figures/{file.name}" for file in (folder / "figures").iterdir())
-    rows = [line for line in text.splitlines() if line.startswith("| ")]
-    assert len(rows) == 1 + len(pd.read_csv(folder / "data" / "points.csv"))
-    assert len({line.count("|") for line in rows}) == 1
+    points = grid(text, "## All points" if "## All points" in text else "At ")
+    count = len(pd.read_csv(folder / "data" / "points.csv"))
+    assert len(points) == 1 + count if count > 1 else points[0] == ["figure", "value"]
+    assert len({len(row) for row in points}) == 1
+
+
+def grid(text: str, after: str) -> list[list[str]]:
+    """The cells of the first table after some words."""
+    lines = text[text.index(after) :].splitlines()
+    start = next(number for number, line in enumerate(lines) if line.startswith("| "))
+    table = list(takewhile(lambda line: line.startswith("|"), lines[start:]))
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in table if "---" not in line]
+
+
+def test_bytes_on_links_stand_beside_the_usual_counts(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path, {"job.strategy.kind": ["parameter_server", "ring"]}, **{"cluster.workers": 4})
+    header, server, ring = grid((folder / "report.md").read_text(encoding="utf-8"), "## Bytes an iteration")
+    column = dict(zip(header, range(len(header)), strict=True))
+    gradients = float(ring[column["gradients K (MB)"]])
+    assert float(server[column["measured on all links (MB)"]]) == pytest.approx(2 * 4 * gradients, rel=1e-3)  # digits
+    assert float(server[column["usual count 2 N K (MB)"]]) == pytest.approx(2 * 4 * gradients, rel=1e-3)
+    assert float(ring[column["measured on all links (MB)"]]) == pytest.approx(2 * 3 * gradients, rel=1e-3)
+    assert [float(row[column["it carries (x K)"]]) for row in (server, ring)] == [4.0, 1.5]
+
+
+def test_a_sweep_is_answered_by_its_axes_and_a_comparison_by_its_winner(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path, AXES["strategies over latency"])
+    said = (folder / "report.md").read_text(encoding="utf-8").split("> Why?")[1].strip().splitlines()
+    assert "link latency, from 1 us to 1 ms." in said[0] or "up to a link latency of 1 us" in said[0]
+    result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+    (folder / "result.json").write_text(json.dumps({**result, "kind": "compare"}), encoding="utf-8")
+    write(folder)
+    again = (folder / "report.md").read_text(encoding="utf-8").split("> Why?")[1].strip().splitlines()
+    assert " is fastest on 3 workers" in again[0] and said[0] in again
+
+
+def test_of_many_contenders_the_fastest_and_the_slowest_have_timelines(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path, {"job.bucket": ["layer", "1 MB", "4 MB", "all"]})
+    assert len(list((folder / "figures").glob("timeline_*.png"))) == 2
+    assert not (folder / "figures" / "link_bytes.png").exists(), "all buckets load the links alike"
+
+
+def test_what_tables_say_alike_is_left_out_of_names(tmp_path: Path) -> None:
+    models = [{"kind": "mobilenet_v1", "width": width, "resolution": 128} for width in (0.25, 0.5)]
+    page = (folder_of(tmp_path, {"job.model": models}) / "report.md").read_text(encoding="utf-8")
+    text = page.split("## To make it again")[0]
+    assert "resolution" not in text and "mobilenet_v1 (width 0.25)" in text
+
+
+def test_markdown_shows_marks_as_they_are(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path, {}, name="<b>*a*|b", question="[x](y)?")
+    text = (folder / "report.md").read_text(encoding="utf-8")
+    assert text.startswith("# \\<b\\>\\*a\\*\\|b\n") and "> \\[x\\](y)?" in text
+
+
+def test_a_missing_closed_form_is_no_column_and_no_ring(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path, AXES["numbers alone"], **{"noise.jitter": 0.1})
+    text = (folder / "report.md").read_text(encoding="utf-8")
+    assert "closed form" not in text and "lower bound" in text
+
+
+def test_unequal_workers_have_a_column_for_waiting(tmp_path: Path) -> None:
+    groups = [{"count": 2}, {"count": 1, "device": "p100"}]
+    table = {**TABLE, "cluster": {"link": "10gbe", "device": "v100", "group": groups}}
+    scenario = from_table(table, name="unequal")
+    rows = [simulate(scenario).summary()]
+    results.save(tmp_path, scenario, kind="run", axes={}, rows=rows, command="netsim run x.toml", engine="auto")
+    text = (tmp_path / "report.md").read_text(encoding="utf-8")
+    assert "| waiting for slower workers (ms) |" in text and "waiting for slower workers." in text
 
 
 def test_the_same_data_give_the_same_bytes(tmp_path: Path) -> None:
@@ -114,6 +182,14 @@ def test_one_worker_has_a_report_without_empty_figures(tmp_path: Path) -> None:
     assert "One worker has nobody to exchange with" in (folder / "report.md").read_text(encoding="utf-8")
 
 
+def test_one_worker_is_drawn_once_for_all_strategies_but_for_each_model(tmp_path: Path) -> None:
+    alone = {"cluster.workers": 1}
+    strategies = folder_of(tmp_path / "strategies", {"job.strategy.kind": ["ring", "tree"]}, **alone)
+    assert [file.name for file in (strategies / "figures").glob("timeline*")] == ["timeline.png"]
+    models = folder_of(tmp_path / "models", {"job.model": ["mobilenet_v1", "squeezenet"]}, **alone)
+    assert len(list((models / "figures").glob("timeline_*"))) == 2
+
+
 def test_a_folder_without_results_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ScenarioError, match="is not a result folder"):
         write(tmp_path)
@@ -128,6 +204,14 @@ def test_a_damaged_folder_is_refused_or_shown_but_never_a_traceback(
     (folder / damage).write_bytes(content)
     with pytest.raises(ScenarioError):
         write(folder)
+
+
+@pytest.mark.parametrize("left", [1, 2, 4])
+def test_a_sweep_of_which_points_failed_still_has_a_report(left: int, tmp_path: Path) -> None:
+    folder = folder_of(tmp_path, AXES["strategies over workers"])
+    points = pd.read_csv(folder / "data" / "points.csv")
+    points.iloc[:left].to_csv(folder / "data" / "points.csv", index=False)
+    assert write(folder).is_file() and "## All points" in (folder / "report.md").read_text(encoding="utf-8")
 
 
 def test_saved_frames_are_read_back_as_they_were(tmp_path: Path) -> None:

@@ -69,7 +69,8 @@ def lines_of(frame: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
 def scale(axis: Axis, values: Iterable[float], *, unit: str, label: str, log: bool, ticks: bool = False) -> None:
     """Labels an axis with its unit, a prefix fit for the values, and plain numbers as ticks (the values if `ticks`)."""
     finite = np.unique([value for value in values if np.isfinite(value)])
-    factor, name = _prefix(float(np.median(finite)) if len(finite) else 1.0, unit)
+    typical = (np.median(finite) if ticks else finite.max()) if len(finite) else 1.0
+    factor, name = _prefix(float(typical), unit)
     axis.set_label_text(f"{label} ({name})" if name else label)
     if log:
         (axis.axes.set_xscale if axis is axis.axes.xaxis else axis.axes.set_yscale)("log")
@@ -103,4 +104,4 @@ def _prefix(value: float, unit: str) -> tuple[float, str]:
 
 
 def _plain(value: float) -> str:
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+    return f"{value:,.0f}" if abs(value) >= 999.95 else f"{value:.4g}"

@@ -13,8 +13,7 @@ from netsim.units import show
 def link_bytes(frame: pd.DataFrame, ax: Axes) -> Axes:
     """Bytes an iteration on the busiest link of each kind, one bar each, with the multiple of the gradients beside it.
 
-    Columns: contender, link, alike (links of that kind), bytes_per_iteration, of_gradients; a column
-    formula_bytes_per_iteration, where it is there, is drawn as a black line across the bar.
+    Columns: contender, link, alike (links of that kind), bytes_per_iteration, of_gradients.
     """
     look = looks(frame["contender"])
     new = frame["contender"].astype(str).ne(frame["contender"].astype(str).shift())
@@ -23,9 +22,6 @@ def link_bytes(frame: pd.DataFrame, ax: Axes) -> Axes:
     for at, nbytes, multiple in zip(place, frame["bytes_per_iteration"], frame["of_gradients"], strict=True):
         said = f" {show(nbytes, 'B', digits=3)} = {multiple:.3g} x gradients"
         ax.text(nbytes, at, said, va="center", fontsize=8)
-    if "formula_bytes_per_iteration" in frame:
-        ax.plot(frame["formula_bytes_per_iteration"], place, "|", color="black", ms=12, mew=2, label="formula")
-        ax.legend(loc="lower right")
     ax.set_yticks(
         place,
         [f"{link} (busiest of {n})" if n > 1 else link for link, n in zip(frame["link"], frame["alike"], strict=True)],
@@ -37,5 +33,5 @@ def link_bytes(frame: pd.DataFrame, ax: Axes) -> Axes:
     ax.grid(axis="y", visible=False)
     ax.tick_params(axis="y", length=0)
     scale(ax.xaxis, [frame["bytes_per_iteration"].max()], unit="B", label="bytes an iteration", log=False)
-    ax.set_xlim(right=frame["bytes_per_iteration"].max() * 1.6)
+    ax.set_xlim(right=frame["bytes_per_iteration"].max() * 1.75)
     return ax

@@ -51,8 +51,8 @@ def _ideal(frame: pd.DataFrame, ax: Axes, column: str, look: dict[str, tuple[str
     ideals = frame.groupby(column)["ideal_samples_per_s"]
     if (ideals.max() <= 1.001 * ideals.min()).all():
         line = ideals.mean()
-        ax.plot(line.index, line, "--", color=IDEAL, linewidth=1.4, label="ideal (no waiting)")
+        ax.plot(line.index, line, "--", color=IDEAL, linewidth=1.4, label="ideal: nobody waits")
         return
     for name, rows in lines_of(frame):
         ax.plot(rows[column], rows["ideal_samples_per_s"], "--", color=look[name][0], linewidth=1.0)
-    ax.plot([], [], "--", color=IDEAL, linewidth=1.0, label="ideal (no waiting)")
+    ax.plot([], [], "--", color=IDEAL, linewidth=1.0, label="ideal: nobody waits")

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from netsim import plots
+from netsim.plots._canvas import looks
 
 FRAMES = {
     "breakdown": {
@@ -37,6 +38,14 @@ FRAMES = {
         "ideal_samples_per_s": [110.0, 220.0],
         "closed_form_samples_per_s": [100.0, None],
     },
+    "shares": {
+        "contender": ["ring", "tree"],
+        "group": ["", ""],
+        "compute_share": [40.0, 1.0],
+        "exposed_share": [60.0, 98.0],
+        "wait_share": [0.0, 1.0],
+        "iteration_time_s": [0.05, 2.0],
+    },
     "timeline": {
         "row": ["worker0", "worker0.up", "server0.down"],
         "kind": ["forward", "transfer", "transfer"],
@@ -65,3 +74,29 @@ def test_a_host_without_computing_still_has_its_name_at_its_port() -> None:
     ax = matplotlib.figure.Figure().add_subplot()
     plots.figures()["timeline"](pd.DataFrame(FRAMES["timeline"]), ax)
     assert [tick.get_text() for tick in ax.get_yticklabels()] == ["worker0", "out", "server0 in"]
+
+
+def test_parts_that_are_nowhere_are_not_in_the_legend() -> None:
+    ax = matplotlib.figure.Figure().add_subplot()
+    legend = plots.figures()["breakdown"](pd.DataFrame(FRAMES["breakdown"]), ax).get_legend()
+    assert [each.get_text() for each in legend.get_texts()] == ["computing", "exposed communication"]
+
+
+def test_shares_have_the_time_of_each_bar_at_its_end() -> None:
+    ax = matplotlib.figure.Figure().add_subplot()
+    plots.figures()["shares"](pd.DataFrame(FRAMES["shares"]), ax)
+    assert {"50 ms", "2 s"} <= {each.get_text() for each in ax.texts}
+
+
+def test_a_contender_keeps_its_colour_whoever_else_is_there() -> None:
+    assert looks(pd.Series(["ring"]))["ring"] == looks(pd.Series(["tree", "zigzag", "ring"]))["ring"]
+    many = looks(pd.Series([f"c{n}" for n in range(8)]))
+    assert len(set(many.values())) == 8
+
+
+def test_an_axis_over_decades_is_logarithmic_and_has_plain_ticks() -> None:
+    ax = matplotlib.figure.Figure().add_subplot()
+    plots.figures()["crossover"](pd.DataFrame(FRAMES["crossover"]), ax)
+    assert ax.get_xscale() == ax.get_yscale() == "log"
+    assert ax.get_xlabel().startswith("link latency (")
+    assert all("^" not in tick.get_text() for tick in [*ax.get_xticklabels(), *ax.get_yticklabels()])
