@@ -99,8 +99,10 @@ class FastNetwork:
         """No two messages of the round meet, and each link only ever serves one host: the sender or the receiver."""
         if (each.src.tobytes(), each.dst.tobytes()) in self._patterns:
             return each.lane == 0
+        if each.lane or any(len(np.unique(ends)) < len(ends) for ends in (each.src, each.dst)):
+            return False
         links = self._pattern(each).links
-        if each.lane or links.shape[1] != 2 or len(np.unique(links)) != links.size:
+        if links.shape[1] != 2 or len(np.unique(links)) != links.size:
             return False
         for ends, mine in ((each.src, links[:, 0]), (each.dst, links[:, 1])):
             if ((self._owners[mine] != -1) & (self._owners[mine] != ends)).any():
