@@ -43,6 +43,7 @@ class FastNetwork:
         self._topology = topology
         self._rates, self._latencies = np.asarray(topology.rates), np.asarray(topology.latencies)
         self._link_bytes, self._link_busy = np.zeros(links), np.zeros(links)
+        self._link_pieces, self._pieces = np.zeros(links, dtype=np.int64), 0  # carried, but not yet settled
         self._link_messages, self._owners = np.zeros(links, dtype=np.int64), np.full(links, -1)
         self._patterns: dict[tuple[bytes, bytes], Pattern] = {}
         self.messages, self.nbytes = 0, 0.0
@@ -75,14 +76,20 @@ class FastNetwork:
         end = begin + nbytes / pattern.rates
         for hop in range(pattern.links.shape[1]):  # each link is there once, so that no addition is lost
             links = pattern.links[:, hop]
-            self._link_bytes[links] += nbytes
+            self._link_pieces[links] += each.count
             self._link_busy[links] += end - begin
             self._link_messages[links] += 1
         self.messages += len(nbytes)
-        self.nbytes += float(nbytes.sum())
+        self._pieces += int(each.count.sum())
         self.latency_sum += float(pattern.latencies.sum())
         self.duration_sum += float((end - start).sum())
         return begin, end
+
+    def settle(self, piece: float) -> None:
+        """The pieces counted since the last time had so many bytes each: bytes are summed without dust."""
+        self._link_bytes += self._link_pieces * piece
+        self.nbytes += self._pieces * piece
+        self._link_pieces[:], self._pieces = 0, 0
 
     def _pattern(self, each: Round) -> Pattern:
         key = each.src.tobytes(), each.dst.tobytes()
@@ -131,6 +138,7 @@ class FastPlay:
             added = end + sizes / self._reduction_rate if each.add and self._reduction_rate else end
             ready[each.src] = np.maximum(ready[each.src], end)
             ready[each.dst] = np.maximum(ready[each.dst], added)
+        self._network.settle(nbytes / self._pieces)
         return ready
 
 

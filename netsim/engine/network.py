@@ -9,6 +9,7 @@ Messages from one host to another on one stream follow one another, as on a TCP 
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable
 from typing import Any
@@ -55,11 +56,12 @@ class Timer(Event):
 class Link:
     """One direction of a link, and what it carries."""
 
-    __slots__ = ("busy", "busy_since", "flows", "free", "latency", "messages", "name", "nbytes", "rate", "waiting")
+    __slots__ = ("busy", "busy_since", "carried", "flows", "free", "latency", "name", "rate", "waiting")
 
     def __init__(self, name: str, rate: float, latency: float) -> None:
         self.name, self.rate, self.latency = name, rate, latency
-        self.nbytes, self.messages, self.busy, self.busy_since = 0.0, 0, 0.0, 0.0
+        self.busy, self.busy_since = 0.0, 0.0
+        self.carried: dict[float, int] = {}  # how many messages of each size, so that bytes are summed without dust
         self.flows: dict[Flow, None] = {}  # Fair: connections with a message under way (a dict, for its order)
         self.free = 0.0  # Fifo: when the messages so far have passed
         self.waiting: list[tuple[Message, int, float]] = []  # Fifo: arrivals of this moment, with hop and tail
@@ -85,7 +87,7 @@ class Network:
     def __init__(self, env: simpy.Environment, topology: Topology, record: Record | None) -> None:
         self.env = env
         self.links = [Link(*each) for each in zip(topology.names, topology.rates, topology.latencies, strict=True)]
-        self.messages, self.nbytes = 0, 0.0  # delivered, between hosts
+        self._delivered: dict[float, int] = {}  # how many messages of each size, between hosts
         self.latency_sum = self.duration_sum = 0.0  # over all messages, s
         self._topology, self._record = topology, record
         self._routes: dict[tuple[int, int], tuple[list[Link], float]] = {}
@@ -103,7 +105,20 @@ class Network:
 
     def use(self) -> Columns[LinkUse]:
         """What each link has carried so far."""
-        return Columns(LinkUse, [LinkUse(k.name, k.rate, k.nbytes, k.busy, k.messages) for k in self.links])
+        return Columns(
+            LinkUse,
+            [LinkUse(k.name, k.rate, _bytes(k.carried), k.busy, sum(k.carried.values())) for k in self.links],
+        )
+
+    @property
+    def messages(self) -> int:
+        """Delivered so far, between hosts."""
+        return sum(self._delivered.values())
+
+    @property
+    def nbytes(self) -> float:
+        """Delivered so far, between hosts."""
+        return _bytes(self._delivered)
 
     def _carry(self, message: Message) -> None:
         raise NotImplementedError
@@ -119,10 +134,8 @@ class Network:
     def _deliver(self, message: Message, links: list[Link], latency: float) -> None:
         now, nbytes = self.env.now, message.nbytes
         for link in links:
-            link.nbytes += nbytes
-            link.messages += 1
-        self.messages += 1
-        self.nbytes += nbytes
+            link.carried[nbytes] = link.carried.get(nbytes, 0) + 1
+        self._delivered[nbytes] = self._delivered.get(nbytes, 0) + 1
         self.latency_sum += latency
         self.duration_sum += now - message.sent
         if self._record:
@@ -300,6 +313,11 @@ class Fifo(Network):
             return
         ready = max(head, tail - message.nbytes / links[hop + 1].rate)
         Timer(self.env, ready - self.env.now, lambda _: self._arrive(message, hop + 1, tail), message)
+
+
+def _bytes(carried: dict[float, int]) -> float:
+    """Bytes of messages counted by their size."""
+    return math.fsum(nbytes * count for nbytes, count in carried.items())
 
 
 def _tie(arrival: tuple[Message, int, float]) -> tuple[int, int]:

@@ -171,7 +171,7 @@ def busiest_link(links: Columns[LinkUse]) -> LinkUse | None:
 def whole(nbytes: float) -> float:
     """Bytes without the dust of summing fractions: the nearest whole number where it is that but for rounding."""
     nearest = round(nbytes)
-    return nearest if abs(nbytes - nearest) <= 1e-9 * max(1.0, nearest) else nbytes
+    return nearest if abs(nbytes - nearest) <= 1e-12 * max(1.0, nearest) else nbytes
 
 
 def check_engine(engine: str) -> None:

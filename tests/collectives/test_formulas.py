@@ -90,6 +90,13 @@ def test_server_and_tree_move_two_n_k_and_the_ring_two_k_a_worker() -> None:
     assert (ring.wire_bytes, ring.busiest_link_bytes) == (2 * (n - 1) * k, 2 * (n - 1) * k / n)
 
 
+@pytest.mark.parametrize("engine", ["simpy", "fast"])
+def test_bytes_have_no_dust_and_keep_their_fractions(engine: str) -> None:
+    result = collective(Ring(), ranks=30, size=1e9, rate=B, latency=a, engine=engine)
+    assert result.wire_bytes == 2 * 29 * 10**9
+    assert result.busiest_link_bytes == pytest.approx(2 * 29 / 30 * 1e9, rel=1e-15)
+
+
 def test_with_co_located_servers_the_ports_carry_the_rings_bytes() -> None:
     server = collective(ParameterServer(placement="colocated"), ranks=8, size=S, rate=B, latency=a)
     ring = collective(Ring(), ranks=8, size=S, rate=B, latency=a)
