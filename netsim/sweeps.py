@@ -1,7 +1,8 @@
 """Sweeps: one scenario with axes becomes many points, which run on an executor and are kept as they come.
 
 Points run in this process for their first second; what is left then goes to worker processes, since starting these
-takes longer than a small sweep. Results do not depend on where they were computed.
+takes longer than a small sweep. Results do not depend on where they were computed. Ctrl-C ends worker processes at
+once, and they do not outlive the process that started them.
 """
 
 from __future__ import annotations
@@ -10,10 +11,13 @@ import hashlib
 import json
 import multiprocessing
 import os
+import signal
 import sqlite3
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -147,21 +151,64 @@ def _computed(
 def _in_processes(
     points: Sequence[Point], todo: list[int], simulate: Simulate, jobs: int, engine: str
 ) -> Iterator[tuple[int, Outcome]]:
-    pool = ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn"))
+    pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), initializer=_end_with_the_parent)
     running: dict[Future[Outcome], int] = {}
     try:
         while todo or running:
-            while todo and len(running) < jobs * _WAITING_PER_PROCESS:
-                index = todo.pop(0)
-                running[pool.submit(_outcome, simulate, points[index].scenario, engine)] = index
+            with _interrupts_held():
+                while todo and len(running) < jobs * _WAITING_PER_PROCESS:
+                    index = todo.pop(0)
+                    running[pool.submit(_outcome, simulate, points[index].scenario, engine)] = index
             for future in wait(running, return_when=FIRST_COMPLETED).done:
-                yield running.pop(future), future.result()
+                outcome = future.result()
+                yield running.pop(future), outcome
+    except BrokenProcessPool:
+        raise RunError("a worker process was killed, perhaps for want of memory: fewer --jobs need less") from None
     finally:
-        pool.shutdown(wait=not running, cancel_futures=True)
+        if running:  # interrupted or given up: nobody waits for what is half done
+            _terminate(pool)
+        pool.shutdown(cancel_futures=True)
+
+
+def _terminate(pool: ProcessPoolExecutor) -> None:
+    """Ends the processes of a pool at once: what Python has as `terminate_workers` from 3.14 on."""
+    for process in list((pool._processes or {}).values()):
+        process.terminate()
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Processes that are started within never hear Ctrl-C, since they inherit what is held back: it is their parent
+    that answers it, as soon as this is left. Where signals cannot be held back, nothing is changed."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _end_with_the_parent() -> None:
+    """Lets a worker process end when its parent is gone, however that ended."""
+    parent = multiprocessing.parent_process()
+
+    def watch() -> None:
+        if parent:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _outcome(simulate: Simulate, scenario: Scenario, engine: str) -> Outcome:
+    """What became of a scenario. A bug in one point is noted down like any failure: the others are worth having."""
     try:
         return Outcome(simulate(scenario, engine=engine, detail="summary").summary(), None)
     except NetsimError as error:
         return Outcome(None, str(error))
+    except MemoryError:
+        return Outcome(None, "not enough memory")
+    except Exception as error:
+        return Outcome(None, f"a bug of netsim: {type(error).__name__}: {error}")

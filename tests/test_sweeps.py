@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +84,20 @@ def test_a_point_that_fails_is_kept_with_its_message_and_tried_again(tmp_path: P
         mended = Counting()
         whole = dict(outcomes_of(points, simulate=mended, store=store, executor="serial"))
     assert mended.calls == 2 and all(outcome.error is None for outcome in whole.values())
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [(MemoryError(), "not enough memory"), (KeyError("x"), "a bug of netsim: KeyError: 'x'")],
+)
+def test_a_point_that_fails_by_no_fault_of_the_scenario_leaves_the_others_be(error: Exception, message: str) -> None:
+    def fail_on_trees(scenario: Scenario, **options: Any) -> Any:
+        if type(scenario.job.strategy).__name__ == "Tree":
+            raise error
+        return simulate(scenario, **options)
+
+    outcomes = dict(outcomes_of(points_of(from_table(TABLE), AXES), simulate=fail_on_trees, executor="serial"))
+    assert [outcome.error for _, outcome in sorted(outcomes.items())] == [None, None, message, message]
 
 
 def test_the_python_sweep_raises_what_went_wrong() -> None:
@@ -176,3 +192,81 @@ def _kept(folder: Path) -> int:
             return int(connection.execute("SELECT count(*) FROM points").fetchone()[0])
     except sqlite3.OperationalError:
         return 0
+
+
+ENDLESS = """
+import os, sys, time
+from pathlib import Path
+from netsim.loading import from_table
+from netsim.sweeps import outcomes_of, points_of
+
+def simulate(scenario, **options):
+    Path(sys.argv[1], str(os.getpid())).touch()
+    time.sleep(3600)
+
+if __name__ == "__main__":
+    points = points_of(from_table(%r), %r)
+    for _ in outcomes_of(points, simulate=simulate, executor="processes", jobs=2):
+        pass
+"""
+
+
+@pytest.fixture
+def endless(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], list[int]]]:
+    """A sweep whose points never end, and the ids of its two worker processes, both at work."""
+    script, pids = tmp_path / "endless.py", tmp_path / "pids"
+    script.write_text(ENDLESS % (TABLE, AXES))
+    pids.mkdir()
+    victim = subprocess.Popen(
+        [sys.executable, str(script), str(pids)],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    while len(list(pids.iterdir())) < 2 and victim.poll() is None:
+        time.sleep(0.02)
+    yield victim, [int(path.name) for path in pids.iterdir()]
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(victim.pid, signal.SIGKILL)
+    victim.communicate()
+
+
+def _wait_until_gone(pids: list[int], seconds: float = 60) -> list[int]:
+    """The processes that still run when all have ended, or after so long."""
+    deadline = time.monotonic() + seconds
+    while (left := [pid for pid in pids if _runs(pid)]) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return left
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    stat = Path(f"/proc/{pid}/stat")
+    return not stat.is_file() or ") Z " not in stat.read_text()
+
+
+@pytest.mark.parametrize("hears", [os.kill, os.killpg])
+def test_an_interrupted_sweep_does_not_wait_for_its_worker_processes(endless: Any, hears: Any) -> None:
+    victim, workers = endless
+    hears(victim.pid, signal.SIGINT)
+    _, err = victim.communicate(timeout=60)
+    assert err.count("Traceback") == 1 and err.rstrip().endswith("KeyboardInterrupt")
+    assert _wait_until_gone(workers) == []
+
+
+def test_worker_processes_end_when_the_sweep_is_killed(endless: Any) -> None:
+    victim, workers = endless
+    victim.kill()
+    assert _wait_until_gone(workers) == []
+
+
+def test_a_worker_process_that_is_killed_ends_the_sweep_with_a_message(endless: Any) -> None:
+    victim, workers = endless
+    os.kill(workers[0], signal.SIGKILL)
+    _, err = victim.communicate(timeout=60)
+    assert "RunError: a worker process was killed" in err
+    assert _wait_until_gone(workers) == []
