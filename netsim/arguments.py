@@ -30,20 +30,33 @@ def overrides(settings: Sequence[str], seed: int | None) -> dict[str, Any]:
 
 def _without_aliases(found: dict[str, Any]) -> dict[str, Any]:
     for path in ("job.strategy", "job.strategy.kind"):
-        if isinstance(found.get(path), str):
-            found[path] = ALIASES.get(found[path], found[path])
+        if path in found:
+            found[path] = _without_alias(found[path])
     return found
+
+
+def _without_alias(strategy: Any) -> Any:
+    """A strategy by its own name, be it a name or a table with a kind; anything else as it is."""
+    if isinstance(strategy, Mapping) and "kind" in strategy:
+        return {**strategy, "kind": _without_alias(strategy["kind"])}
+    return ALIASES.get(strategy, strategy) if isinstance(strategy, str) else strategy
 
 
 def axes(given: Sequence[str]) -> dict[str, list[Any]]:
     """{"cluster.workers": [2, 4]} from --axis cluster.workers=2,4; commas within brackets and quotes do not part."""
     axes: dict[str, list[Any]] = {}
+    problems = []
     for each in given:
         path, _, text = each.partition("=")
+        path = path.strip()
         values = [override_value(part) for part in _parts(text)]
-        if not path.strip() or not values:
-            raise ScenarioError(f"{each!r} is not PATH=V1,V2,..., such as cluster.workers=2,4,8", path="--axis")
-        axes[path.strip()] = [_without_aliases({path.strip(): value})[path.strip()] for value in values]
+        if not path or not values:
+            problems.append(Problem("--axis", f"{each!r} is not PATH=V1,V2,..., such as cluster.workers=2,4,8"))
+        elif path in axes:
+            problems.append(Problem("--axis", f"{path} is given twice; name all of its values at once"))
+        axes[path] = [_without_aliases({path: value})[path] for value in values]
+    if problems:
+        raise ScenarioError(problems)
     return axes
 
 

@@ -13,7 +13,7 @@ from netsim.axes import contender_axis, text
 from netsim.engine.run import simulate
 from netsim.errors import ScenarioError, did_you_mean
 from netsim.families import FAMILIES
-from netsim.hardware import Device
+from netsim.hardware import Device, Link
 from netsim.loading import dump, vary
 from netsim.models.base import Model
 from netsim.roofline import layer_time, step_times
@@ -151,8 +151,8 @@ def layer_table(model: Model, device: Device | None, batch: int) -> dict[str, An
 def members(family: str | None) -> dict[str, dict[str, str]]:
     """Family -> name -> what it is in a line, for one family or for all. ScenarioError for an unknown one."""
     known = {name: _of_family for name in FAMILIES} | {
-        "devices": _of_presets,
-        "links": _of_presets,
+        "devices": _of_devices,
+        "links": _of_links,
         "figures": _figures,
     }
     if family is not None and family not in known:
@@ -165,16 +165,21 @@ def _of_family(name: str) -> dict[str, str]:
     return {member: _first_line(family.member(member)) for member in family.names()}
 
 
-def _of_presets(name: str) -> dict[str, str]:
-    if name == "links":
-        links = {each: presets.link(each) for each in presets.names("links")}
-        return {each: f"{show(link.rate, 'B/s')}, {show(link.latency, 's')}" for each, link in links.items()}
-    found = {}
-    for each in presets.names("devices"):
-        device = presets.device(each)
-        peaks = [f"{show(getattr(device.peak, p), 'flop/s')} {p}" for p in device.precisions]
-        found[each] = f"{', '.join(peaks)}; {show(device.memory_rate, 'B')}/s"
-    return found
+def _of_devices(_: str) -> dict[str, str]:
+    return {row["name"]: f"{_device(presets.device(row['name']))} ({row['source']})" for row in presets.rows("devices")}
+
+
+def _device(device: Device) -> str:
+    peaks = [f"{show(getattr(device.peak, precision), 'flop/s')} {precision}" for precision in device.precisions]
+    return f"{', '.join(peaks)}; {show(device.memory_rate, 'B')}/s"
+
+
+def _of_links(_: str) -> dict[str, str]:
+    return {row["name"]: f"{_link(presets.link(row['name']))} ({row['source']})" for row in presets.rows("links")}
+
+
+def _link(link: Link) -> str:
+    return f"{show(link.rate, 'B/s')}, {show(link.latency, 's')}"
 
 
 def _figures(_: str) -> dict[str, str]:

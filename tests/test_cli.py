@@ -7,10 +7,11 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
+from netsim import presets
 from netsim.cli import main
 
 ROOT = Path(__file__).parents[1]
@@ -116,6 +117,19 @@ def test_run_prints_the_promised_keys(netsim: Any) -> None:
     assert result.document["seed"] == 3
 
 
+@pytest.mark.parametrize(
+    "setting", ["job.strategy.kind=ps", "job.strategy=ps", 'job.strategy={ kind = "ps", servers = 2 }']
+)
+def test_ps_means_parameter_server_wherever_a_strategy_is_named(netsim: Any, setting: str) -> None:
+    assert netsim("run", QUICKSTART, *FAST, "--set", setting, "--json").document["strategy"] == "parameter_server"
+
+
+def test_axes_part_at_commas_that_are_not_within_a_table_or_quotes(netsim: Any) -> None:
+    tables = """job.strategy={ kind = "ps", servers = 2 },{ kind = "tree", arity = 3 },ring"""
+    strategies = [row["strategy"] for row in netsim("sweep", QUICKSTART, *FAST, "--axis", tables, "--json").document]
+    assert strategies == ["parameter_server", "tree", "ring"]
+
+
 def test_run_writes_a_report_and_a_trace(netsim: Any, tmp_path: Path) -> None:
     result = netsim("run", QUICKSTART, *FAST, "-o", str(tmp_path / "r"), "--trace", str(tmp_path / "t.json"))
     assert result.status == 0
@@ -168,6 +182,14 @@ def test_list_names_every_family(netsim: Any) -> None:
     assert "900 GB/s" in netsim("list", "devices").out
 
 
+@pytest.mark.parametrize("table", ["devices", "links"])
+def test_presets_are_listed_with_their_sources(netsim: Any, table: Literal["devices", "links"]) -> None:
+    listed = netsim("list", table, "--json").document[table]
+    assert {row["name"]: row["source"] for row in presets.rows(table)} == {
+        name: line[line.index("(") + 1 : -1] for name, line in listed.items()
+    }
+
+
 def test_schema_is_a_json_schema(netsim: Any) -> None:
     assert netsim("schema").document["properties"]["cluster"]
 
@@ -197,6 +219,8 @@ def test_report_is_made_again_from_saved_data(netsim: Any, tmp_path: Path) -> No
         (["compare", QUICKSTART, "--model", "vgg16"], "--model: stands in for FILE, which is given, too"),
         (["compare", "--model", "vgg16"], "--workers: is missing"),
         (["sweep", QUICKSTART, "--axis", "cluster.workers"], "--axis: 'cluster.workers' is not PATH=V1,V2"),
+        (["sweep", QUICKSTART, "--axis", "a", "--axis", "=1"], "'=1' is not PATH=V1,V2"),
+        (["sweep", QUICKSTART, *["--axis", "cluster.workers=2"] * 2], "--axis: cluster.workers is given twice"),
         (["sweep", QUICKSTART, "--axis", "cluster.wrkers=1,2"], "cluster.wrkers: no such key"),
         (["sweep", QUICKSTART, "--axis", "cluster.workers=2,0"], "(at cluster.workers = 0)"),
         (["sweep", QUICKSTART, "--executor", "cloud"], "--executor: no executor 'cloud'"),
