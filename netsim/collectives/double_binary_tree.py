@@ -35,8 +35,11 @@ class DoubleBinaryTree(Collective):
     def _levels(self, ranks: int, tree: int) -> list[tuple[list[int], list[int]]]:
         """Parents and children of each level, from the root down."""
         names = [self._name(rank, ranks, tree) for rank in range(ranks)]
+        children: list[list[int]] = [[] for _ in range(ranks)]
+        for child in range(1, ranks):
+            children[self._parent(child, ranks)].append(child)
         levels, level = [], [0]
-        while pairs := [(parent, child) for parent in level for child in self._children(parent, ranks)]:
+        while pairs := [(parent, child) for parent in level for child in children[parent]]:
             levels.append(([names[parent] for parent, _ in pairs], [names[child] for _, child in pairs]))
             level = [child for _, child in pairs]
         return levels
@@ -46,9 +49,6 @@ class DoubleBinaryTree(Collective):
         if tree == 0:
             return rank
         return ranks - 1 - rank if ranks % 2 == 0 else (rank + 1) % ranks
-
-    def _children(self, rank: int, ranks: int) -> list[int]:
-        return [child for child in range(1, ranks) if self._parent(child, ranks) == rank]
 
     def _parent(self, rank: int, ranks: int) -> int:
         """NCCL's rule: up to the next higher bit, where there is such a rank, else to the rank without the bit."""

@@ -28,6 +28,10 @@ class Ring(Collective):
         for step in range(2 * (ranks - 1)):
             yield Round.of(rank, (rank + 1) % ranks, first=(rank - step) % ranks, add=step < ranks - 1)
 
+    def messages(self, ranks: int, *, enough: float = float("inf")) -> int:
+        """2 n (n - 1)."""
+        return 2 * ranks * (ranks - 1)
+
     def ideal_time(self, ranks: int, nbytes: float, link: Link, reduction_rate: float | None = None) -> float | None:
         """2 (n - 1) (a + S / (n B)) + (n - 1) S / (n G) in one lane. With m lanes of pieces c = S / (n m B) a step
         takes a + c, or m c where the port is never idle; the last lane ends m c + a after the last step began."""

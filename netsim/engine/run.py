@@ -24,6 +24,7 @@ from netsim.trace import Columns, LinkUse, Span, Trace, Transfer
 from netsim.training.parameter_server import ParameterServer
 
 ENGINES = ("auto", "simpy", "fast")
+_MOST_MESSAGES = 2e9  # more would keep the fast engine busy for minutes
 
 
 def simulate(
@@ -43,9 +44,9 @@ def simulate(
     """
     check_engine(engine)
     the_plan = plan(scenario)
-    _refuse_if_too_large(the_plan, detail)
     quick = FastNetwork(the_plan.topology)
     why_simpy = "it was asked for" if engine == "simpy" else _objection(quick, the_plan)
+    _refuse_if_too_large(the_plan, detail, at_once=why_simpy is not None)
     network: Network | FastNetwork = quick
     if why_simpy:
         log, network = des.train(the_plan, detail, progress)
@@ -112,14 +113,16 @@ def collective(
         helpers = kind.helpers(ranks)
     except ValueError as error:
         raise ScenarioError(str(error), path="servers") from None
-    at_once = kind.messages(ranks, enough=memory_limit_messages()) * kind.lanes(size)
-    refuse_if_too_large(at_once, 0, ranks, path="ranks")
+    messages = kind.messages(ranks, enough=_MOST_MESSAGES) * kind.lanes(size)
     link = Link(rate=rate, latency=latency)
     hosts = [Host(f"rank{i}", link) for i in range(ranks)] + [Host(f"server{i}", link) for i in range(helpers)]
     build = topology or families.FAMILIES["topologies"].build("star")
     quick = FastNetwork(build(hosts))
     network: Network | FastNetwork = quick
-    exact = engine != "simpy" and quick.why_not(kind, ranks, [size], sharing=sharing) is None
+    asked = engine != "simpy" and messages <= _MOST_MESSAGES
+    exact = asked and quick.why_not(kind, ranks, [size], sharing=sharing) is None
+    if not exact:
+        refuse_if_too_large(messages, 0, ranks, path="ranks")
     if exact:
         time = float(FastPlay(kind, ranks, quick, reduction_rate)(np.zeros(ranks), size).max())
     else:
@@ -184,15 +187,18 @@ def _objection(network: FastNetwork, the_plan: Plan) -> str | None:
     scenario, sizes = the_plan.scenario, [bucket.nbytes for bucket in the_plan.buckets]
     if sizes and isinstance(the_plan.strategy, ParameterServer):
         return "servers answer when they have heard of all"
+    if the_plan.messages_per_iteration(enough=_MOST_MESSAGES) * scenario.iterations > _MOST_MESSAGES:
+        return "there are too many messages"
     sharing, streams = scenario.cluster.sharing, scenario.job.streams
     return network.why_not(the_plan.strategy, the_plan.workers, sizes, sharing=sharing, streams=streams)
 
 
-def _refuse_if_too_large(the_plan: Plan, detail: str) -> None:
+def _refuse_if_too_large(the_plan: Plan, detail: str, *, at_once: bool) -> None:
+    """`at_once`: the engine holds a whole iteration's schedule, as SimPy's does."""
     messages = the_plan.messages_per_iteration(enough=memory_limit_messages())
     kept = {"summary": 0, "last": 1, "full": the_plan.scenario.iterations}[detail]
     records = (messages + 2 * the_plan.workers * len(the_plan.layers)) * kept
-    refuse_if_too_large(messages, records, the_plan.workers, path="cluster.workers")
+    refuse_if_too_large(messages if at_once else 0, records, the_plan.workers, path="cluster.workers")
 
 
 def _facts(the_plan: Plan, network: Network | FastNetwork) -> dict[str, Any]:

@@ -52,8 +52,8 @@ def test_a_slice_of_nothing_is_refused() -> None:
 
 
 def test_counting_messages_stops_when_there_are_enough() -> None:
-    assert Ring().messages(10) == 180
-    assert Ring().messages(10, enough=25) == 30
+    assert Wrong().messages(10) == Ring().messages(10) == 180
+    assert Wrong().messages(10, enough=25) == 30
 
 
 def test_steps_are_the_logarithm_rounded_up() -> None:
