@@ -70,6 +70,9 @@ def expand(
     coordinates and its scenario, the last axis varying fastest. Raises ScenarioError with all that do not work."""
     axes = dict(scenario.sweep if axes is None else axes)
     problems = [Problem(path, "has no values") for path, values in axes.items() if not values]
+    for path, values in axes.items():
+        twice = [value for number, value in enumerate(values) if value in values[:number]]
+        problems += [Problem(path, f"has {shown(value)} twice; once is enough") for value in twice]
     points: list[tuple[dict[str, Any], Scenario]] = []
     for values in product(*axes.values()):
         coordinates = dict(zip(axes, values, strict=True))

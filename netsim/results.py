@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,11 +111,14 @@ def save(
 
 
 def _own_value(scenario: Scenario, path: str, values: Sequence[Any]) -> Any:
-    """The scenario's own value on an axis, if the axis has it; else the last."""
-    value: Any = scenario.table
-    for key in path.split("."):
-        value = value.get(key) if isinstance(value, Mapping) else None
-    return value if value in values else values[-1]
+    """The scenario's own value on an axis, written or by default, if the axis has it; else the last."""
+    for table in (scenario.table, tomllib.loads(dump(scenario))):
+        value: Any = table
+        for key in path.split("."):
+            value = value.get(key) if isinstance(value, Mapping) else None
+        if value in values:
+            return value
+    return values[-1]
 
 
 def layer_table(model: Model, device: Device | None, batch: int) -> dict[str, Any]:

@@ -159,6 +159,11 @@ def test_a_combination_that_does_not_work_is_named() -> None:
         expand(from_table(table), {"cluster.workers": [2, 4]})
 
 
+def test_a_value_given_twice_is_refused() -> None:
+    with pytest.raises(ScenarioError, match=r"cluster\.workers: has 2 twice"):
+        expand(from_table(GOOD), {"cluster.workers": [2, 4, 2]})
+
+
 def test_no_axes_are_one_point() -> None:
     assert [coordinates for coordinates, _ in expand(from_table(GOOD))] == [{}]
 
