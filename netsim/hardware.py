@@ -78,7 +78,7 @@ class Device:
     """What computes: peak rates, memory, and how much of them a kind of work reaches.
 
     `precision` is the one in which layers multiply and keep their activations. `kernel_overhead` (s) is paid by every
-    kernel that a layer launches.
+    kernel that a layer launches; 5 us is an assumption, of the order of what launching one costs.
     """
 
     name: str = "device"
