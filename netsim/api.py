@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from netsim.engine import run
 from netsim.errors import Problem, ScenarioError
 from netsim.families import FAMILIES
-from netsim.scenario import Scenario
-from netsim.units import Duration, Quantity, Rate, Size
+from netsim.scenario import MOST_WORKERS, Scenario
+from netsim.units import Count, Duration, Quantity, Rate, Size, plain
 
 if TYPE_CHECKING:
     import pandas as pd
+
+_RANKS = Count("a number of ranks", at_most=MOST_WORKERS)
 
 
 def allreduce(
@@ -43,8 +46,10 @@ def allreduce(
         "latency": _quantity("latency", latency, Duration, problems),
     }
     adding = None if reduction_rate is None else _quantity("reduction_rate", reduction_rate, Rate, problems)
-    if isinstance(ranks, bool) or not isinstance(ranks, int) or ranks < 1:
-        problems.append(Problem("ranks", f"{ranks!r} is not a number of ranks; it must be at least 1 and whole"))
+    try:
+        ranks = _RANKS.read(plain(ranks))
+    except ValueError as error:
+        problems.append(Problem("ranks", str(error)))
     built = []
     asked = [("collectives", kind, "" if isinstance(kind, Mapping) else "kind"), ("topologies", topology, "topology")]
     for family, table, path in asked:
@@ -68,13 +73,21 @@ def sweep(scenario: Scenario, axes: Mapping[str, Sequence[Any]] | None = None, *
     return tables.frame(run_points(scenario, axes, simulate=run.simulate, jobs=jobs))
 
 
+def _float(number: float) -> float:
+    try:
+        return float(number)
+    except OverflowError:
+        return math.inf
+
+
 def _quantity(path: str, value: str | float, kind: Any, problems: list[Problem]) -> float:
     """The SI value; a problem noted down, and NaN, where there is none."""
     quantity: Quantity = kind.__metadata__[0]
+    said = plain(value)
     try:
-        if isinstance(value, (int, float)) and not isinstance(value, bool):
-            return quantity.within(float(value), value)
-        return float(quantity.read(value))
+        if isinstance(said, (int, float)) and not isinstance(said, bool):
+            return quantity.within(_float(said), said)
+        return float(quantity.read(said))
     except ValueError as error:
         problems.append(Problem(path, str(error)))
         return float("nan")

@@ -28,6 +28,14 @@ def overrides(settings: Sequence[str], seed: int | None) -> dict[str, Any]:
     return _without_aliases(found)
 
 
+def fields(settings: Sequence[str], kind: str) -> dict[str, Any]:
+    """The table of a member: its kind, and its fields from --set."""
+    found = overrides(settings, None)
+    if "kind" in found:
+        raise ScenarioError(f"kind is {kind} already; the name before the options says it", path="--set")
+    return {**found, "kind": ALIASES.get(kind, kind)}
+
+
 def _without_aliases(found: dict[str, Any]) -> dict[str, Any]:
     for path in ("job.strategy", "job.strategy.kind"):
         if path in found:

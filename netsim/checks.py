@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from netsim.errors import Problem
-from netsim.scenario import Scenario
+from netsim.roofline import step_times
+from netsim.scenario import MOST_WORKERS, Scenario
 from netsim.training.parameter_server import ParameterServer
 
 Rule = Callable[[Scenario], Iterator[Problem]]
@@ -31,6 +32,24 @@ def workers_are_given_once(scenario: Scenario) -> Iterator[Problem]:
         yield Problem("cluster.workers", "is missing; give a number of workers, or groups of them as [[cluster.group]]")
     if cluster.workers is not None and cluster.group:
         yield Problem("cluster.workers", "stands beside [[cluster.group]]; the groups' counts say it all")
+
+
+@rule
+def all_groups_together_are_a_number_of_workers(scenario: Scenario) -> Iterator[Problem]:
+    """As many as `workers` may be."""
+    count = sum(group.count for group in scenario.cluster.group)
+    if count > MOST_WORKERS:
+        yield Problem("cluster.group", f"has {count} workers in all; it must be at most {MOST_WORKERS}")
+
+
+@rule
+def a_model_takes_time(scenario: Scenario) -> Iterator[Problem]:
+    """Nothing can be said of the speed of what takes none."""
+    model = scenario.job.model
+    for device in {group.device for group in scenario.cluster.groups if group.device}:
+        times = step_times(model, scenario.job.batch, device)
+        if not sum(times.forward) + sum(times.backward) + times.update > 0:
+            yield Problem("job.model", f"has nothing to compute, so an iteration takes no time on {device.name}")
 
 
 @rule

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,14 +23,25 @@ if TYPE_CHECKING:
 # Heavy modules are imported by the command that needs them, so that `netsim --help` answers at once.
 
 Command = Callable[..., Any]
+_MOST_PROBLEMS = 100  # that are shown: a file of the wrong kind may have as many as lines
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A point that has no row: where, why, and whether its scenario was refused."""
+
+    where: str
+    error: str
+    refused: bool
 
 
 def main() -> None:
     """Runs the command line; errors become messages and exit statuses: 1 a run failed, 2 a wrong call, 130 Ctrl-C."""
     try:
         status = cli.main(prog_name="netsim", standalone_mode=False)
+        sys.stdout.flush()
     except ScenarioError as error:
-        click.echo("\n".join(f"netsim: {problem}" for problem in error.problems), err=True)
+        _say_problems(error.problems)
         status = 2
     except click.ClickException as error:
         error.show()
@@ -39,9 +52,15 @@ def main() -> None:
     except (KeyboardInterrupt, click.Abort):
         click.echo("netsim: interrupted; what was finished is kept", err=True)
         status = 130
-    except BrokenPipeError:
-        sys.stderr.close()
-        status = 0
+    except OSError as error:
+        if not isinstance(error, BrokenPipeError):  # as after `| head`, which has read enough
+            click.echo(f"netsim: {error.filename or 'output'}: {error.strerror or error}", err=True)
+        if error.filename is None:
+            _forget_output()
+        status = 1
+    except MemoryError:
+        click.echo("netsim: not enough memory; fewer workers or fewer iterations need less", err=True)
+        status = 1
     sys.exit(status if isinstance(status, int) else 0)
 
 
@@ -91,11 +110,13 @@ def run(
 
     scenario = load(file, arguments.overrides(settings, seed))
     folder = _folder(output)
+    if trace_file:
+        _write_trace(trace_file, {})  # made now, like the folder
     with terminal.progress("iterations", scenario.iterations, quiet=quiet) as advance:
         trace = simulate(scenario, engine=engine, detail="last", progress=lambda _: advance())
     summary = trace.summary()
     if trace_file:
-        _write_file(trace_file, chrome.events(trace))
+        _write_trace(trace_file, chrome.events(trace))
     if folder:
         results.save(folder, scenario, kind="run", axes={}, rows=[summary], command=_typed(), engine=engine)
     terminal.document(summary) if as_json else terminal.summary(summary)
@@ -145,9 +166,11 @@ def compare(
     folder = _folder(output)
     axes = results.comparison_axes(scenario, names)
     rows, failed = _rows(scenario, axes, folder, engine, None, "auto", quiet)
+    comparison = results.comparison(scenario, axes, rows)
+    if not comparison.contenders:
+        _fail(failed, nothing=True)
     if not failed and folder:
         results.save(folder, scenario, kind="compare", axes=axes, rows=rows, command=_typed(), engine=engine)
-    comparison = results.comparison(scenario, axes, rows)
     terminal.document(comparison.as_dict()) if as_json else terminal.comparison(comparison)
     _say_where(None if failed else folder, as_json)
     _fail(failed)
@@ -184,10 +207,12 @@ def sweep(
         raise ScenarioError("the file has no [sweep] table; give axes as --axis cluster.workers=2,4,8", path="--axis")
     folder = _folder(output)
     rows, failed = _rows(scenario, axes, folder, engine, jobs, executor, quiet)
-    if folder and rows:
+    if not rows:
+        _fail(failed, nothing=True)
+    if folder:
         results.save(folder, scenario, kind="sweep", axes=axes, rows=rows, command=_typed(), engine=engine)
     terminal.document(rows) if as_json else terminal.points(rows, axes)
-    _say_where(folder if rows else None, as_json)
+    _say_where(folder, as_json)
     _fail(failed)
 
 
@@ -219,7 +244,7 @@ def collective(
     from netsim.api import allreduce
 
     result = allreduce(
-        {**arguments.overrides(settings, None), "kind": arguments.ALIASES.get(kind, kind)},
+        arguments.fields(settings, kind),
         ranks=ranks,
         size=size,
         rate=rate,
@@ -235,15 +260,17 @@ def collective(
 @cli.command()
 @click.argument("name")
 @click.option("--device", help="Also the time of each layer on this device.")
-@click.option("--batch", type=click.IntRange(min=1), default=32, show_default=True, help="Samples, for the times.")
+@click.option(
+    "--batch", type=click.IntRange(1, 10_000_000), default=32, show_default=True, help="Samples, for the times."
+)
 @options("set", "json")
 def model(name: str, device: str | None, batch: int, settings: Sequence[str], as_json: bool) -> None:
     """The layers of a model: parameters, MACs, gradients; with --device, their times. --set takes its options."""
     from netsim import arguments, presets, results, terminal
     from netsim.families import FAMILIES
 
-    built = FAMILIES["models"].build({**arguments.overrides(settings, None), "kind": name}, path="")
-    table = results.layer_table(built, presets.device(device) if device else None, batch)
+    built = FAMILIES["models"].build(arguments.fields(settings, name), path="")
+    table = results.layer_table(built, None if device is None else presets.device(device), batch)
     terminal.document(table) if as_json else terminal.layers(table)
 
 
@@ -283,7 +310,7 @@ def _rows(
     jobs: int | None,
     executor: str,
     quiet: bool,
-) -> tuple[list[dict[str, Any]], list[str]]:
+) -> tuple[list[dict[str, Any]], list[Failure]]:
     """The rows of all points, in the order of the axes, and what went wrong at those that failed."""
     from netsim import sweeps, terminal
     from netsim.engine.run import check_engine, simulate
@@ -301,7 +328,11 @@ def _rows(
             advance()
     ordered = [outcomes[index] for index in range(len(points))]
     at = [", ".join(f"{path}={value}" for path, value in point.coordinates.items()) for point in points]
-    failed = [f"{where}: {each.error}" for where, each in zip(at, ordered, strict=True) if each.error is not None]
+    failed = [
+        Failure(where, each.error, each.refused)
+        for where, each in zip(at, ordered, strict=True)
+        if each.error is not None
+    ]
     return [each.row for each in ordered if each.row is not None], failed
 
 
@@ -319,7 +350,7 @@ def _folder(output: Path | None) -> Path | None:
     return output
 
 
-def _write_file(file: Path, document: Any) -> None:
+def _write_trace(file: Path, document: Any) -> None:
     try:
         file.write_text(json.dumps(document) + "\n", encoding="utf-8")
     except OSError as error:
@@ -328,16 +359,32 @@ def _write_file(file: Path, document: Any) -> None:
 
 def _typed() -> str:
     """The command as it was typed, without what only concerned the terminal."""
-    return shlex.join(["netsim", *(word for word in sys.argv[1:] if word not in ("-q", "--quiet", "--json"))])
+    words = ["netsim", *(word for word in sys.argv[1:] if word not in ("-q", "--quiet", "--json"))]
+    return (
+        shlex.join(words).encode("utf-8", "replace").decode("utf-8")
+    )  # names of files may have bytes that are no text
 
 
 def _say_where(folder: Path | None, as_json: bool) -> None:
     if folder:
-        click.echo(f"report: {folder / 'report.html'}", err=as_json)
+        click.echo(f"report: {click.format_filename(folder / 'report.html')}", err=as_json)
 
 
-def _fail(failed: Sequence[str]) -> None:
-    for message in failed:
-        click.echo(f"netsim: {message}", err=True)
+def _fail(failed: Sequence[Failure], *, nothing: bool = False) -> None:
+    """Says what failed, if anything did. Where nothing is left, and all was refused, the call is wrong."""
+    _say_problems([Problem(each.where, each.error) for each in failed])
     if failed:
-        sys.exit(1)
+        sys.exit(2 if nothing and all(each.refused for each in failed) else 1)
+
+
+def _forget_output() -> None:
+    """Lets Python end without another try at writing what could not be written."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _say_problems(problems: Sequence[Problem]) -> None:
+    for problem in problems[:_MOST_PROBLEMS]:
+        click.echo(f"netsim: {problem}", err=True)
+    if len(problems) > _MOST_PROBLEMS:
+        click.echo(f"netsim: and {len(problems) - _MOST_PROBLEMS} more", err=True)

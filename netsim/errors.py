@@ -13,6 +13,8 @@ import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+_LONGEST_PATH = 1000  # characters that are shown
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -22,7 +24,8 @@ class Problem:
     message: str
 
     def __str__(self) -> str:
-        return f"{self.path}: {self.message}" if self.path else self.message
+        path = _printable(self.path)
+        return f"{path}: {self.message}" if path else self.message
 
 
 class NetsimError(Exception):
@@ -44,10 +47,16 @@ class RunError(NetsimError):
     """A run that cannot finish."""
 
 
+def _printable(path: str) -> str:
+    """A path for one line of a terminal: keys of a file may be anything, control characters and novels included."""
+    short = path if len(path) <= _LONGEST_PATH else path[:_LONGEST_PATH] + "..."
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in short)
+
+
 def did_you_mean(name: str, names: Iterable[str]) -> str:
     """ " Did you mean 'a100'?" where a name is close, else the names that there are."""
     names = sorted(names)
-    close = difflib.get_close_matches(name.lower(), names, n=1)
+    close = difflib.get_close_matches(str(name).lower()[:_LONGEST_PATH], names, n=1)
     if close:
         return f" Did you mean {close[0]!r}?"
     shown = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")

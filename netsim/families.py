@@ -240,7 +240,7 @@ def _problems(error: ValidationError, known: Mapping[str, Any]) -> Iterator[Prob
     for line in error.errors(include_url=False):
         path = ""
         for step in line["loc"]:
-            path = f"{path}[{step}]" if isinstance(step, int) else _join(path, str(step))
+            path = f"{path}[{step}]" if isinstance(step, int) else _join(path, step or '""')
         yield Problem(path, _message(line, known))
 
 

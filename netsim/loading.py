@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
 from itertools import product
 from pathlib import Path
@@ -15,9 +18,14 @@ from netsim.families import FAMILIES, Chosen, build, json_schema, kind_of, param
 from netsim.hardware import Device, Link
 from netsim.models.base import Model
 from netsim.scenario import Scenario
-from netsim.units import Quantity, shown
+from netsim.units import Quantity, plain, shown
 
 _LARGEST_FILE = 1_000_000  # bytes; a scenario is some lines
+_DEEPEST = 50  # tables within tables; a scenario has some five
+_MOST_VALUES, _MOST_POINTS = (
+    10_000,
+    100_000,
+)  # of an axis; of a sweep, whose scenarios are all made before the first runs
 _NOT_IN_FILES = ("name", "question", "table")
 
 
@@ -28,12 +36,13 @@ def load(path: str | Path, overrides: Mapping[str, Any] | None = None) -> Scenar
     """
     text = _read(Path(path))
     try:
-        table = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise ScenarioError(f"this is not TOML: {error or 'tables are nested too deeply'}", path=str(path)) from None
+        table = _parsed(text)
+    except ValueError as error:
+        raise ScenarioError(f"this is not TOML: {error}", path=str(path)) from None
     if not table:
         raise ScenarioError("the file is empty; a scenario has [cluster] and [job] at least", path=str(path))
-    return from_table(table, overrides, name=Path(path).stem, question=_top_comment(text))
+    name = Path(path).stem.encode("utf-8", "replace").decode("utf-8")  # file names may have bytes that are no text
+    return from_table(table, overrides, name=name, question=_top_comment(text))
 
 
 def from_table(
@@ -44,7 +53,7 @@ def from_table(
     problems: list[Problem] = []
     for path, value in (overrides or {}).items():
         try:
-            changed = _set(changed, path.split("."), _frozen(value), path)
+            changed = _set(changed, path.split("."), _frozen(value, path), path)
         except ScenarioError as error:
             problems += error.problems
     try:
@@ -68,11 +77,10 @@ def expand(
 ) -> list[tuple[dict[str, Any], Scenario]]:
     """All combinations of the axes (path -> values; the scenario's own `sweep` where none are given), each as its
     coordinates and its scenario, the last axis varying fastest. Raises ScenarioError with all that do not work."""
-    axes = dict(scenario.sweep if axes is None else axes)
-    problems = [Problem(path, "has no values") for path, values in axes.items() if not values]
-    for path, values in axes.items():
-        twice = [value for number, value in enumerate(values) if value in values[:number]]
-        problems += [Problem(path, f"has {shown(value)} twice; once is enough") for value in twice]
+    axes = _lists(scenario.sweep if axes is None else axes)
+    problems = [Problem(path, message) for path, message in _wrong_with(axes)]
+    if problems:
+        raise ScenarioError(problems)
     points: list[tuple[dict[str, Any], Scenario]] = []
     for values in product(*axes.values()):
         coordinates = dict(zip(axes, values, strict=True))
@@ -93,8 +101,8 @@ def override_value(text: str) -> Any:
     (16, True, 'ring', {'kind': 'ring'})
     """
     try:
-        parsed = tomllib.loads(f"value = {text}")
-    except (tomllib.TOMLDecodeError, RecursionError):
+        parsed = _parsed(f"value = {text}")
+    except ValueError:
         return text
     return parsed["value"] if list(parsed) == ["value"] else text
 
@@ -124,14 +132,31 @@ def _read(path: Path) -> str:
     try:
         if path.is_dir():
             raise ScenarioError("this is a directory; give a scenario file", path=str(path))
-        if (size := path.stat().st_size) > _LARGEST_FILE:
+        with path.open("rb") as file:  # which may be a pipe or a device, without a size and without an end
+            content = file.read(_LARGEST_FILE + 1)
+        if len(content) > _LARGEST_FILE:
+            size = max(path.stat().st_size, len(content))
             raise ScenarioError(f"this file has {size} bytes; a scenario has at most {_LARGEST_FILE}", path=str(path))
-        return path.read_bytes().decode("utf-8")
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise ScenarioError("this is no text in UTF-8; a scenario is a TOML file", path=str(path)) from None
     except (OSError, ValueError) as error:
         reason = "no such file" if isinstance(error, FileNotFoundError) else str(error)
         raise ScenarioError(f"cannot be read: {reason}", path=str(path)) from None
+
+
+def _parsed(text: str) -> dict[str, Any]:
+    """The tables of a TOML text. Raises ValueError, with a sentence, for what is none, or is too much."""
+    if any(part.count(".") > _DEEPEST for part in re.split(r"[=,{\[\n]|#.*", text)):
+        raise ValueError(f"a key has more than {_DEEPEST} dots")  # tomllib takes the square of them in memory
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        raise
+    except RecursionError:
+        raise ValueError("tables or lists are nested too deeply") from None
+    except ValueError:
+        raise ValueError("a number in it has too many digits") from None
 
 
 def _top_comment(text: str) -> str:
@@ -144,11 +169,45 @@ def _top_comment(text: str) -> str:
     return "\n".join(lines).strip()
 
 
-def _frozen(value: Any) -> Any:
-    """Lists as tuples, all the way down: tables are shared between scenarios."""
+def _frozen(value: Any, path: str = "", depth: int = 0) -> Any:
+    """Lists as tuples and numpy's numbers as Python's, all the way down: tables are shared between scenarios."""
+    value = plain(value)
+    if not isinstance(value, (Mapping, list, tuple)):
+        return value
+    if depth > _DEEPEST:
+        raise ScenarioError(f"tables or lists are nested more than {_DEEPEST} deep", path=path)
     if isinstance(value, Mapping):
-        return {str(key): _frozen(each) for key, each in value.items()}
-    return tuple(_frozen(each) for each in value) if isinstance(value, (list, tuple)) else value
+        return {str(key): _frozen(each, path, depth + 1) for key, each in value.items()}
+    return tuple(_frozen(each, path, depth + 1) for each in value)
+
+
+def _lists(axes: Mapping[str, Any]) -> dict[str, Sequence[Any]]:
+    """The axes with lists as their values. Raises ScenarioError for a single value in the place of a list."""
+    lists = {path: plain(values) for path, values in axes.items()}
+    alone = [
+        path for path, values in lists.items() if isinstance(values, (str, Mapping)) or not isinstance(values, Iterable)
+    ]
+    if alone:
+        raise ScenarioError([Problem(path, f"{shown(lists[path])} is not a list of values") for path in alone])
+    return {path: tuple(values) for path, values in lists.items()}
+
+
+def _wrong_with(axes: Mapping[str, Sequence[Any]]) -> Iterator[tuple[str, str]]:
+    """What is wrong with axes whatever their values mean, as path and message."""
+    for path, values in axes.items():
+        if not values:
+            yield path, "has no values; give a list of them"
+        if len(values) > _MOST_VALUES:
+            yield path, f"has {len(values)} values; it must be at most {_MOST_VALUES}"
+        written = Counter(map(repr, values))  # 1 and true are equal, but not the same
+        for value in {repr(value): value for value in values if written[repr(value)] > 1}.values():
+            yield path, f"has {shown(value)} twice; once is enough"
+        for other in axes:
+            if path.startswith(f"{other}."):
+                yield path, f"lies within {other}, which is an axis, too, and would take its place"
+    points = math.prod(map(len, axes.values()))
+    if points > _MOST_POINTS:
+        yield "sweep", f"has {points} points; it must be at most {_MOST_POINTS}, so leave values out"
 
 
 def _build(table: Mapping[str, Any]) -> Scenario:
@@ -160,9 +219,8 @@ def _set(table: Mapping[str, Any], path: list[str], value: Any, whole: str) -> d
     """A copy of the table with another value at the path."""
     key, *rest = path
     if not rest:
-        old = table.get("kind")
-        if key == "kind" and old is not None and old != value:
-            return {"kind": value, **_fields_in_common(table, value)}
+        if key == "kind" and table.get("kind") != value:
+            return {"kind": value, **_without_the_old_kinds_own(table, value)}
         return {**table, key: value}
     inner = table.get(key, {})
     if isinstance(inner, str):
@@ -172,13 +230,18 @@ def _set(table: Mapping[str, Any], path: list[str], value: Any, whole: str) -> d
     return {**table, key: _set(inner, rest, value, whole)}
 
 
-def _fields_in_common(table: Mapping[str, Any], kind: Any) -> dict[str, Any]:
-    """Where another kind takes a member's place, it keeps the fields that it has as well."""
+def _without_the_old_kinds_own(table: Mapping[str, Any], kind: Any) -> dict[str, Any]:
+    """Where another kind takes a member's place, it keeps the fields that it has as well; those that neither has stay,
+    too, to be refused."""
+    old = {*_keys_of(table.get("kind")), "kind", "layers"} - _keys_of(kind)
+    return {key: value for key, value in table.items() if key not in old}
+
+
+def _keys_of(kind: Any) -> set[str]:
     for family in (FAMILIES["strategies"], FAMILIES["models"], FAMILIES["topologies"]):
         if isinstance(kind, str) and kind in family.names():
-            known = parameters(family.member(kind), family.given)
-            return {key: value for key, value in table.items() if key in known}
-    return {}
+            return set(parameters(family.member(kind), family.given))
+    return set()
 
 
 def _spelled_out(key: str, name: str) -> dict[str, Any]:
@@ -191,21 +254,30 @@ def _spelled_out(key: str, name: str) -> dict[str, Any]:
 
 
 def _axes_problems(scenario: Scenario) -> list[Problem]:
-    """Each value of each axis must do by itself."""
-    problems: list[Problem] = []
+    """Each value of each axis must do by itself, or beside the first values of the other axes."""
+    wrong = [
+        Problem("sweep" if path == "sweep" else f'sweep."{path}"', said) for path, said in _wrong_with(scenario.sweep)
+    ]
+    if wrong:
+        return wrong
     table = {key: value for key, value in scenario.table.items() if key != "sweep"}
+    firsts = {path: values[0] for path, values in scenario.sweep.items()}
+    problems: list[Problem] = []
     for path, values in scenario.sweep.items():
-        if not values:
-            problems.append(Problem(f'sweep."{path}"', "has no values; give a list of them"))
         for value in values:
-            try:
-                changed = _set(table, path.split("."), value, path)
-                checked = _build(changed)
-                found = checks.problems(checked)
-            except ScenarioError as error:
-                found = error.problems
-            problems += [Problem(f'sweep."{path}"', f"{shown(value)}: {problem}") for problem in found]
+            found = _problems_at(table, {path: value})
+            if found and _problems_at(table, {**firsts, path: value}):
+                problems += [Problem(f'sweep."{path}"', f"{shown(value)}: {problem}") for problem in found]
     return problems
+
+
+def _problems_at(table: Mapping[str, Any], coordinates: Mapping[str, Any]) -> list[Problem]:
+    try:
+        for path, value in coordinates.items():
+            table = _set(table, path.split("."), value, path)
+        return checks.problems(_build(table))
+    except ScenarioError as error:
+        return error.problems
 
 
 def _plain(value: Any, hint: Any = None) -> Any:

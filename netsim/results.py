@@ -59,10 +59,19 @@ def comparison_axes(scenario: Scenario, strategies: Sequence[str]) -> dict[str, 
     if cluster.workers is None:
         return {STRATEGY: list(strategies)}
     doublings = [1 << power for power in range(1, (2 * cluster.workers).bit_length())]
-    return {
-        STRATEGY: list(strategies),
-        WORKERS: sorted({cluster.workers, *scenario.sweep.get(WORKERS, doublings)}),
-    }
+    counts = scenario.sweep.get(WORKERS) or [
+        count for count in doublings if all(_works(scenario, name, count) for name in strategies)
+    ]
+    return {STRATEGY: list(strategies), WORKERS: sorted({cluster.workers, *counts})}
+
+
+def _works(scenario: Scenario, strategy: str, workers: int) -> bool:
+    """Whether a number of workers that nobody asked for goes with a strategy."""
+    try:
+        vary(scenario, {STRATEGY: strategy, WORKERS: workers})
+    except ScenarioError:
+        return False
+    return True
 
 
 def comparison(scenario: Scenario, axes: Mapping[str, Sequence[Any]], rows: Sequence[Row]) -> Comparison:
@@ -83,15 +92,18 @@ def save(
     command: str,
     engine: str,
 ) -> None:
-    """Writes data and report into the folder; each contender's base point is played once more, with its records."""
+    """Writes data and report into the folder; each contender's base point is played once more, with its records, but
+    for those of which there is no row: they failed."""
     from netsim import report, tables
 
-    base = {path: _own_value(scenario, path, values) for path, values in axes.items()}
     contenders = contender_axis(axes)
+    base = _base(scenario, axes, rows, contenders)
     values = axes[contenders] if contenders else [None]
     traces = {}
     for value in values:
         at = base if contenders is None else {**base, contenders: value}
+        if not any(_is_at(row, at) for row in rows):
+            continue
         trace = simulate(vary(scenario, at), engine=engine, detail="last")
         traces[trace.summary()["strategy"] if contenders is None else text(value)] = trace
     result = {
@@ -108,6 +120,19 @@ def save(
     tables.save(folder, result, rows, traces)
     (folder / "scenario.toml").write_text(dump(scenario), encoding="utf-8")
     report.write(folder)
+
+
+def _base(
+    scenario: Scenario, axes: Mapping[str, Sequence[Any]], rows: Sequence[Row], contenders: str | None
+) -> dict[str, Any]:
+    """The scenario's own values on the axes, if a contender has a row there; else those of the last row."""
+    base = {path: _own_value(scenario, path, values) for path, values in axes.items()}
+    others = {path: value for path, value in base.items() if path != contenders}
+    return base if any(_is_at(row, others) for row in rows) else {path: rows[-1][path] for path in axes}
+
+
+def _is_at(row: Row, coordinates: Mapping[str, Any]) -> bool:
+    return all(row[path] == value for path, value in coordinates.items())
 
 
 def _own_value(scenario: Scenario, path: str, values: Sequence[Any]) -> Any:

@@ -18,6 +18,8 @@ from netsim.models.base import Model
 from netsim.topologies.star import star
 from netsim.units import Count, Number, Quantity, Rate, shown
 
+MOST_WORKERS = 1_000_000
+
 
 def _preset_or_table(table: presets.Table, one: Any, member: type) -> Reads:
     """Marks a field that holds the name of a preset, or a table of the class's own fields."""
@@ -37,7 +39,7 @@ class Group:
     """Workers that are alike. `slowdown` multiplies their computing times; `device` and `link` are the cluster's where
     they are left out."""
 
-    count: Annotated[int, Count("a number of workers", at_most=1_000_000)]
+    count: Annotated[int, Count("a number of workers", at_most=MOST_WORKERS)]
     device: ADevice | None = None
     link: ALink | None = None
     slowdown: Annotated[float, Number("a slow-down", at_least=1e-6, at_most=1e6)] = 1.0
@@ -51,7 +53,7 @@ class Cluster:
     share a link; `reduction_rate` (bytes/s) is how fast a host adds received gradients to its own, None for at no cost.
     """
 
-    workers: Annotated[int, Count("a number of workers", at_most=1_000_000)] | None = None
+    workers: Annotated[int, Count("a number of workers", at_most=MOST_WORKERS)] | None = None
     device: ADevice | None = None
     link: ALink | None = None
     group: tuple[Group, ...] = ()

@@ -19,11 +19,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from netsim.errors import NetsimError, RunError
+from netsim.errors import NetsimError, RunError, ScenarioError
 from netsim.loading import dump, expand
 from netsim.scenario import Scenario
 
@@ -45,10 +45,11 @@ class Point:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a point: its row, or the message of why there is none."""
+    """What became of a point: its row, or the message of why there is none, and whether the scenario is at fault."""
 
     row: Row | None
     error: str | None
+    refused: bool = False
 
 
 class Store:
@@ -134,7 +135,7 @@ def outcomes_of(
         if store:
             store.keep(points[index].key, outcome)
         row = None if outcome.row is None else {**points[index].coordinates, **outcome.row}
-        yield index, Outcome(row, outcome.error)
+        yield index, replace(outcome, row=row)
 
 
 def _computed(
@@ -207,7 +208,7 @@ def _outcome(simulate: Simulate, scenario: Scenario, engine: str) -> Outcome:
     try:
         return Outcome(simulate(scenario, engine=engine, detail="summary").summary(), None)
     except NetsimError as error:
-        return Outcome(None, str(error))
+        return Outcome(None, str(error), refused=isinstance(error, ScenarioError))
     except MemoryError:
         return Outcome(None, "not enough memory")
     except Exception as error:

@@ -100,13 +100,20 @@ def show(value: float, unit: str, *, digits: int = 4) -> str:
     for bigger, its_name in _SCALES[unit]:
         if abs(value) >= bigger * (1 - 0.5 * 10**-digits):
             scale, name = bigger, its_name
-    return f"{value / scale:.{digits}g} {name}"
+    short = f"{value / scale:.{digits}g}"
+    large = "e+" in short and abs(value) < scale * 1e15
+    return f"{float(short):.0f} {name}" if large else f"{short} {name}"
 
 
 def write(value: float, unit: str) -> str:
     """A text that `parse` reads back to the very same float."""
     short = show(value, unit, digits=12)
     return short if parse(short, unit) == value else f"{value!r} {unit}"
+
+
+def plain(value: Any) -> Any:
+    """numpy's numbers and arrays as Python's numbers and lists; anything else as it is."""
+    return value.tolist() if hasattr(value, "tolist") else value
 
 
 def shown(value: object) -> str:
@@ -161,7 +168,7 @@ class Quantity:
         if self.above is not None and number <= self.above:
             raise ValueError(f"{shown(said)} is too small; it must be more than {self.above:g} {self.unit}")
         if self.at_least is not None and number < self.at_least:
-            raise ValueError(f"{shown(said)} is too small; it must be at least {self.at_least:g} {self.unit}")
+            raise ValueError(f"{shown(said)} is too small; it must be at least {show(self.at_least, self.unit)}")
         if self.at_most is not None and number > self.at_most:
             raise ValueError(f"{shown(said)} is absurdly large; it must be at most {show(self.at_most, self.unit)}")
         return number
@@ -244,7 +251,8 @@ def _core_schema(read: Callable[[object], object], write: Callable[[Any], str] |
     return core_schema.no_info_plain_validator_function(validate, serialization=serialization)
 
 
-Rate = Annotated[float, Quantity("B/s", above=0, at_most=1e18)]
+# The smallest rates keep every time a finite number: 1e18 B at 1 bit/s.
+Rate = Annotated[float, Quantity("B/s", above=0, at_least=1 / 8, at_most=1e18)]
 Duration = Annotated[float, Quantity("s", at_least=0, at_most=1e6)]
 Size = Annotated[float, Quantity("B", at_least=0, at_most=1e18)]
-FlopRate = Annotated[float, Quantity("flop/s", above=0, at_most=1e24)]
+FlopRate = Annotated[float, Quantity("flop/s", above=0, at_least=1, at_most=1e24)]

@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 import netsim
 from netsim.loading import from_table
 
 NETWORK = {"ranks": 8, "size": "64 MiB", "rate": "50 GB/s", "latency": "500 ns"}
+TABLE = {
+    "cluster": {"workers": 2, "device": "v100", "link": "10gbe"},
+    "job": {"model": "mobilenet_v1", "batch": 1, "strategy": "ring"},
+}
 
 
 def test_an_all_reduce_is_one_call() -> None:
@@ -23,12 +28,36 @@ def test_a_kind_may_be_a_table() -> None:
     assert netsim.allreduce({"kind": "ring", "slices": 4}, **NETWORK).messages == 4 * 2 * 7 * 8
 
 
+def test_numbers_may_be_those_of_numpy() -> None:
+    numbers = {"ranks": np.int64(8), "size": np.int64(2**26), "rate": np.float64(50e9), "latency": np.float64(5e-7)}
+    assert netsim.allreduce("ring", **numbers) == netsim.allreduce("ring", **NETWORK)
+
+
+def test_values_of_an_axis_may_be_an_array() -> None:
+    scenario = from_table(TABLE)
+    assert list(netsim.sweep(scenario, {"cluster.workers": 2 ** np.arange(1, 3)})["cluster.workers"]) == [2, 4]
+
+
+@pytest.mark.parametrize("value", ["ring", {"kind": "ring"}, 4, None])
+def test_one_value_in_the_place_of_a_list_is_refused(value: object) -> None:
+    with pytest.raises(netsim.ScenarioError, match=r"job\.strategy: .* is not a list of values"):
+        netsim.sweep(from_table(TABLE), {"job.strategy": value})
+
+
+@pytest.mark.parametrize("ranks", [10**9, 10**400])
+def test_ranks_beyond_what_any_cluster_has_are_refused(ranks: int) -> None:
+    with pytest.raises(netsim.ScenarioError, match="is not a number of ranks; it must be at most 1000000"):
+        netsim.allreduce("ring", **{**NETWORK, "ranks": ranks})
+
+
 @pytest.mark.parametrize(
     ("change", "paths"),
     [
         ({"ranks": 0, "size": -1, "rate": 0.0, "latency": float("nan")}, ["size", "rate", "latency", "ranks"]),
         ({"ranks": True, "topology": "moon", "reduction_rate": "1"}, ["reduction_rate", "ranks", "topology"]),
+        ({"size": 10**400, "rate": 1e-300, "latency": None}, ["size", "rate", "latency"]),
         ({"engine": "warp"}, ["engine"]),
+        ({"engine": None}, ["engine"]),
         ({"sharing": "fare"}, ["sharing"]),
     ],
 )
@@ -39,10 +68,6 @@ def test_everything_that_is_wrong_with_a_call_is_said(change: dict[str, object],
 
 
 def test_a_sweep_is_a_tidy_frame() -> None:
-    table = {
-        "cluster": {"workers": 2, "device": "v100", "link": "10gbe"},
-        "job": {"model": "mobilenet_v1", "batch": 1, "strategy": "ring"},
-    }
-    frame = netsim.sweep(from_table(table), {"job.strategy.kind": ["ring", "tree"], "cluster.workers": [2, 4]})
+    frame = netsim.sweep(from_table(TABLE), {"job.strategy.kind": ["ring", "tree"], "cluster.workers": [2, 4]})
     assert frame.shape[0] == 4 and list(frame.columns[:2]) == ["job.strategy.kind", "cluster.workers"]
     assert frame.set_index(["job.strategy.kind", "cluster.workers"]).index.is_unique

@@ -31,6 +31,16 @@ SERVER = {"kind": "parameter_server"}
             {},
             "stands beside [[cluster.group]]",
         ),
+        (
+            {"group": [{"count": 600_000}] * 2, "device": "v100", "link": LINK},
+            {},
+            "cluster.group: has 1200000 workers in all; it must be at most 1000000",
+        ),
+        (
+            {"workers": 2, "device": "v100", "link": LINK},
+            {"model": {"layers": [{"kind": "flatten", "input_shape": [2, 2]}]}},
+            "job.model: has nothing to compute, so an iteration takes no time on v100",
+        ),
         ({"workers": 2, "link": LINK}, {}, "cluster.device: is missing; the workers need a device"),
         ({"workers": 2, "device": "v100"}, {}, "cluster.link: is missing; the workers need a link"),
         (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -10,6 +11,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from netsim import presets
 from netsim.cli import main
@@ -242,6 +245,126 @@ def test_a_wrong_call_is_told_so_and_exits_with_2(netsim: Any, arguments: list[s
     result = netsim(*arguments)
     assert (result.status, result.out) == (2, "")
     assert complaint in result.err and "Traceback" not in result.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["run", QUICKSTART, "--set", "cluster.link.rate=1e-300 B/s"], "it must be at least 1 bit/s"),
+        (["sweep", QUICKSTART, "--axis", "seed=" + ",".join(map(str, range(10_001)))], "seed: has 10001 values"),
+        (
+            ["sweep", QUICKSTART, *FAST, "--axis", "job.strategy=ring", "--axis", "job.strategy.kind=tree"],
+            "lies within",
+        ),
+        (["sweep", QUICKSTART, *FAST, "--axis", "cluster.workers=1000000"], "1000000 workers would need"),
+        (["compare", QUICKSTART, *FAST, "--set", "cluster.workers=1000000"], "1000000 workers would need"),
+        (["collective", "ring", "--ranks", "1000000000", *NETWORK[2:]], "ranks: 1000000000 is not a number of ranks"),
+        (["collective", "ring", *NETWORK, "--set", "kind=tree"], "--set: kind is ring already"),
+        (["model", "resnet50", "--set", "kind=vgg16"], "--set: kind is resnet50 already"),
+        (["model", "resnet50", "--device", ""], "no device ''. There are:"),
+        (["model", "resnet50", "--batch", "1" + "0" * 400], "Invalid value for '--batch'"),
+    ],
+)
+def test_a_call_that_would_hang_or_be_misunderstood_exits_with_2(
+    netsim: Any, arguments: list[str], complaint: str
+) -> None:
+    result = netsim(*arguments)
+    assert (result.status, result.out) == (2, "")
+    assert complaint in result.err
+
+
+def test_a_sweep_keeps_the_points_beside_one_that_is_too_large(netsim: Any, tmp_path: Path) -> None:
+    call = ["sweep", QUICKSTART, *FAST, "--axis", "cluster.workers=2,100000", "--json", "-o", str(tmp_path)]
+    result = netsim(*call, "--set", "cluster.workers=100000")
+    assert result.status == 1 and "cluster.workers=100000: " in result.err
+    assert [row["cluster.workers"] for row in result.document] == [2]
+    assert (tmp_path / "data" / "points.csv").read_text().startswith("cluster.workers,")
+    assert (tmp_path / "report.html").is_file()
+    assert json.loads((tmp_path / "result.json").read_text())["base"] == {"cluster.workers": 2}
+
+
+def test_compare_leaves_out_numbers_of_workers_that_nobody_asked_for_and_that_do_not_go(
+    netsim: Any, tmp_path: Path
+) -> None:
+    words = ["--model", "lstm_lm", "--workers", "4", "--device", "p100", "--rate", "25 Gbit/s", "--latency", "5 us"]
+    servers = 'job.strategy={ kind = "ps", servers = 3, placement = "colocated" }'
+    document = netsim("compare", *words, "--set", servers, "--strategies", "ps,ring", "--json").document
+    assert sorted({row["cluster.workers"] for row in document["along_workers"]}) == [4, 8]
+
+
+def test_what_cannot_be_written_is_a_message(netsim: Any, tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("in the way")
+    result = netsim("run", QUICKSTART, *FAST, "-o", str(tmp_path))
+    assert (result.status, result.err.strip()) == (1, f"netsim: {tmp_path / 'data'}: File exists")
+
+
+def test_a_trace_that_cannot_be_written_is_refused_before_the_simulation(
+    netsim: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("netsim.engine.run.simulate", lambda *_, **__: pytest.fail("was simulated"))
+    assert netsim("run", QUICKSTART, "--trace", str(tmp_path)).status == 2
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no device that is always full")
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_output_that_nobody_takes_ends_a_command_without_a_traceback(unbuffered: str) -> None:
+    command = [sys.executable, "-m", "netsim", "collective", "ring", *NETWORK]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": unbuffered}
+    read, closed = os.pipe()
+    os.close(read)
+    with open("/dev/full", "w") as full, os.fdopen(closed, "w") as pipe:
+        for out, message in ((full, "netsim: output: No space left on device\n"), (pipe, "")):
+            done = subprocess.run(command, env=environment, stdout=out, stderr=subprocess.PIPE, text=True)
+            assert (done.returncode, done.stderr) == (1, message)
+
+
+def test_a_file_of_something_else_is_not_answered_with_a_message_for_every_line(netsim: Any, tmp_path: Path) -> None:
+    (tmp_path / "x.toml").write_text("".join(f"key{number} = 1\n" for number in range(1000)))
+    lines = netsim("run", str(tmp_path / "x.toml")).err.splitlines()
+    assert (len(lines), lines[-1]) == (101, "netsim: and 902 more")
+
+
+def test_a_folder_whose_name_is_no_text_gets_its_report(netsim: Any, tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b"\xff")
+    result = netsim("run", QUICKSTART, *FAST, "-o", str(folder))
+    assert result.status == 0 and (folder / "report.html").is_file()
+    result.out.encode("utf-8")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["run", QUICKSTART, *FAST],
+        ["compare", QUICKSTART, *FAST],
+        ["sweep", QUICKSTART, *FAST, "--axis", "cluster.workers=1,2"],
+        ["collective", "tree", *NETWORK],
+        ["model", "alexnet", "--device", "v100"],
+        ["list"],
+    ],
+)
+def test_json_is_one_document_of_finite_numbers_and_nothing_else_is_printed(netsim: Any, arguments: list[str]) -> None:
+    result = netsim(*arguments, "--json")
+    assert (result.status, result.err) == (0, "")
+    json.loads(result.out, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
+    printed = netsim(*arguments)
+    assert printed.status == 0 and "\x1b" not in printed.out + printed.err
+
+
+Words = st.sampled_from(
+    ["--set", "--axis", "--json", "-q", "-o", "--seed", "--engine", "--strategies", "--ranks", "--batch", "job.batch=0"]
+)
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(
+    command=st.sampled_from(["run", "compare", "sweep", "collective", "model", "list", "schema", "report", "fly"]),
+    words=st.lists(st.one_of(Words, st.text(max_size=12)), max_size=5),
+)
+def test_any_words_are_answered_without_a_traceback(
+    netsim: Any, tmp_path_factory: pytest.TempPathFactory, command: str, words: list[str]
+) -> None:
+    with contextlib.chdir(tmp_path_factory.mktemp("words")):
+        assert netsim(command, *words).status in (0, 2)
 
 
 def test_all_that_is_wrong_with_a_collective_is_said_at_once(netsim: Any) -> None:

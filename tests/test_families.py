@@ -105,6 +105,12 @@ def test_what_is_wrong_is_said_with_its_path(value: object, complaints: list[str
     assert problems("strategies", value) == complaints
 
 
+def test_keys_of_a_file_are_shown_on_one_line_whatever_they_are() -> None:
+    for key, shown in (("\x1b[31m", r"\x1b[31m"), ("a\nb", r"a\nb"), ("", '""'), ("k" * 10_000, "k" * 900)):
+        (problem,) = problems("strategies", {"kind": "ring", key: 1})
+        assert problem.startswith(f"job.strategy.{shown}") and problem.isprintable() and len(problem) < 1200
+
+
 def test_names_become_snakes() -> None:
     assert [snake_case(name) for name in ("Ring", "DoubleBinaryTree", "Torus2D", "vit_b16")] == [
         "ring",

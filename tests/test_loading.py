@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import copy
 import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,8 @@ GOOD: dict[str, Any] = {
     "cluster": {"workers": 4, "device": "v100", "link": {"rate": "10 Gbit/s", "latency": "25 us"}},
     "job": {"model": "mobilenet_v1", "batch": 32, "strategy": {"kind": "ring"}},
 }
+SCHEMA = schema()
+VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
 
 
 def problems(table: dict[str, Any], overrides: dict[str, Any] | None = None) -> list[str]:
@@ -121,6 +124,24 @@ def test_another_kind_keeps_the_fields_that_it_has_as_well() -> None:
     assert from_table(table, {"job.strategy.servers": 4}).job.strategy == ParameterServer(servers=4, slices=3)
 
 
+def test_fields_that_neither_kind_has_are_refused_not_dropped() -> None:
+    overrides = {"job.strategy.slces": 4, "job.strategy.kind": "tree"}
+    assert problems(GOOD, overrides) == ["job.strategy.slces: no such key. Did you mean 'slices'?"]
+
+
+def test_a_model_by_name_takes_the_place_of_layers() -> None:
+    layers = {"layers": [{"kind": "dense", "units": 3, "input_shape": [2]}]}
+    assert from_table(GOOD, {"job.model": layers, "job.model.kind": "vgg16"}).job.model.kind == "vgg16"
+
+
+def test_a_value_may_need_the_first_values_of_the_other_axes() -> None:
+    sweep = {"job.strategy.kind": ["parameter_server"], "job.strategy.servers": [1, 2]}
+    assert len(expand(from_table({**GOOD, "sweep": sweep}))) == 2
+    assert problems({**GOOD, "sweep": {**sweep, "job.strategy.servers": [1, 0]}}) == [
+        'sweep."job.strategy.servers": 0: job.strategy.servers: no such key. There are: slice, slices'
+    ]
+
+
 def test_layers_take_the_shape_of_the_one_before() -> None:
     layers = [
         {"kind": "convolution", "input_shape": [3, 8, 8], "filters": 4, "kernel": 3, "padding": 1},
@@ -162,6 +183,25 @@ def test_a_combination_that_does_not_work_is_named() -> None:
 def test_a_value_given_twice_is_refused() -> None:
     with pytest.raises(ScenarioError, match=r"cluster\.workers: has 2 twice"):
         expand(from_table(GOOD), {"cluster.workers": [2, 4, 2]})
+
+
+@pytest.mark.parametrize(
+    ("axes", "complaint"),
+    [
+        ({"cluster.workers": []}, "cluster.workers: has no values"),
+        ({"seed": range(10_001)}, "seed: has 10001 values; it must be at most 10000"),
+        (dict.fromkeys(("seed", "iterations", "job.batch"), range(1, 101)), "sweep: has 1000000 points"),
+        (
+            {"job.strategy": ["ring"], "job.strategy.kind": ["tree"]},
+            "job.strategy.kind: lies within job.strategy, which is an axis, too",
+        ),
+    ],
+)
+def test_axes_that_cannot_be_played_are_refused_by_a_sweep_and_in_a_file(axes: Any, complaint: str) -> None:
+    with pytest.raises(ScenarioError, match=complaint):
+        expand(from_table(GOOD), axes)
+    quoted = complaint.replace(":", '":', 1).join(('sweep."', "")) if "points" not in complaint else complaint
+    assert any(quoted in problem for problem in problems({**GOOD, "sweep": {k: list(v) for k, v in axes.items()}}))
 
 
 def test_no_axes_are_one_point() -> None:
@@ -229,6 +269,63 @@ def test_a_file_of_100_megabytes_is_not_read(tmp_path: Path) -> None:
 def test_broken_toml_is_said_with_line_and_column(tmp_path: Path) -> None:
     (tmp_path / "x.toml").write_text("[cluster]\nworkers = = 2\n")
     assert "line 2, column 11" in refusal(tmp_path / "x.toml")
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="this system has no device without an end")
+def test_a_device_without_an_end_is_not_read_to_it() -> None:
+    assert "a scenario has at most 1000000" in refusal(Path("/dev/zero"))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_is_read_like_a_file(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with ThreadPoolExecutor() as pool:
+        pool.submit((tmp_path / "pipe").write_text, tomli_w.dumps(GOOD))
+        assert replace(load(tmp_path / "pipe"), name="scenario") == from_table(GOOD)
+
+
+@pytest.mark.parametrize("written", [b"\xef\xbb\xbf", b"\r\n"])
+def test_files_from_other_systems_are_read(tmp_path: Path, written: bytes) -> None:
+    (tmp_path / "x.toml").write_bytes(written + tomli_w.dumps(GOOD).replace("\n", "\r\n").encode())
+    assert replace(load(tmp_path / "x.toml"), name="scenario") == from_table(GOOD)
+
+
+def test_a_file_whose_name_is_no_text_has_a_name_that_is(tmp_path: Path) -> None:
+    file = tmp_path / os.fsdecode(b"\xff.toml")
+    try:
+        file.write_text(tomli_w.dumps(GOOD))
+    except OSError:
+        pytest.skip("names of files are text on this system")
+    assert load(file).name == "?"
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("seed = 1\nseed = 2\n", "Cannot overwrite a value (at line 2"),
+        ("seed = " + "1" * 5000, "a number in it has too many digits"),
+        (".".join("a" * 50_000) + " = 1", "a key has more than 50 dots"),
+        ("[" + ".".join("a" * 50_000) + "]", "a key has more than 50 dots"),
+        ("x = { " + ".".join("a" * 50_000) + " = 1 }", "a key has more than 50 dots"),
+        ("x = " + "[" * 60 + "]" * 60, "nested more than 50 deep"),
+        ("x = " + "{ a.a.a.a.a.a.a.a = " * 30 + "1" + "}" * 30, "nested more than 50 deep"),
+    ],
+)
+def test_toml_that_is_wrong_or_would_eat_the_stack_or_the_memory(tmp_path: Path, text: str, complaint: str) -> None:
+    (tmp_path / "x.toml").write_text(text)
+    assert complaint in refusal(tmp_path / "x.toml")
+
+
+def test_dots_in_comments_and_numbers_are_no_keys(tmp_path: Path) -> None:
+    sweep = '[sweep]\n"job.batch" = [' + ", ".join(map(str, range(1, 60))) + "]  # " + "." * 200 + "\n"
+    (tmp_path / "x.toml").write_text("# " + "." * 200 + "\n" + tomli_w.dumps(GOOD) + sweep)
+    assert len(load(tmp_path / "x.toml").sweep["job.batch"]) == 59
+
+
+def test_a_table_that_holds_itself() -> None:
+    loop: list[Any] = []
+    loop.append(loop)
+    assert problems(GOOD, {"job.model": loop})[0] == "job.model: tables or lists are nested more than 50 deep"
 
 
 def test_a_path_with_a_null_byte() -> None:
@@ -300,6 +397,75 @@ def test_a_hostile_table_is_a_scenario_or_a_list_of_problems(overrides: dict[str
         assert len(str(error)) < 20_000
     else:
         assert from_table(GOOD, overrides) == scenario
+
+
+def quantities(unit: str, low: float, high: float) -> st.SearchStrategy[str]:
+    return st.floats(low, high).map(lambda value: f"{value!r} {unit}")
+
+
+Links = st.one_of(
+    st.sampled_from(["10gbe", "25gbe"]),
+    st.fixed_dictionaries({"rate": quantities("bit/s", 1, 1e15), "latency": quantities("us", 0, 1e6)}),
+)
+Devices = st.one_of(
+    st.sampled_from(["v100", "p100"]),
+    st.fixed_dictionaries(
+        {
+            "peak": st.fixed_dictionaries({"fp32": quantities("Gflop/s", 1e-6, 1e9)}),
+            "memory_rate": quantities("GB/s", 1e-6, 1e9),
+        },
+        optional={
+            "name": st.text(st.characters(codec="utf-8"), max_size=9),
+            "memory_size": quantities("GiB", 0, 1e6),
+            "kernel_overhead": quantities("ns", 0, 1e6),
+            "efficiency": st.fixed_dictionaries({"dense": st.floats(1e-9, 1)}),
+        },
+    ),
+)
+Layers = st.fixed_dictionaries({"kind": st.just("dense"), "units": st.integers(1, 99), "input_shape": st.just([3])})
+Tables = st.fixed_dictionaries(
+    {
+        "cluster": st.fixed_dictionaries(
+            {"workers": st.integers(1, 1_000_000), "device": Devices, "link": Links},
+            optional={"sharing": st.sampled_from(["fair", "fifo"]), "reduction_rate": quantities("B/s", 1, 1e17)},
+        ),
+        "job": st.fixed_dictionaries(
+            {
+                "model": st.one_of(st.just("lstm_lm"), st.fixed_dictionaries({"layers": st.lists(Layers, min_size=1)})),
+                "batch": st.integers(1, 10_000_000),
+                "strategy": st.one_of(
+                    st.sampled_from(["ring", "parameter_server", {"kind": "tree", "arity": 3}]),
+                    st.fixed_dictionaries({"kind": st.just("ring"), "slice": quantities("kB", 0.1, 1e9)}),
+                ),
+            },
+            optional={
+                "overlap": st.booleans(),
+                "bucket": st.one_of(st.sampled_from(["layer", "all"]), quantities("B", 1e-3, 1e17)),
+            },
+        ),
+    },
+    optional={
+        "seed": st.integers(0, 2**63 - 1),
+        "noise": st.fixed_dictionaries({"jitter": st.floats(0, 3)}),
+        "sweep": st.just({"cluster.workers": [2, 4], "job.model": ["vgg16", {"kind": "mobilenet_v1", "width": 0.5}]}),
+    },
+)
+
+
+@settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@given(table=Tables)
+def test_any_scenario_as_resolved_loads_to_the_same_scenario(table: dict[str, Any]) -> None:
+    import tomllib
+
+    scenario = from_table(table)
+    assert VALIDATOR.is_valid(table)
+    again = from_table(tomllib.loads(dump(scenario)))
+    assert again == scenario
+    assert dump(again) == dump(scenario)
+
+
+def test_the_schema_is_a_schema() -> None:
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
 
 
 @settings(max_examples=200, deadline=None)

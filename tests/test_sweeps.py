@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from netsim.engine.run import simulate
-from netsim.errors import RunError
+from netsim.errors import RunError, ScenarioError
 from netsim.loading import from_table
 from netsim.scenario import Scenario
 from netsim.sweeps import Outcome, Store, kept_in, outcomes_of, points_of, run_points
@@ -98,6 +98,14 @@ def test_a_point_that_fails_by_no_fault_of_the_scenario_leaves_the_others_be(err
 
     outcomes = dict(outcomes_of(points_of(from_table(TABLE), AXES), simulate=fail_on_trees, executor="serial"))
     assert [outcome.error for _, outcome in sorted(outcomes.items())] == [None, None, message, message]
+
+
+def test_an_outcome_says_whether_the_scenario_was_refused() -> None:
+    def refuse(scenario: Scenario, **options: Any) -> Any:
+        raise ScenarioError("too large") if scenario.cluster.workers == 3 else RunError("it broke")
+
+    outcomes = dict(outcomes_of(points_of(from_table(TABLE), AXES), simulate=refuse, executor="serial"))
+    assert [outcome.refused for _, outcome in sorted(outcomes.items())] == [False, True, False, True]
 
 
 def test_the_python_sweep_raises_what_went_wrong() -> None:

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netsim.units import EXAMPLES, Count, Number, Quantity, parse, show, write
+from netsim.units import EXAMPLES, Count, FlopRate, Number, Quantity, Rate, parse, plain, show, write
 
 
 @pytest.mark.parametrize(
@@ -66,6 +68,8 @@ def test_what_is_no_quantity_is_refused_with_an_example(text: str, unit: str, co
         (0.0, "s", "0 s"),
         (1e-12, "s", "0.001 ns"),
         (math.inf, "B", "inf B"),
+        (1.7e15, "B", "1700 TB"),
+        (12_345_678e12, "B", "12350000 TB"),
     ],
 )
 def test_numbers_are_shown_with_a_prefix_that_fits(value: float, unit: str, text: str) -> None:
@@ -97,6 +101,24 @@ def test_a_quantity_is_text_with_a_unit(said: object) -> None:
 def test_a_quantity_keeps_its_bounds(said: str, complaint: str) -> None:
     with pytest.raises(ValueError, match=complaint):
         Quantity("B/s", above=0, at_most=1e18).read(said)
+
+
+@pytest.mark.parametrize(("mark", "least"), [(Rate, "1 bit/s"), (FlopRate, "1 flop/s")])
+def test_rates_so_small_that_times_would_not_be_finite_are_refused(mark: Any, least: str) -> None:
+    quantity: Quantity = mark.__metadata__[0]
+    assert quantity.read(least) > 0
+    with pytest.raises(ValueError, match=f"is too small; it must be at least {least}"):
+        quantity.read(f"1e-300 {quantity.unit}")
+
+
+def test_numbers_and_arrays_of_numpy_become_those_of_python() -> None:
+    assert [type(plain(value)) for value in (np.int64(1), np.float32(1), np.bool_(True), np.arange(2), "x")] == [
+        int,
+        float,
+        bool,
+        list,
+        str,
+    ]
 
 
 def test_a_quantity_may_have_words_that_do_as_well() -> None:
