@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from netsim.errors import Problem
+from netsim.memory import shortages
 from netsim.scenario import Scenario
 from netsim.training.parameter_server import ParameterServer
 
@@ -73,3 +74,10 @@ def only_all_reduces_run_on_streams(scenario: Scenario) -> Iterator[Problem]:
     """A parameter server takes every bucket as it comes."""
     if isinstance(scenario.job.strategy, ParameterServer) and scenario.job.streams != 1:
         yield Problem("job.streams", f"{scenario.job.streams} streams are for all-reduces; a parameter server has none")
+
+
+@rule
+def a_step_fits_the_memory_where_it_has_to(scenario: Scenario) -> Iterator[Problem]:
+    """`memory = "error"`: a count of what a worker keeps is refused where its device has less."""
+    if scenario.job.memory == "error":
+        yield from shortages(scenario)

@@ -6,7 +6,7 @@ import contextlib
 import json
 import shlex
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -90,6 +90,7 @@ def run(
     from netsim.loading import load
 
     scenario = load(file, arguments.overrides(settings, seed))
+    _warn_of_memory(scenario)
     folder = _folder(output)
     with terminal.progress("iterations", scenario.iterations, quiet=quiet) as advance:
         trace = simulate(scenario, engine=engine, detail="last", progress=lambda _: advance())
@@ -142,6 +143,7 @@ def compare(
     else:
         table = arguments.short_form(short, names[0], 32 if batch is None else batch)
         scenario = from_table(table, arguments.overrides(settings, seed), name=str(model))
+    _warn_of_memory(scenario)
     folder = _folder(output)
     axes = results.comparison_axes(scenario, names)
     rows, failed = _rows(scenario, axes, folder, engine, None, "auto", quiet)
@@ -303,6 +305,18 @@ def _rows(
     at = [", ".join(f"{path}={value}" for path, value in point.coordinates.items()) for point in points]
     failed = [f"{where}: {each.error}" for where, each in zip(at, ordered, strict=True) if each.error is not None]
     return [each.row for each in ordered if each.row is not None], failed
+
+
+def _warn_of_memory(scenario: Scenario) -> None:
+    from netsim.memory import shortages
+
+    if scenario.job.memory == "warning":
+        _warn(map(str, shortages(scenario)))
+
+
+def _warn(messages: Iterable[str]) -> None:
+    for message in messages:
+        click.echo(f"netsim: warning: {message}", err=True)
 
 
 def _folder(output: Path | None) -> Path | None:

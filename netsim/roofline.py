@@ -79,13 +79,15 @@ def layer_time(layer: Layer, batch: int, device: Device, *, first: bool = False)
     )
 
 
-def step_times(model: Model, batch: int, device: Device) -> StepTimes:
-    """Seconds of each layer of a model, forward and backward, and of the update of all parameters."""
+def step_times(model: Model, batch: int, device: Device, *, sparse: bool = False) -> StepTimes:
+    """Seconds of each layer of a model, forward and backward, and of the update of all parameters; where the gradients
+    of embeddings are `sparse`, of the rows only that the batch looks up."""
+    updated = sum(each.numbers for each in model.touched(batch if sparse else None))
     times = [layer_time(layer, batch, device, first=index == 0) for index, layer in enumerate(model.layers)]
     return StepTimes(
         forward=tuple(time.forward for time in times),
         backward=tuple(time.backward for time in times),
-        update=_UPDATE_PASSES * _PARAM_BYTES * model.params / (device.memory_rate * device.efficiency.memory),
+        update=_UPDATE_PASSES * _PARAM_BYTES * updated / (device.memory_rate * device.efficiency.memory),
     )
 
 

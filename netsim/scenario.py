@@ -10,9 +10,10 @@ from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Literal
 
 from netsim import presets
+from netsim.collectives.parameter_server import ParameterServer
 from netsim.errors import Problem, ScenarioError
 from netsim.families import FAMILIES, Chosen, Reads, build, json_schema, one_of
-from netsim.hardware import Device, Link
+from netsim.hardware import ELEMENT_BYTES, Device, Link
 from netsim.layers.base import Layer
 from netsim.models.base import Model
 from netsim.topologies.star import star
@@ -111,6 +112,9 @@ class Job:
 
     `bucket`: "layer", "all", or a size in bytes; gradients are gathered until they have it, then exchanged.
     `overlap`: exchange while the backward pass goes on. `streams`: all-reduces in flight at once.
+    `gradient_precision`: of the numbers that are exchanged. `embedding_gradients`: whole tables, or "sparse", the rows
+    that were looked up. `memory`: what a batch that does not fit the device's memory is: a warning of the command, an
+    error, or nothing ("ignore").
     """
 
     model: Annotated[Any, Reads(_read_model, _model_schema)]
@@ -119,6 +123,20 @@ class Job:
     overlap: bool = True
     bucket: Annotated[float | str, Quantity("B", above=0, at_most=1e18, words=("layer", "all"))] = 25e6
     streams: Annotated[int, Count("a number of streams", at_most=1024)] = 1
+    gradient_precision: Literal["fp32", "fp16", "bf16"] = "fp32"
+    embedding_gradients: Literal["dense", "sparse"] = "dense"
+    memory: Literal["warning", "error", "ignore"] = "warning"
+
+    def gradient_sizes(self, workers: int) -> tuple[int, ...]:
+        """Bytes of each layer's gradient as it is exchanged.
+
+        Of sparse embeddings a worker pushes to servers the rows that its own batch looks up, and gets as many; an
+        all-reduce adds buffers of one layout, which has the rows of all workers' batches.
+        """
+        sharing = 1 if isinstance(self.strategy, ParameterServer) else workers
+        samples = self.batch * sharing if self.embedding_gradients == "sparse" else None
+        sizes: tuple[int, ...] = self.model.gradient_sizes(ELEMENT_BYTES[self.gradient_precision], samples)
+        return sizes
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -25,7 +25,7 @@ FLOORS = (
     {"axes", "collectives", "topologies", "layers", "presets"},
     {"models", "wording"},
     {"roofline", "scenario"},
-    {"training"},
+    {"training", "memory"},
     {"checks"},
     {"loading"},
     {"engine", "tables", "plots", "explain", "sweeps", "chrome"},

@@ -159,6 +159,16 @@ def test_compare_takes_its_scenario_from_the_command_line(netsim: Any) -> None:
     assert sorted({row["cluster.workers"] for row in document["along_workers"]}) == [2, 3, 4]
 
 
+@pytest.mark.parametrize("command", ["run", "compare"])
+def test_a_batch_that_does_not_fit_the_memory_is_a_warning_on_standard_error(netsim: Any, command: str) -> None:
+    large = [command, QUICKSTART, *FAST, "--set", "job.batch=4096", "--json"]
+    result = netsim(*large)
+    assert result.status == 0 and result.document
+    assert result.err.startswith("netsim: warning: job.batch: 4,096 samples need about")
+    assert netsim(*large, "--set", "job.memory=ignore").err == ""
+    assert netsim(*large, "--set", "job.memory=error").status == 2
+
+
 def test_compare_of_one_worker_is_a_tie(netsim: Any) -> None:
     document = netsim("compare", QUICKSTART, *FAST, "--set", "cluster.workers=1", "--json").document
     assert document["winner"] is None
