@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+from netsim import presets
 from netsim.errors import Problem, ScenarioError, did_you_mean
-from netsim.families import FAMILIES
+from netsim.families import FAMILIES, parameters
+from netsim.hardware import Device
 from netsim.loading import override_value
+from netsim.models.base import Model
 
 ALIASES = {"ps": "parameter_server"}
 
@@ -90,6 +94,30 @@ def strategies(text: str) -> list[str]:
     if not names:
         raise ScenarioError(f"{text!r} names none. There are: {', '.join(family.names())}", path="--strategies")
     return list(dict.fromkeys(names))
+
+
+def models(names: Sequence[str], settings: Sequence[str]) -> list[Model]:
+    """The models of these names. Each takes the settings that it has as options; one that no model has is wrong."""
+    given, family = overrides(settings, None), FAMILIES["models"]
+    known = [parameters(family.member(name)) for name in names]
+    homeless = [key for key in given if not any(key.partition(".")[0] in each for each in known)]
+    if homeless:
+        options = [option for each in known for option in each]
+        raise ScenarioError([Problem(key, f"no such key.{did_you_mean(key, options)}") for key in homeless])
+    return [
+        family.build({**{key: value for key, value in given.items() if key in mine}, "kind": name})
+        for name, mine in zip(names, known, strict=True)
+    ]
+
+
+def device(name: str, precision: str | None) -> Device:
+    """The preset of that name, in that precision."""
+    found = presets.device(name)
+    wanted: Any = precision or found.precision
+    try:
+        return replace(found, precision=wanted)
+    except ScenarioError as error:
+        raise ScenarioError([Problem("--precision", problem.message) for problem in error.problems]) from None
 
 
 def short_form(given: Mapping[str, Any], strategy: str, batch: int) -> dict[str, Any]:

@@ -236,17 +236,42 @@ def collective(
 
 @cli.command()
 @click.argument("name")
+@click.option("--against", metavar="NAME", help="A second model: both side by side, and stage by stage.")
 @click.option("--device", help="Also the time of each layer on this device.")
 @click.option("--batch", type=click.IntRange(min=1), default=32, show_default=True, help="Samples, for the times.")
+@click.option("--precision", type=click.Choice(["fp32", "fp16", "bf16"]), help="Of gradients and, there, the device.")
+@click.option("--csv", "as_csv", is_flag=True, help="Lines of comma-separated values, in SI units.")
+@click.option("--plot", type=click.Path(path_type=Path), metavar="FILE", help="Draw flop and time of layers as a PNG.")
 @options("set", "json")
-def model(name: str, device: str | None, batch: int, settings: Sequence[str], as_json: bool) -> None:
+def model(
+    name: str,
+    against: str | None,
+    device: str | None,
+    batch: int,
+    precision: str | None,
+    as_csv: bool,
+    plot: Path | None,
+    settings: Sequence[str],
+    as_json: bool,
+) -> None:
     """The layers of a model: parameters, MACs, gradients; with --device, their times. --set takes its options."""
-    from netsim import arguments, presets, results, terminal
-    from netsim.families import FAMILIES
+    from netsim import arguments, layer_tables, memory, terminal
 
-    built = FAMILIES["models"].build({**arguments.overrides(settings, None), "kind": name}, path="")
-    table = results.layer_table(built, presets.device(device) if device else None, batch)
-    terminal.document(table) if as_json else terminal.layers(table)
+    if against and plot:
+        raise ScenarioError("draws one model; leave --against out", path="--plot")
+    built = arguments.models([name, against] if against else [name], settings)
+    machine = arguments.device(device, precision) if device else None
+    if machine:
+        _warn(str(problem) for each in built for problem in memory.shortage_of(each, batch, machine))
+    show: Command = terminal.side_by_side if against else terminal.layers
+    count: Command = layer_tables.side_by_side if against else layer_tables.layer_table
+    table = count(*built, machine, batch, precision=precision or "fp32")
+    if plot:
+        _draw(plot, layer_tables.shares(table))
+    if as_csv:
+        terminal.lines(table["stages" if against else "layers"])
+    else:
+        terminal.document(table) if as_json else show(table)
 
 
 @cli.command("list")
@@ -331,6 +356,15 @@ def _folder(output: Path | None) -> Path | None:
     except OSError as error:
         raise ScenarioError(f"{output} cannot be written: {error.strerror}", path="-o") from None
     return output
+
+
+def _draw(file: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    from netsim import plots, tables
+
+    try:
+        plots.save(plots.figures()["layer_costs"], tables.frame(rows), file)
+    except OSError as error:
+        raise ScenarioError(f"{file} cannot be written: {error.strerror}", path="--plot") from None
 
 
 def _write_file(file: Path, document: Any) -> None:

@@ -58,6 +58,11 @@ def shortages(scenario: Scenario) -> Iterator[Problem]:
             yield from shortage(needed, job.model, job.batch, device)
 
 
+def shortage_of(model: Model, batch: int, device: Device) -> Iterator[Problem]:
+    """The problem of a batch of a model on a device, with whole gradients in fp32."""
+    return shortage(memory_needed(model, batch, device), model, batch, device)
+
+
 def shortage(needed: Memory, model: Model, batch: int, device: Device) -> Iterator[Problem]:
     """The problem, if the device has less memory than is needed; none for a device whose memory is not known."""
     if device.memory_size is None or needed.total <= device.memory_size:

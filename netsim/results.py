@@ -1,4 +1,4 @@
-"""What commands show and keep: comparisons, layer tables, lists of families, and result folders."""
+"""What commands show and keep: comparisons, lists of families, and result folders."""
 
 from __future__ import annotations
 
@@ -16,8 +16,6 @@ from netsim.errors import ScenarioError, did_you_mean
 from netsim.families import FAMILIES
 from netsim.hardware import Device, Link
 from netsim.loading import dump, vary
-from netsim.models.base import Model
-from netsim.roofline import layer_time, step_times
 from netsim.scenario import Scenario
 from netsim.units import show
 from netsim.version import VERSION
@@ -119,37 +117,6 @@ def _own_value(scenario: Scenario, path: str, values: Sequence[Any]) -> Any:
         if value in values:
             return value
     return values[-1]
-
-
-def layer_table(model: Model, device: Device | None, batch: int) -> dict[str, Any]:
-    """What `netsim model --json` prints: totals, and each layer with, on a device, its times for a batch."""
-    layers: list[dict[str, Any]] = []
-    for number, layer in enumerate(model.layers):
-        row: dict[str, Any] = {
-            "name": layer.name,
-            "kind": layer.kind,
-            "params": layer.params,
-            "macs": layer.macs,
-            "gradient_bytes": layer.gradient_bytes,
-            "output_shape": list(layer.output_shape),
-        }
-        if device:
-            time = layer_time(layer, batch, device, first=number == 0)
-            row |= {"forward_s": time.forward, "backward_s": time.backward, "bound": time.bound}
-        layers.append(row)
-    table: dict[str, Any] = {
-        "model": model.kind,
-        "options": dict(model.options),
-        "params": model.params,
-        "macs": model.macs,
-        "flop": 2 * model.macs,
-        "gradient_bytes": model.gradient_bytes,
-    }
-    if device:
-        times = step_times(model, batch, device)
-        table |= {"device": device.name, "batch": batch, "forward_s": sum(times.forward)}
-        table |= {"backward_s": sum(times.backward), "update_s": times.update}
-    return {**table, "layers": layers}
 
 
 def members(family: str | None) -> dict[str, dict[str, str]]:

@@ -28,7 +28,7 @@ FLOORS = (
     {"training", "memory"},
     {"checks"},
     {"loading"},
-    {"engine", "tables", "plots", "explain", "sweeps", "chrome"},
+    {"engine", "tables", "plots", "explain", "sweeps", "chrome", "layer_tables"},
     {"report"},
     {"results", "api", "arguments"},
     {"terminal"},
