@@ -11,7 +11,9 @@ from netsim.errors import Problem, ScenarioError, did_you_mean
 from netsim.families import FAMILIES, parameters
 from netsim.hardware import Device
 from netsim.loading import override_value
+from netsim.models._files import file_options, is_file
 from netsim.models.base import Model
+from netsim.scenario import read_model
 
 ALIASES = {"ps": "parameter_server"}
 
@@ -97,17 +99,22 @@ def strategies(text: str) -> list[str]:
 
 
 def models(names: Sequence[str], settings: Sequence[str]) -> list[Model]:
-    """The models of these names. Each takes the settings that it has as options; one that no model has is wrong."""
-    given, family = overrides(settings, None), FAMILIES["models"]
-    known = [parameters(family.member(name)) for name in names]
+    """The models of these names, or in these files. Each takes the settings that it has as options; one that no model
+    has is wrong."""
+    given = overrides(settings, None)
+    known = [file_options(name) if is_file(name) else parameters(FAMILIES["models"].member(name)) for name in names]
     homeless = [key for key in given if not any(key.partition(".")[0] in each for each in known)]
     if homeless:
         options = [option for each in known for option in each]
         raise ScenarioError([Problem(key, f"no such key.{did_you_mean(key, options)}") for key in homeless])
     return [
-        family.build({**{key: value for key, value in given.items() if key in mine}, "kind": name})
+        read_model({**{key: value for key, value in given.items() if key in mine}, _key(name): name})
         for name, mine in zip(names, known, strict=True)
     ]
+
+
+def _key(name: str) -> str:
+    return "file" if is_file(name) else "kind"
 
 
 def device(name: str, precision: str | None) -> Device:
@@ -126,7 +133,8 @@ def short_form(given: Mapping[str, Any], strategy: str, batch: int) -> dict[str,
     if missing:
         raise ScenarioError([Problem(name, "is missing; without FILE it is needed") for name in missing])
     link = {"rate": given["--rate"], "latency": given["--latency"]}
+    model = given["--model"]
     return {
         "cluster": {"workers": given["--workers"], "device": given["--device"], "link": link},
-        "job": {"model": given["--model"], "batch": batch, "strategy": {"kind": strategy}},
+        "job": {"model": {"file": model} if is_file(model) else model, "batch": batch, "strategy": {"kind": strategy}},
     }

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 from netsim.errors import Problem
 from netsim.memory import shortages
+from netsim.profiles import strangers
 from netsim.scenario import Scenario
 from netsim.training.parameter_server import ParameterServer
 
@@ -81,3 +82,10 @@ def a_step_fits_the_memory_where_it_has_to(scenario: Scenario) -> Iterator[Probl
     """`memory = "error"`: a count of what a worker keeps is refused where its device has less."""
     if scenario.job.memory == "error":
         yield from shortages(scenario)
+
+
+@rule
+def measured_layers_are_the_models(scenario: Scenario) -> Iterator[Problem]:
+    """A profile of another model is refused."""
+    model = scenario.job.model
+    yield from strangers(scenario.job.profile, model.kind, {layer.name for layer in model.layers})

@@ -90,7 +90,7 @@ def run(
     from netsim.loading import load
 
     scenario = load(file, arguments.overrides(settings, seed))
-    _warn_of_memory(scenario)
+    _warn(results.warnings_of(scenario))
     folder = _folder(output)
     with terminal.progress("iterations", scenario.iterations, quiet=quiet) as advance:
         trace = simulate(scenario, engine=engine, detail="last", progress=lambda _: advance())
@@ -143,7 +143,7 @@ def compare(
     else:
         table = arguments.short_form(short, names[0], 32 if batch is None else batch)
         scenario = from_table(table, arguments.overrides(settings, seed), name=str(model))
-    _warn_of_memory(scenario)
+    _warn(results.warnings_of(scenario))
     folder = _folder(output)
     axes = results.comparison_axes(scenario, names)
     rows, failed = _rows(scenario, axes, folder, engine, None, "auto", quiet)
@@ -255,19 +255,19 @@ def model(
     as_json: bool,
 ) -> None:
     """The layers of a model: parameters, MACs, gradients; with --device, their times. --set takes its options."""
-    from netsim import arguments, layer_tables, memory, terminal
+    from netsim import arguments, layer_tables, results, terminal
 
     if against and plot:
         raise ScenarioError("draws one model; leave --against out", path="--plot")
     built = arguments.models([name, against] if against else [name], settings)
     machine = arguments.device(device, precision) if device else None
-    if machine:
-        _warn(str(problem) for each in built for problem in memory.shortage_of(each, batch, machine))
+    for each in built:
+        _warn(results.warnings_of_model(each, machine, batch))
     show: Command = terminal.side_by_side if against else terminal.layers
     count: Command = layer_tables.side_by_side if against else layer_tables.layer_table
     table = count(*built, machine, batch, precision=precision or "fp32")
     if plot:
-        _draw(plot, layer_tables.shares(table))
+        results.draw_layers(plot, table)
     if as_csv:
         terminal.lines(table["stages" if against else "layers"])
     else:
@@ -332,13 +332,6 @@ def _rows(
     return [each.row for each in ordered if each.row is not None], failed
 
 
-def _warn_of_memory(scenario: Scenario) -> None:
-    from netsim.memory import shortages
-
-    if scenario.job.memory == "warning":
-        _warn(map(str, shortages(scenario)))
-
-
 def _warn(messages: Iterable[str]) -> None:
     for message in messages:
         click.echo(f"netsim: warning: {message}", err=True)
@@ -356,15 +349,6 @@ def _folder(output: Path | None) -> Path | None:
     except OSError as error:
         raise ScenarioError(f"{output} cannot be written: {error.strerror}", path="-o") from None
     return output
-
-
-def _draw(file: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    from netsim import plots, tables
-
-    try:
-        plots.save(plots.figures()["layer_costs"], tables.frame(rows), file)
-    except OSError as error:
-        raise ScenarioError(f"{file} cannot be written: {error.strerror}", path="--plot") from None
 
 
 def _write_file(file: Path, document: Any) -> None:

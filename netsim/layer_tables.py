@@ -26,7 +26,7 @@ def layer_table(model: Model, device: Device | None, batch: int, *, precision: s
     layers = [_layer(layer, element) for layer in model.layers]
     table: Row = {
         "model": model.kind,
-        "options": dict(model.options),
+        "options": _options(model),
         "params": model.params,
         "macs": model.macs,
         "flop": 2 * model.macs,
@@ -72,7 +72,7 @@ def side_by_side(one: Model, other: Model, device: Device | None, batch: int, *,
     A stage is the layers whose names have the same first part: "block3" of "block3.depthwise". `formula` says what
     the literature gives for the ratio of the MACs (of the parameters, where there are no MACs), `predicted` its value.
     """
-    table: Row = {"model": one.kind, "against": other.kind, "options": [dict(one.options), dict(other.options)]}
+    table: Row = {"model": one.kind, "against": other.kind, "options": [_options(one), _options(other)]}
     if device:
         table |= {"device": device.name, "precision": device.precision, "batch": batch}
     element = ELEMENT_BYTES[precision]
@@ -84,6 +84,11 @@ def side_by_side(one: Model, other: Model, device: Device | None, batch: int, *,
         stages.append({"stage": stage, **_ratios(*(found.get(stage) for found in sums)), **formula})
     totals = [{key: sum(row[key] for row in found.values()) for key in _quantities(device)} for found in sums]
     return {**table, **_ratios(*totals), "stages": stages}
+
+
+def _options(model: Model) -> Row:
+    """The options of a model of the zoo; of the user's own, whose layers are told anyway, the rest."""
+    return {key: value for key, value in model.options.items() if not isinstance(value, tuple)}
 
 
 def _layer(layer: Layer, element_bytes: int) -> Row:

@@ -33,7 +33,8 @@ def load(path: str | Path, overrides: Mapping[str, Any] | None = None) -> Scenar
         raise ScenarioError(f"this is not TOML: {error or 'tables are nested too deeply'}", path=str(path)) from None
     if not table:
         raise ScenarioError("the file is empty; a scenario has [cluster] and [job] at least", path=str(path))
-    return from_table(table, overrides, name=Path(path).stem, question=_top_comment(text))
+    found = _with_files_beside(Path(path).parent, table)
+    return from_table(found, overrides, name=Path(path).stem, question=_top_comment(text))
 
 
 def from_table(
@@ -134,6 +135,29 @@ def _read(path: Path) -> str:
         raise ScenarioError(f"cannot be read: {reason}", path=str(path)) from None
 
 
+def _with_files_beside(folder: Path, table: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The files that a scenario names are found from where it stands."""
+    job, sweep = table.get("job"), table.get("sweep")
+    changed = dict(table)
+    if isinstance(job, Mapping):
+        changed["job"] = {key: _beside(folder, key, value) for key, value in job.items()}
+    if isinstance(sweep, Mapping):
+        changed["sweep"] = {
+            path: [_beside(folder, path.removeprefix("job."), value) for value in values]
+            if isinstance(values, list)
+            else values
+            for path, values in sweep.items()
+        }
+    return changed
+
+
+def _beside(folder: Path, key: str, value: Any) -> Any:
+    """`model = { file = ... }` and `profile = "..."` with the path of the file from here."""
+    if key == "model" and isinstance(value, Mapping) and isinstance(value.get("file"), str):
+        return {**value, "file": str(folder / value["file"])}
+    return str(folder / value) if key == "profile" and isinstance(value, str) else value
+
+
 def _top_comment(text: str) -> str:
     """The block of comment lines with which a file begins, without their marks."""
     lines = []
@@ -214,7 +238,8 @@ def _plain(value: Any, hint: Any = None) -> Any:
         if isinstance(mark, Quantity):
             return mark.write(value)
     if isinstance(value, Model):
-        return {**({} if value.kind == "layers" else {"kind": value.kind}), **_plain(value.options)}
+        own = isinstance(value.options.get("layers"), tuple)  # the user's, not a member of the zoo
+        return {**({} if own else {"kind": value.kind}), **_plain(value.options)}
     if isinstance(value, Chosen):
         return {"kind": kind_of(value), **_plain(value.options)}
     if is_dataclass(value):

@@ -15,7 +15,10 @@ from netsim.engine.run import simulate
 from netsim.errors import ScenarioError, did_you_mean
 from netsim.families import FAMILIES
 from netsim.hardware import Device, Link
+from netsim.layer_tables import shares
 from netsim.loading import dump, vary
+from netsim.memory import shortage_of, shortages
+from netsim.models.base import Model
 from netsim.scenario import Scenario
 from netsim.units import show
 from netsim.version import VERSION
@@ -117,6 +120,28 @@ def _own_value(scenario: Scenario, path: str, values: Sequence[Any]) -> Any:
         if value in values:
             return value
     return values[-1]
+
+
+def warnings_of(scenario: Scenario) -> list[str]:
+    """What a user should know before he trusts the figures of a scenario."""
+    short = shortages(scenario) if scenario.job.memory == "warning" else ()
+    return [*warnings_of_model(scenario.job.model), *map(str, short)]
+
+
+def warnings_of_model(model: Model, device: Device | None = None, batch: int = 1) -> list[str]:
+    """What was counted as nothing, and whether a batch does not fit the device's memory."""
+    short = shortage_of(model, batch, device) if device else ()
+    return [*(f"{model.kind}: counted as nothing: {what}" for what in model.skipped), *map(str, short)]
+
+
+def draw_layers(file: Path, table: Row) -> None:
+    """Draws flop and time of a layer table into a PNG file."""
+    from netsim import plots, tables
+
+    try:
+        plots.save(plots.figures()["layer_costs"], tables.frame(shares(table)), file)
+    except OSError as error:
+        raise ScenarioError(f"{file} cannot be written: {error.strerror}", path="--plot") from None
 
 
 def members(family: str | None) -> dict[str, dict[str, str]]:

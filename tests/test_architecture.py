@@ -21,8 +21,8 @@ PICTURE = PACKAGE.parent / "docs" / "explanation" / "architecture.md"
 
 FLOORS = (
     {"units", "errors", "version"},
-    {"families", "hardware", "trace"},
-    {"axes", "collectives", "topologies", "layers", "presets"},
+    {"families", "hardware", "trace", "texts"},
+    {"axes", "collectives", "topologies", "layers", "presets", "profiles"},
     {"models", "wording"},
     {"roofline", "scenario"},
     {"training", "memory"},

@@ -216,6 +216,16 @@ def test_layers_come_as_comma_separated_values(netsim: Any) -> None:
     assert stages[0].startswith("stage,params,against_params,params_ratio,") and len(stages) == 17
 
 
+def test_a_model_may_be_a_file(netsim: Any, tmp_path: Path) -> None:
+    file = tmp_path / "mine.csv"
+    file.write_text("name,kind,input_shape,units\nfirst,dense,784,300\nsecond,dense,,10\n")
+    document = netsim("model", str(file), "--device", "v100", "--json").document
+    assert (document["model"], document["params"]) == ("mine", 238_510)
+    words = ["--workers", "2", "--rate", "10 Gbit/s", "--latency", "25 us", "--device", "v100", "--json"]
+    document = netsim("compare", "--model", str(file), *words, "--strategies", "ring").document
+    assert document["strategies"][0]["model"] == "mine"
+
+
 def test_layers_are_drawn(netsim: Any, tmp_path: Path) -> None:
     file = tmp_path / "layers.png"
     assert netsim("model", "squeezenet", "--device", "v100", "--plot", str(file)).status == 0
@@ -293,6 +303,9 @@ def test_report_is_made_again_from_saved_data(netsim: Any, tmp_path: Path) -> No
         (["model", "vgg16", "--device", "v100", "--precision", "bf16"], "--precision: v100 has no bf16 peak"),
         (["model", "vgg16", "--against", "vgg19", "--plot", "a.png"], "--plot: draws one model"),
         (["model", "vgg16", "--plot", "/no/such/folder/a.png"], "--plot: /no/such/folder/a.png cannot be written"),
+        (["model", "no.onnx"], "no.onnx"),
+        (["model", "no.csv"], "file: no.csv cannot be read: no such file"),
+        (["model", "no.csv", "--set", "unknown=skip"], "unknown: no such key"),
         (["list", "colectives"], "no family 'colectives'. Did you mean 'collectives'?"),
         (["report", str(ROOT / "tests")], "is not a result folder"),
         (["fly"], "No such command 'fly'"),

@@ -104,7 +104,8 @@ def plan(scenario: Scenario) -> Plan:
     links: list[Link] = []
     for group in cluster.groups:
         assert group.device and group.link  # the checks of a loaded scenario see to it
-        times = step_times(job.model, job.batch, group.device, sparse=job.embedding_gradients == "sparse")
+        sparse = job.embedding_gradients == "sparse"
+        times = step_times(job.model, job.batch, group.device, sparse=sparse, profile=job.profile)
         computing += [Computing(times.forward, times.backward, times.update).slowed(group.slowdown)] * group.count
         links += [group.link] * group.count
     workers = len(computing)

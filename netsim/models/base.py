@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from netsim.errors import Problem, ScenarioError
@@ -18,11 +18,13 @@ _INDEX_BYTES = 8  # of a row in a sparse gradient: PyTorch and TensorFlow write 
 
 @dataclass(frozen=True)
 class Model:
-    """A network: its name in the family of models, the options that it was made with, and its layers."""
+    """A network: its name in the family of models, the options that it was made with, and its layers. `skipped` says
+    what of the user's own was counted as nothing."""
 
     kind: str
     options: Mapping[str, Any]
     layers: tuple[Layer, ...]
+    skipped: tuple[str, ...] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
         if not self.layers:
