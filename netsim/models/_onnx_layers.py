@@ -71,7 +71,7 @@ def _convolution(kind: type[Convolution], node: Node, graph: Graph) -> list[Laye
         "filters": weight[1] * groups if transposed else weight[0],
         "kernel": weight[2:],
         "stride": node.integers("strides") or 1,
-        "padding": _symmetric(node, len(weight) - 2),
+        "padding": _padding(node, weight[2:]),
         "dilation": node.integers("dilations") or 1,
         "groups": groups,
         "bias": node.input(2) is not None,
@@ -87,9 +87,13 @@ def _convolution(kind: type[Convolution], node: Node, graph: Graph) -> list[Laye
     return _counted(node, graph, macs=macs, params=params, work=work)
 
 
-def _symmetric(node: Node, axes: int) -> Shape:
+def _padding(node: Node, kernel: Shape) -> Shape:
     """The padding of each axis: the mean of both ends where they differ, which the output's shape then shows."""
-    pads = node.integers("pads") or (0,) * (2 * axes)
+    axes, pads = len(kernel), node.integers("pads")
+    if pads is None and node.text("auto_pad", "NOTSET").startswith("SAME"):
+        holes = node.integers("dilations") or (1,) * axes
+        return tuple(hole * (size - 1) // 2 for hole, size in zip(holes, kernel, strict=True))
+    pads = pads or (0,) * (2 * axes)
     return tuple((before + after) // 2 for before, after in zip(pads[:axes], pads[axes:], strict=True))
 
 
@@ -107,7 +111,7 @@ def _pooling(node: Node, graph: Graph) -> list[Layer]:
     fields = {
         "kernel": kernel,
         "stride": node.integers("strides") or (1,) * len(kernel),
-        "padding": _symmetric(node, len(kernel)),
+        "padding": _padding(node, kernel),
         "ceiling": bool(node.integer("ceil_mode", 0)),
     }
     built = _fitting(Pooling, graph.sample(node.inputs[0]), graph.sample(node.outputs[0]), fields)

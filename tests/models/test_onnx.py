@@ -90,6 +90,13 @@ def test_uneven_padding_is_counted_by_the_shape_that_it_makes(write: Any) -> Non
     assert (layer.output_shape, layer.macs) == ((16, 9, 9), 81 * 16 * 8 * 9)
 
 
+def test_padding_that_keeps_the_size_is_worked_out(write: Any) -> None:
+    net = write(image=[1, 8, 10, 10])
+    net.node("Conv", "image", net.weight("w", 16, 8, 3, 5), auto_pad="SAME_UPPER", kernel_shape=[3, 5])
+    (layer,) = net.model().layers
+    assert (layer.kind, layer.output_shape, layer.macs) == ("convolution", (16, 10, 10), 100 * 16 * 8 * 15)
+
+
 def test_a_batch_in_the_file_is_divided_out(write: Any) -> None:
     counts = set()
     for batch in (1, 4):
