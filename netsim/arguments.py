@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import shlex
+import sys
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+from netsim import presets
 from netsim.errors import Problem, ScenarioError, did_you_mean
-from netsim.families import FAMILIES
+from netsim.families import FAMILIES, parameters
+from netsim.hardware import Device
 from netsim.loading import override_value
+from netsim.models._files import file_options, is_file
+from netsim.models.base import Model
+from netsim.scenario import read_model
 
 ALIASES = {"ps": "parameter_server"}
 
@@ -30,10 +40,14 @@ def overrides(settings: Sequence[str], seed: int | None) -> dict[str, Any]:
 
 def fields(settings: Sequence[str], kind: str) -> dict[str, Any]:
     """The table of a member: its kind, and its fields from --set."""
+    return {**_without_kind(settings, kind), "kind": ALIASES.get(kind, kind)}
+
+
+def _without_kind(settings: Sequence[str], kind: str) -> dict[str, Any]:
     found = overrides(settings, None)
     if "kind" in found:
         raise ScenarioError(f"kind is {kind} already; the name before the options says it", path="--set")
-    return {**found, "kind": ALIASES.get(kind, kind)}
+    return found
 
 
 def _without_aliases(found: dict[str, Any]) -> dict[str, Any]:
@@ -100,13 +114,71 @@ def strategies(text: str) -> list[str]:
     return list(dict.fromkeys(names))
 
 
+def models(names: Sequence[str], settings: Sequence[str]) -> list[Model]:
+    """The models of these names, or in these files. Each takes the settings that it has as options; one that no model
+    has is wrong."""
+    given = _without_kind(settings, names[0])
+    known = [file_options(name) if is_file(name) else parameters(FAMILIES["models"].member(name)) for name in names]
+    homeless = [key for key in given if not any(key.partition(".")[0] in each for each in known)]
+    if homeless:
+        options = [option for each in known for option in each]
+        raise ScenarioError([Problem(key, f"no such key.{did_you_mean(key, options)}") for key in homeless])
+    return [
+        read_model({**{key: value for key, value in given.items() if key in mine}, _key(name): name})
+        for name, mine in zip(names, known, strict=True)
+    ]
+
+
+def _key(name: str) -> str:
+    return "file" if is_file(name) else "kind"
+
+
+def device(name: str, precision: str | None) -> Device:
+    """The preset of that name, in that precision."""
+    found = presets.device(name)
+    wanted: Any = precision or found.precision
+    try:
+        return replace(found, precision=wanted)
+    except ScenarioError as error:
+        raise ScenarioError([Problem("--precision", problem.message) for problem in error.problems]) from None
+
+
 def short_form(given: Mapping[str, Any], strategy: str, batch: int) -> dict[str, Any]:
     """The scenario table that options in place of a file stand for; ScenarioError names all that are missing."""
     missing = [name for name, value in given.items() if value is None]
     if missing:
         raise ScenarioError([Problem(name, "is missing; without FILE it is needed") for name in missing])
     link = {"rate": given["--rate"], "latency": given["--latency"]}
+    model = given["--model"]
     return {
         "cluster": {"workers": given["--workers"], "device": given["--device"], "link": link},
-        "job": {"model": given["--model"], "batch": batch, "strategy": {"kind": strategy}},
+        "job": {"model": {"file": model} if is_file(model) else model, "batch": batch, "strategy": {"kind": strategy}},
     }
+
+
+def writable_folder(output: Path | None) -> Path | None:
+    """The folder of -o, made now: a run of an hour is not to end in "permission denied"."""
+    if output is None:
+        return None
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        probe = output / ".netsim"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise ScenarioError(f"{output} cannot be written: {error.strerror}", path="-o") from None
+    return output
+
+
+def write_trace(file: Path, document: Any) -> None:
+    """Writes the document of --trace; ScenarioError if it cannot be."""
+    try:
+        file.write_text(json.dumps(document) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise ScenarioError(f"{file} cannot be written: {error.strerror}", path="--trace") from None
+
+
+def typed() -> str:
+    """The command as it was typed, without what only concerned the terminal."""
+    words = ["netsim", *(word for word in sys.argv[1:] if word not in ("-q", "--quiet", "--json"))]
+    return shlex.join(words).encode("utf-8", "replace").decode("utf-8")  # file names may have bytes that are no text

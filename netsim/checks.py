@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from netsim.errors import Problem
+from netsim.memory import shortages
+from netsim.profiles import strangers
 from netsim.roofline import step_times
 from netsim.scenario import MOST_WORKERS, Scenario
 from netsim.training.parameter_server import ParameterServer
@@ -92,3 +94,17 @@ def only_all_reduces_run_on_streams(scenario: Scenario) -> Iterator[Problem]:
     """A parameter server takes every bucket as it comes."""
     if isinstance(scenario.job.strategy, ParameterServer) and scenario.job.streams != 1:
         yield Problem("job.streams", f"{scenario.job.streams} streams are for all-reduces; a parameter server has none")
+
+
+@rule
+def a_step_fits_the_memory_where_it_has_to(scenario: Scenario) -> Iterator[Problem]:
+    """`memory = "error"`: a count of what a worker keeps is refused where its device has less."""
+    if scenario.job.memory == "error":
+        yield from shortages(scenario)
+
+
+@rule
+def measured_layers_are_the_models(scenario: Scenario) -> Iterator[Problem]:
+    """A profile of another model is refused."""
+    model = scenario.job.model
+    yield from strangers(scenario.job.profile, model.kind, {layer.name for layer in model.layers})

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
-import shlex
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -109,16 +107,17 @@ def run(
     from netsim.loading import load
 
     scenario = load(file, arguments.overrides(settings, seed))
-    folder = _folder(output)
+    _warn(results.warnings_of(scenario))
+    folder = arguments.writable_folder(output)
     if trace_file:
-        _write_trace(trace_file, {})  # made now, like the folder
+        arguments.write_trace(trace_file, {})  # made now, like the folder
     with terminal.progress("iterations", scenario.iterations, quiet=quiet) as advance:
         trace = simulate(scenario, engine=engine, detail="last", progress=lambda _: advance())
     summary = trace.summary()
     if trace_file:
-        _write_trace(trace_file, chrome.events(trace))
+        arguments.write_trace(trace_file, chrome.events(trace))
     if folder:
-        results.save(folder, scenario, kind="run", axes={}, rows=[summary], command=_typed(), engine=engine)
+        results.save(folder, scenario, kind="run", axes={}, rows=[summary], command=arguments.typed(), engine=engine)
     terminal.document(summary) if as_json else terminal.summary(summary)
     _say_where(folder, as_json)
 
@@ -163,14 +162,15 @@ def compare(
     else:
         table = arguments.short_form(short, names[0], 32 if batch is None else batch)
         scenario = from_table(table, arguments.overrides(settings, seed), name=str(model))
-    folder = _folder(output)
+    _warn(results.warnings_of(scenario))
+    folder = arguments.writable_folder(output)
     axes = results.comparison_axes(scenario, names)
     rows, failed = _rows(scenario, axes, folder, engine, None, "auto", quiet)
     comparison = results.comparison(scenario, axes, rows)
     if not comparison.contenders:
         _fail(failed, nothing=True)
     if not failed and folder:
-        results.save(folder, scenario, kind="compare", axes=axes, rows=rows, command=_typed(), engine=engine)
+        results.save(folder, scenario, kind="compare", axes=axes, rows=rows, command=arguments.typed(), engine=engine)
     terminal.document(comparison.as_dict()) if as_json else terminal.comparison(comparison)
     _say_where(None if failed else folder, as_json)
     _fail(failed)
@@ -205,12 +205,12 @@ def sweep(
     axes = arguments.axes(axes_given) or {path: list(values) for path, values in scenario.sweep.items()}
     if not axes:
         raise ScenarioError("the file has no [sweep] table; give axes as --axis cluster.workers=2,4,8", path="--axis")
-    folder = _folder(output)
+    folder = arguments.writable_folder(output)
     rows, failed = _rows(scenario, axes, folder, engine, jobs, executor, quiet)
     if not rows:
         _fail(failed, nothing=True)
     if folder:
-        results.save(folder, scenario, kind="sweep", axes=axes, rows=rows, command=_typed(), engine=engine)
+        results.save(folder, scenario, kind="sweep", axes=axes, rows=rows, command=arguments.typed(), engine=engine)
     terminal.document(rows) if as_json else terminal.points(rows, axes)
     _say_where(folder, as_json)
     _fail(failed)
@@ -259,19 +259,44 @@ def collective(
 
 @cli.command()
 @click.argument("name")
+@click.option("--against", metavar="NAME", help="A second model: both side by side, and stage by stage.")
 @click.option("--device", help="Also the time of each layer on this device.")
 @click.option(
     "--batch", type=click.IntRange(1, 10_000_000), default=32, show_default=True, help="Samples, for the times."
 )
+@click.option("--precision", type=click.Choice(["fp32", "fp16", "bf16"]), help="Of gradients and, there, the device.")
+@click.option("--csv", "as_csv", is_flag=True, help="Lines of comma-separated values, in SI units.")
+@click.option("--plot", type=click.Path(path_type=Path), metavar="FILE", help="Draw flop and time of layers as a PNG.")
 @options("set", "json")
-def model(name: str, device: str | None, batch: int, settings: Sequence[str], as_json: bool) -> None:
+def model(
+    name: str,
+    against: str | None,
+    device: str | None,
+    batch: int,
+    precision: str | None,
+    as_csv: bool,
+    plot: Path | None,
+    settings: Sequence[str],
+    as_json: bool,
+) -> None:
     """The layers of a model: parameters, MACs, gradients; with --device, their times. --set takes its options."""
-    from netsim import arguments, presets, results, terminal
-    from netsim.families import FAMILIES
+    from netsim import arguments, layer_tables, results, terminal
 
-    built = FAMILIES["models"].build(arguments.fields(settings, name), path="")
-    table = results.layer_table(built, None if device is None else presets.device(device), batch)
-    terminal.document(table) if as_json else terminal.layers(table)
+    if against and plot:
+        raise ScenarioError("draws one model; leave --against out", path="--plot")
+    built = arguments.models([name, against] if against else [name], settings)
+    machine = arguments.device(device, precision) if device is not None else None
+    for each in built:
+        _warn(results.warnings_of_model(each, machine, batch))
+    show: Command = terminal.side_by_side if against else terminal.layers
+    count: Command = layer_tables.side_by_side if against else layer_tables.layer_table
+    table = count(*built, machine, batch, precision=precision or "fp32")
+    if plot:
+        results.draw_layers(plot, table)
+    if as_csv:
+        terminal.lines(table["stages" if against else "layers"])
+    else:
+        terminal.document(table) if as_json else show(table)
 
 
 @cli.command("list")
@@ -336,33 +361,9 @@ def _rows(
     return [each.row for each in ordered if each.row is not None], failed
 
 
-def _folder(output: Path | None) -> Path | None:
-    """The folder of -o, made now: a run of an hour is not to end in "permission denied"."""
-    if output is None:
-        return None
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-        probe = output / ".netsim"
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise ScenarioError(f"{output} cannot be written: {error.strerror}", path="-o") from None
-    return output
-
-
-def _write_trace(file: Path, document: Any) -> None:
-    try:
-        file.write_text(json.dumps(document) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise ScenarioError(f"{file} cannot be written: {error.strerror}", path="--trace") from None
-
-
-def _typed() -> str:
-    """The command as it was typed, without what only concerned the terminal."""
-    words = ["netsim", *(word for word in sys.argv[1:] if word not in ("-q", "--quiet", "--json"))]
-    return (
-        shlex.join(words).encode("utf-8", "replace").decode("utf-8")
-    )  # names of files may have bytes that are no text
+def _warn(messages: Iterable[str]) -> None:
+    for message in messages:
+        click.echo(f"netsim: warning: {message}", err=True)
 
 
 def _say_where(folder: Path | None, as_json: bool) -> None:

@@ -14,7 +14,7 @@ Precision = Literal["fp32", "tf32", "fp16", "bf16"]
 Share = Annotated[float, Interval(gt=0, le=1)]
 
 _VECTOR_WORK = frozenset({"depthwise", "elementwise"})
-_ELEMENT_BYTES: dict[str, int] = {"fp32": 4, "tf32": 4, "fp16": 2, "bf16": 2}
+ELEMENT_BYTES: dict[str, int] = {"fp32": 4, "tf32": 4, "fp16": 2, "bf16": 2}
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class Device:
     @property
     def precisions(self) -> tuple[str, ...]:
         """The precisions that this device has a peak for."""
-        return tuple(name for name in _ELEMENT_BYTES if getattr(self.peak, name) is not None)
+        return tuple(name for name in ELEMENT_BYTES if getattr(self.peak, name) is not None)
 
     @property
     def peak_rate(self) -> float:
@@ -122,4 +122,4 @@ class Device:
     @property
     def element_bytes(self) -> int:
         """Bytes of one activation in this device's precision."""
-        return _ELEMENT_BYTES[self.precision]
+        return ELEMENT_BYTES[self.precision]

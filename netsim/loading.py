@@ -42,7 +42,8 @@ def load(path: str | Path, overrides: Mapping[str, Any] | None = None) -> Scenar
     if not table:
         raise ScenarioError("the file is empty; a scenario has [cluster] and [job] at least", path=str(path))
     name = Path(path).stem.encode("utf-8", "replace").decode("utf-8")  # file names may have bytes that are no text
-    return from_table(table, overrides, name=name, question=_top_comment(text))
+    found = _with_files_beside(Path(path).parent, table)
+    return from_table(found, overrides, name=name, question=_top_comment(text))
 
 
 def from_table(
@@ -157,6 +158,29 @@ def _parsed(text: str) -> dict[str, Any]:
         raise ValueError("tables or lists are nested too deeply") from None
     except ValueError:
         raise ValueError("a number in it has too many digits") from None
+
+
+def _with_files_beside(folder: Path, table: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The files that a scenario names are found from where it stands."""
+    job, sweep = table.get("job"), table.get("sweep")
+    changed = dict(table)
+    if isinstance(job, Mapping):
+        changed["job"] = {key: _beside(folder, key, value) for key, value in job.items()}
+    if isinstance(sweep, Mapping):
+        changed["sweep"] = {
+            path: [_beside(folder, path.removeprefix("job."), value) for value in values]
+            if isinstance(values, list)
+            else values
+            for path, values in sweep.items()
+        }
+    return changed
+
+
+def _beside(folder: Path, key: str, value: Any) -> Any:
+    """`model = { file = ... }` and `profile = "..."` with the path of the file from here."""
+    if key == "model" and isinstance(value, Mapping) and isinstance(value.get("file"), str):
+        return {**value, "file": str(folder / value["file"])}
+    return str(folder / value) if key == "profile" and isinstance(value, str) else value
 
 
 def _top_comment(text: str) -> str:
@@ -286,7 +310,8 @@ def _plain(value: Any, hint: Any = None) -> Any:
         if isinstance(mark, Quantity):
             return mark.write(value)
     if isinstance(value, Model):
-        return {**({} if value.kind == "layers" else {"kind": value.kind}), **_plain(value.options)}
+        own = isinstance(value.options.get("layers"), tuple)  # the user's, not a member of the zoo
+        return {**({} if own else {"kind": value.kind}), **_plain(value.options)}
     if isinstance(value, Chosen):
         return {"kind": kind_of(value), **_plain(value.options)}
     if is_dataclass(value):

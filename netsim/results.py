@@ -1,4 +1,4 @@
-"""What commands show and keep: comparisons, layer tables, lists of families, and result folders."""
+"""What commands show and keep: comparisons, lists of families, and result folders."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from netsim.engine.run import simulate
 from netsim.errors import ScenarioError, did_you_mean
 from netsim.families import FAMILIES
 from netsim.hardware import Device, Link
+from netsim.layer_tables import shares
 from netsim.loading import dump, vary
+from netsim.memory import shortage_of, shortages
 from netsim.models.base import Model
-from netsim.roofline import layer_time, step_times
 from netsim.scenario import Scenario
 from netsim.units import show
 from netsim.version import VERSION
@@ -146,35 +147,26 @@ def _own_value(scenario: Scenario, path: str, values: Sequence[Any]) -> Any:
     return values[-1]
 
 
-def layer_table(model: Model, device: Device | None, batch: int) -> dict[str, Any]:
-    """What `netsim model --json` prints: totals, and each layer with, on a device, its times for a batch."""
-    layers: list[dict[str, Any]] = []
-    for number, layer in enumerate(model.layers):
-        row: dict[str, Any] = {
-            "name": layer.name,
-            "kind": layer.kind,
-            "params": layer.params,
-            "macs": layer.macs,
-            "gradient_bytes": layer.gradient_bytes,
-            "output_shape": list(layer.output_shape),
-        }
-        if device:
-            time = layer_time(layer, batch, device, first=number == 0)
-            row |= {"forward_s": time.forward, "backward_s": time.backward, "bound": time.bound}
-        layers.append(row)
-    table: dict[str, Any] = {
-        "model": model.kind,
-        "options": dict(model.options),
-        "params": model.params,
-        "macs": model.macs,
-        "flop": 2 * model.macs,
-        "gradient_bytes": model.gradient_bytes,
-    }
-    if device:
-        times = step_times(model, batch, device)
-        table |= {"device": device.name, "batch": batch, "forward_s": sum(times.forward)}
-        table |= {"backward_s": sum(times.backward), "update_s": times.update}
-    return {**table, "layers": layers}
+def warnings_of(scenario: Scenario) -> list[str]:
+    """What a user should know before he trusts the figures of a scenario."""
+    short = shortages(scenario) if scenario.job.memory == "warning" else ()
+    return [*warnings_of_model(scenario.job.model), *map(str, short)]
+
+
+def warnings_of_model(model: Model, device: Device | None = None, batch: int = 1) -> list[str]:
+    """What was counted as nothing, and whether a batch does not fit the device's memory."""
+    short = shortage_of(model, batch, device) if device else ()
+    return [*(f"{model.kind}: counted as nothing: {what}" for what in model.skipped), *map(str, short)]
+
+
+def draw_layers(file: Path, table: Row) -> None:
+    """Draws flop and time of a layer table into a PNG file."""
+    from netsim import plots, tables
+
+    try:
+        plots.save(plots.figures()["layer_costs"], tables.frame(shares(table)), file)
+    except OSError as error:
+        raise ScenarioError(f"{file} cannot be written: {error.strerror}", path="--plot") from None
 
 
 def members(family: str | None) -> dict[str, dict[str, str]]:

@@ -12,6 +12,7 @@ from typing import Literal
 from netsim.hardware import Device
 from netsim.layers.base import Layer
 from netsim.models.base import Model
+from netsim.profiles import Profile, times_on
 
 Bound = Literal["compute", "memory", "overhead"]
 
@@ -79,13 +80,18 @@ def layer_time(layer: Layer, batch: int, device: Device, *, first: bool = False)
     )
 
 
-def step_times(model: Model, batch: int, device: Device) -> StepTimes:
-    """Seconds of each layer of a model, forward and backward, and of the update of all parameters."""
+def step_times(model: Model, batch: int, device: Device, *, sparse: bool = False, profile: Profile = ()) -> StepTimes:
+    """Seconds of each layer of a model, forward and backward, and of the update of all parameters; where the gradients
+    of embeddings are `sparse`, of the rows only that the batch looks up. What was measured (`profile`) stands in for
+    the formula."""
+    updated = sum(each.numbers for each in model.touched(batch if sparse else None))
     times = [layer_time(layer, batch, device, first=index == 0) for index, layer in enumerate(model.layers)]
+    measured = times_on(profile, device)
+    known = [measured.get(layer.name, time) for layer, time in zip(model.layers, times, strict=True)]
     return StepTimes(
-        forward=tuple(time.forward for time in times),
-        backward=tuple(time.backward for time in times),
-        update=_UPDATE_PASSES * _PARAM_BYTES * model.params / (device.memory_rate * device.efficiency.memory),
+        forward=tuple(time.forward for time in known),
+        backward=tuple(time.backward for time in known),
+        update=_UPDATE_PASSES * _PARAM_BYTES * updated / (device.memory_rate * device.efficiency.memory),
     )
 
 

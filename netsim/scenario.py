@@ -10,11 +10,14 @@ from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Literal
 
 from netsim import presets
+from netsim.collectives.parameter_server import ParameterServer
 from netsim.errors import Problem, ScenarioError
 from netsim.families import FAMILIES, Chosen, Reads, build, json_schema, one_of
-from netsim.hardware import Device, Link
-from netsim.layers.base import Layer
+from netsim.hardware import ELEMENT_BYTES, Device, Link
+from netsim.models._files import from_file
+from netsim.models._tables import stacked
 from netsim.models.base import Model
+from netsim.profiles import Profile, profile_schema, read_profile
 from netsim.topologies.star import star
 from netsim.units import Count, Number, Quantity, Rate, shown
 
@@ -76,35 +79,33 @@ class Noise:
     jitter: Annotated[float, Number("a jitter", at_least=0, at_most=3)] = 0.0
 
 
-def _read_model(value: Any) -> Model:
-    """A model of the zoo by name or by a table with its options, or a table of `layers`."""
-    if isinstance(value, Mapping) and "layers" in value and "kind" not in value:
-        if extra := sorted(set(value) - {"layers"}):
-            raise ScenarioError([Problem(key, "no such key beside layers") for key in extra])
-        return _stack(value["layers"])
+def read_model(value: Any) -> Model:
+    """A model of the zoo by name or by a table with its options, a table of `layers`, or one with a `file`."""
+    if isinstance(value, Mapping) and "kind" not in value:
+        if "file" in value:
+            return from_file(value)
+        if "layers" in value:
+            return _own_layers(value)
     return FAMILIES["models"].build(value)  # type: ignore[no-any-return]
 
 
-def _stack(tables: Any) -> Model:
-    """Layers one on the other: each takes the shape that the one before gives, unless it says its own."""
-    if not isinstance(tables, (tuple, list)) or not tables:
-        raise ScenarioError(f"{shown(tables)} is not a list of layers", path="layers")
-    layers: list[Layer] = []
-    for number, table in enumerate(tables):
-        path = f"layers[{number}]"
-        if not isinstance(table, Mapping):
-            raise ScenarioError(f"{shown(table)} is not a table with a kind", path=path)
-        shape = {"input_shape": layers[-1].output_shape} if layers else {}
-        layers.append(FAMILIES["layers"].build({**shape, "name": f"layer{number}", **table}, path=path))
-    return Model("layers", {"layers": tuple(dict(table) for table in tables)}, tuple(layers))
+def _own_layers(table: Mapping[str, Any]) -> Model:
+    if extra := sorted(set(table) - {"layers", "name"}):
+        raise ScenarioError([Problem(key, "no such key beside layers") for key in extra])
+    name = table.get("name")
+    if name is not None and not isinstance(name, str):
+        raise ScenarioError(f"{shown(name)} is not text", path="name")
+    return stacked(table["layers"], name)
 
 
 def _model_schema() -> dict[str, Any]:
     layers = {"type": "array", "items": {"type": "object", "required": ["kind"]}, "minItems": 1}
-    own = {"type": "object", "properties": {"layers": layers}, "required": ["layers"], "additionalProperties": False}
+    properties = {"name": {"type": "string"}, "layers": layers}
+    own = {"type": "object", "properties": properties, "required": ["layers"], "additionalProperties": False}
+    file = {"type": "object", "properties": {"file": {"type": "string"}}, "required": ["file"]}
     family = FAMILIES["models"]
     tables = [json_schema(family.member(name), kind=name) for name in family.names()]
-    return {"anyOf": [{"enum": family.names()}, own, *tables]}
+    return {"anyOf": [{"enum": family.names()}, own, file, *tables]}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,14 +114,32 @@ class Job:
 
     `bucket`: "layer", "all", or a size in bytes; gradients are gathered until they have it, then exchanged.
     `overlap`: exchange while the backward pass goes on. `streams`: all-reduces in flight at once.
+    `gradient_precision`: of the numbers that are exchanged. `embedding_gradients`: whole tables, or "sparse", the rows
+    that were looked up. `memory`: what a batch that does not fit the device's memory is: a warning of the command, an
+    error, or nothing ("ignore"). `profile`: measured times of layers, which stand in for the roofline's.
     """
 
-    model: Annotated[Any, Reads(_read_model, _model_schema)]
+    model: Annotated[Any, Reads(read_model, _model_schema)]
     batch: Annotated[int, Count("a batch size", at_most=10_000_000)]
     strategy: Annotated[Any, one_of("strategies")]
     overlap: bool = True
     bucket: Annotated[float | str, Quantity("B", above=0, at_most=1e18, words=("layer", "all"))] = 25e6
     streams: Annotated[int, Count("a number of streams", at_most=1024)] = 1
+    gradient_precision: Literal["fp32", "fp16", "bf16"] = "fp32"
+    embedding_gradients: Literal["dense", "sparse"] = "dense"
+    memory: Literal["warning", "error", "ignore"] = "warning"
+    profile: Annotated[Profile, Reads(read_profile, profile_schema)] = ()
+
+    def gradient_sizes(self, workers: int) -> tuple[int, ...]:
+        """Bytes of each layer's gradient as it is exchanged.
+
+        Of sparse embeddings a worker pushes to servers the rows that its own batch looks up, and gets as many; an
+        all-reduce adds buffers of one layout, which has the rows of all workers' batches.
+        """
+        sharing = 1 if isinstance(self.strategy, ParameterServer) else workers
+        samples = self.batch * sharing if self.embedding_gradients == "sparse" else None
+        sizes: tuple[int, ...] = self.model.gradient_sizes(ELEMENT_BYTES[self.gradient_precision], samples)
+        return sizes
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 import sys
@@ -21,6 +22,7 @@ from netsim.units import show
 
 Row = Mapping[str, Any]
 _WIDTH = 80
+_KEPT = ("parameters", "gradients", "optimiser", "activations")
 _UNIT = re.compile(r"(?<=\d) (?=(?:[mun]?s|[kMGT]?B|[kMGT]?bit/s|x|%|samples/s|workers?)(?!\w))")
 _UNITS = {"_bytes_per_s": "B/s", "_bytes_per_iteration": "B", "_bytes": "B", "_s": "s"}
 
@@ -109,13 +111,66 @@ def layers(model: Row) -> None:
         times = [_time(row["forward_s"]), _time(row["backward_s"]), row["bound"]] if timed else []
         table.add_row(row["name"], row["kind"], shape, f"{row['params']:,}", f"{row['macs']:,}", *times)
     _print(table)
-    gradient = show(model["gradient_bytes"], "B")
-    _say(
-        f"\n{model['model']}: {model['params']:,} parameters, {model['macs']:,} MACs a sample, {gradient} of gradients"
-    )
+    _say("\n" + _totals(model["model"], model["params"], model["macs"], model["gradient_bytes"]))
     if timed:
         parts = ", ".join(f"{part} {_time(model[f'{part}_s'])}" for part in ("forward", "backward", "update"))
-        _say(f"on {model['device']}, batch {model['batch']}: {parts}")
+        _say(f"on {model['device']} in {model['precision']}, batch {model['batch']}: {parts}")
+        _say(_memory(model["memory"]))
+
+
+def side_by_side(pair: Row) -> None:
+    """Two models: a line a stage with the ratio of the first to the second, and the totals."""
+    timed = "device" in pair
+    table = _table(
+        "stage", "params\nratio", "MACs", "against", "ratio", *(["time", "against", "ratio"] if timed else [])
+    )
+    table.add_column("formula", justify="right", no_wrap=True)
+    for row in [*pair["stages"], {**pair, "stage": "in all"}]:
+        times = [_time(row["time_s"]), _time(row["against_time_s"]), _ratio(row["time_s_ratio"])] if timed else []
+        macs = [_short(row["macs"]), _short(row["against_macs"]), _ratio(row["macs_ratio"])]
+        table.add_row(row["stage"], _ratio(row["params_ratio"]), *macs, *times, _ratio(row.get("predicted")))
+    _print(table)
+    _say("")
+    _say(_totals(pair["model"], pair["params"], pair["macs"], pair["gradient_bytes"]))
+    _say(_totals(pair["against"], pair["against_params"], pair["against_macs"], pair["against_gradient_bytes"]))
+    for formula in dict.fromkeys(row["formula"] for row in pair["stages"] if row["formula"]):
+        _say(f"formula: {formula}")
+    if timed:
+        _say(f"time: forward and backward on {pair['device']} in {pair['precision']}, batch {pair['batch']}")
+
+
+def lines(rows: Sequence[Row]) -> None:
+    """Comma-separated values on standard output; shapes as 3x224x224."""
+    writer = csv.DictWriter(sys.stdout, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        shapes = {key: "x".join(map(str, value)) for key, value in row.items() if isinstance(value, list)}
+        writer.writerow({**row, **shapes})
+
+
+def _totals(model: str, params: int, macs: int, gradient_bytes: int) -> str:
+    return f"{model}: {params:,} parameters, {macs:,} MACs a sample, {show(gradient_bytes, 'B')} of gradients"
+
+
+def _memory(memory: Row) -> str:
+    parts = ", ".join(f"{part} {show(memory[f'{part}_bytes'], 'B', digits=3)}" for part in _KEPT)
+    device = memory["device_bytes"]
+    have = f" of the device's {show(device, 'B', digits=3)}" if device else ""
+    return f"memory: {show(memory['total_bytes'], 'B', digits=3)}{have} ({parts})"
+
+
+def _ratio(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3g}"
+
+
+def _short(count: int | None) -> str:
+    """A count in three digits: 1.23 M."""
+    if count is None:
+        return "-"
+    for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if count >= 0.9995 * size:
+            return f"{count / size:.3g} {letter}"
+    return str(count)
 
 
 def members(families: Mapping[str, Mapping[str, str]]) -> None:

@@ -21,14 +21,14 @@ PICTURE = PACKAGE.parent / "docs" / "explanation" / "architecture.md"
 
 FLOORS = (
     {"units", "errors", "version"},
-    {"families", "hardware", "trace"},
-    {"axes", "collectives", "topologies", "layers", "presets"},
+    {"families", "hardware", "trace", "texts"},
+    {"axes", "collectives", "topologies", "layers", "presets", "profiles"},
     {"models", "wording"},
     {"roofline", "scenario"},
-    {"training"},
+    {"training", "memory"},
     {"checks"},
     {"loading"},
-    {"engine", "tables", "plots", "explain", "sweeps", "chrome"},
+    {"engine", "tables", "plots", "explain", "sweeps", "chrome", "layer_tables"},
     {"report"},
     {"results", "api", "arguments"},
     {"terminal"},

@@ -162,6 +162,16 @@ def test_compare_takes_its_scenario_from_the_command_line(netsim: Any) -> None:
     assert sorted({row["cluster.workers"] for row in document["along_workers"]}) == [2, 3, 4]
 
 
+@pytest.mark.parametrize("command", ["run", "compare"])
+def test_a_batch_that_does_not_fit_the_memory_is_a_warning_on_standard_error(netsim: Any, command: str) -> None:
+    large = [command, QUICKSTART, *FAST, "--set", "job.batch=4096", "--json"]
+    result = netsim(*large)
+    assert result.status == 0 and result.document
+    assert result.err.startswith("netsim: warning: job.batch: 4,096 samples need about")
+    assert netsim(*large, "--set", "job.memory=ignore").err == ""
+    assert netsim(*large, "--set", "job.memory=error").status == 2
+
+
 def test_compare_of_one_worker_is_a_tie(netsim: Any) -> None:
     document = netsim("compare", QUICKSTART, *FAST, "--set", "cluster.workers=1", "--json").document
     assert document["winner"] is None
@@ -174,6 +184,61 @@ def test_model_counts_layers(netsim: Any) -> None:
     assert set(document["layers"][0]) >= {"name", "kind", "params", "macs", "output_shape"}
     timed = netsim("model", "mobilenet_v1", "--device", "v100")
     assert "4,231,976 parameters" in timed.out and "bound by" in timed.out
+
+
+def test_two_models_are_compared_stage_by_stage_beside_the_formula(netsim: Any) -> None:
+    words = ["model", "mobilenet_v1", "--against", "mobilenet_conv", "--device", "v100"]
+    document = netsim(*words, "--json").document
+    assert (document["macs"], document["against_macs"]) == (568_740_352, 4_867_293_184)
+    for row in document["stages"][1:14]:
+        assert row["formula"] == "1/S + 1/K^2" and row["macs_ratio"] == pytest.approx(row["predicted"])
+    shown = netsim(*words).out
+    assert "formula: 1/S + 1/K^2" in shown and max(map(len, shown.splitlines())) <= 80
+
+
+def test_a_setting_goes_to_those_of_two_models_that_have_it(netsim: Any) -> None:
+    words = ["model", "lightrnn", "--against", "rnn_lm", "--set", "vocabulary=10000", "--json"]
+    document = netsim(*words, "--set", "form=split").document
+    assert [options["vocabulary"] for options in document["options"]] == [10_000, 10_000]
+    assert document["stages"][0]["params_ratio"] == document["stages"][0]["predicted"] == 100 / 10_000
+
+
+def test_gradients_and_the_device_take_the_precision(netsim: Any) -> None:
+    full, half = (
+        netsim("model", "vgg16", "--device", "a100", "--precision", each, "--json").document
+        for each in ("fp32", "bf16")
+    )
+    assert full["gradient_bytes"] == 2 * half["gradient_bytes"] and full["forward_s"] > half["forward_s"]
+
+
+def test_layers_come_as_comma_separated_values(netsim: Any) -> None:
+    lines = netsim("model", "mobilenet_v1", "--csv").out.splitlines()
+    assert lines[0] == "name,kind,params,macs,gradient_bytes,output_shape"
+    assert lines[1] == "stem,convolution,864,10838016,3456,32x112x112"
+    stages = netsim("model", "mobilenet_v1", "--against", "mobilenet_conv", "--csv").out.splitlines()
+    assert stages[0].startswith("stage,params,against_params,params_ratio,") and len(stages) == 17
+
+
+def test_a_model_may_be_a_file(netsim: Any, tmp_path: Path) -> None:
+    file = tmp_path / "mine.csv"
+    file.write_text("name,kind,input_shape,units\nfirst,dense,784,300\nsecond,dense,,10\n")
+    document = netsim("model", str(file), "--device", "v100", "--json").document
+    assert (document["model"], document["params"]) == ("mine", 238_510)
+    words = ["--workers", "2", "--rate", "10 Gbit/s", "--latency", "25 us", "--device", "v100", "--json"]
+    document = netsim("compare", "--model", str(file), *words, "--strategies", "ring").document
+    assert document["strategies"][0]["model"] == "mine"
+
+
+def test_layers_are_drawn(netsim: Any, tmp_path: Path) -> None:
+    file = tmp_path / "layers.png"
+    assert netsim("model", "squeezenet", "--device", "v100", "--plot", str(file)).status == 0
+    assert file.read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_batch_that_a_device_cannot_hold_is_a_warning(netsim: Any) -> None:
+    result = netsim("model", "vgg16", "--device", "v100", "--batch", "4096")
+    assert result.status == 0 and "memory: " in result.out
+    assert result.err.startswith("netsim: warning: job.batch: 4,096 samples need about")
 
 
 def test_list_names_every_family(netsim: Any) -> None:
@@ -236,6 +301,14 @@ def test_report_is_made_again_from_saved_data(netsim: Any, tmp_path: Path) -> No
         (["collective", "ps", *NETWORK, "--set", "placement=colocated", "--set", "servers=9"], "servers: 9 servers"),
         (["model", "mobilnet_v1"], "no model 'mobilnet_v1'. Did you mean 'mobilenet_v1'?"),
         (["model", "mobilenet_v1", "--device", "v10"], "no device 'v10'. Did you mean 'v100'?"),
+        (["model", "tpu", "--device", "v100"], "no model 'tpu'"),
+        (["model", "vgg16", "--set", "widht=2"], "widht: no such key"),
+        (["model", "vgg16", "--device", "v100", "--precision", "bf16"], "--precision: v100 has no bf16 peak"),
+        (["model", "vgg16", "--against", "vgg19", "--plot", "a.png"], "--plot: draws one model"),
+        (["model", "vgg16", "--plot", "/no/such/folder/a.png"], "--plot: /no/such/folder/a.png cannot be written"),
+        (["model", "no.onnx"], "no.onnx"),
+        (["model", "no.csv"], "file: no.csv cannot be read: no such file"),
+        (["model", "no.csv", "--set", "unknown=skip"], "unknown: no such key"),
         (["list", "colectives"], "no family 'colectives'. Did you mean 'collectives'?"),
         (["report", str(ROOT / "tests")], "is not a result folder"),
         (["fly"], "No such command 'fly'"),

@@ -370,7 +370,21 @@ Paths = st.sampled_from(
         *(f"cluster.{key}" for key in ("workers", "device", "link", "group", "topology", "sharing", "link.rate", "x")),
         *(
             f"job.{key}"
-            for key in ("model", "batch", "strategy", "bucket", "strategy.kind", "strategy.slices", "streams")
+            for key in (
+                "model",
+                "batch",
+                "strategy",
+                "bucket",
+                "strategy.kind",
+                "strategy.slices",
+                "streams",
+                "model.file",
+                "model.layers",
+                "profile",
+                "gradient_precision",
+                "embedding_gradients",
+                "memory",
+            )
         ),
         *(
             "seed",

@@ -104,7 +104,8 @@ def plan(scenario: Scenario) -> Plan:
     links: list[Link] = []
     for group in cluster.groups:
         assert group.device and group.link  # the checks of a loaded scenario see to it
-        times = step_times(job.model, job.batch, group.device)
+        sparse = job.embedding_gradients == "sparse"
+        times = step_times(job.model, job.batch, group.device, sparse=sparse, profile=job.profile)
         computing += [Computing(times.forward, times.backward, times.update).slowed(group.slowdown)] * group.count
         links += [group.link] * group.count
     workers = len(computing)
@@ -115,7 +116,7 @@ def plan(scenario: Scenario) -> Plan:
     links += [cluster.server_link or links[0]] * servers
     hosts = [f"worker{i}" for i in range(workers)] + [f"server{i}" for i in range(servers)]
     names = tuple(layer.name for layer in job.model.layers)
-    nbytes = tuple(float(layer.gradient_bytes) for layer in job.model.layers)
+    nbytes = tuple(map(float, job.gradient_sizes(workers)))
     buckets = gather(nbytes, names, job.bucket) if workers > 1 else ()
     return Plan(scenario, tuple(computing), tuple(links), tuple(hosts), buckets, names, nbytes)
 

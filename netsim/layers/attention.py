@@ -54,6 +54,10 @@ class AttentionProduct(Layer):
         return prod(self.input_shape) + 2 * self.scores
 
     @property
+    def kept_elements(self) -> int:
+        return prod(self.input_shape) + self.scores
+
+    @property
     def work(self) -> str:
         return "attention"
 

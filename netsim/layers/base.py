@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cache
 from math import prod
-from typing import Annotated, Any, ClassVar, get_type_hints
+from typing import Annotated, Any, ClassVar, NamedTuple, get_type_hints
 
 from annotated_types import Interval
 
@@ -21,6 +21,14 @@ from netsim.families import snake_case
 Count = Annotated[int, Interval(ge=1, le=2**31)]
 Margin = Annotated[int, Interval(ge=0, le=2**31)]
 Shape = tuple[Count, ...]
+
+
+class Touched(NamedTuple):
+    """What of a layer's parameters has a gradient: how many numbers, in how many rows that are sent with their index (0
+    where the whole gradient is sent)."""
+
+    numbers: int
+    rows: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,6 +114,11 @@ class Layer(ABC):
         return prod(self.output_shape)
 
     @property
+    def kept_elements(self) -> int:
+        """Elements that are kept for the backward pass; none where the layer works in place, on what is kept anyway."""
+        return self.output_elements
+
+    @property
     def params_read(self) -> int:
         """Parameters that a forward pass reads, once for the whole batch; an embedding reads a few rows only."""
         return self.params
@@ -115,9 +128,13 @@ class Layer(ABC):
         """The layers that this one is made of, where it is a composition; else itself."""
         return (self,)
 
+    def touched(self, samples: int) -> Touched:
+        """What has a gradient after so many samples: all parameters, or of a table the rows that they look up."""
+        return Touched(self.params, rows=0)
+
     @property
     def gradient_bytes(self) -> int:
-        """Bytes of this layer's gradient in fp32."""
+        """Bytes of this layer's whole gradient in fp32."""
         return 4 * self.params
 
 

@@ -23,6 +23,10 @@ class Activation(Layer):
     def elementwise(self) -> int:
         return self.flop * self.input_elements
 
+    @property
+    def kept_elements(self) -> int:
+        return 0 if self.flop == 1 else self.output_elements  # a ReLU's gradient needs its output alone
+
 
 @dataclass(frozen=True, kw_only=True)
 class Dropout(Layer):
@@ -51,6 +55,10 @@ class Add(Layer):
     @property
     def elementwise(self) -> int:
         return self.input_elements
+
+    @property
+    def kept_elements(self) -> int:
+        return 0
 
     @property
     def input_elements(self) -> int:

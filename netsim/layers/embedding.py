@@ -7,7 +7,7 @@ from math import isqrt, prod
 from typing import ClassVar, Literal
 
 from netsim.errors import Problem
-from netsim.layers.base import Count, Layer
+from netsim.layers.base import Count, Layer, Touched
 
 
 def table_side(vocabulary: int) -> int:
@@ -44,10 +44,10 @@ class Embedding(Layer):
     def input_elements(self) -> int:
         return self.output_elements
 
-    @property
-    def rows_touched(self) -> int:
-        """Rows of the table that one sample's gradient has an entry for, at most."""
-        return min(prod(self.input_shape), self.vocabulary)
+    def touched(self, samples: int) -> Touched:
+        """The rows of all tokens, as if no two were alike: as many as there can be, and no more than the table has."""
+        rows = min(samples * prod(self.input_shape), self.vocabulary)
+        return Touched(rows * self.features, rows)
 
     @property
     def input_gradients(self) -> int:
@@ -90,6 +90,10 @@ class LightrnnEmbedding(Layer):
         if self.form == "split" and self.features % 2:
             return [Problem("features", f"{self.features} cannot be split in two halves")]
         return super().problems()
+
+    def touched(self, samples: int) -> Touched:
+        rows = 2 * min(samples * self.input_shape[0], table_side(self.vocabulary))
+        return Touched(rows * self.features * self._steps_a_word // 2, rows)
 
     @property
     def _steps_a_word(self) -> int:

@@ -21,6 +21,7 @@ from netsim.layers.recurrent import Gru, Lstm, Rnn
 from netsim.layers.reshaping import Flatten
 from netsim.layers.softmax import Softmax
 from netsim.models._blocks import GELU, RELU, SWISH, TANH
+from netsim.models._tables import imported
 from netsim.models.base import Model
 
 _TOLERANCE = 0.01  # share that may be outside of modules
@@ -49,7 +50,8 @@ def from_torch(module: Any, example_input: Any, *, name: str = "torch", outside:
 
     Refused: a kind of module that netsim does not know, by name; and more than 1 % of the multiply-accumulates or the
     parameters outside of modules (`torch.matmul` in a forward), as PyTorch's own counters find them. With `outside` all
-    that counts as nothing. A weight that was met before is tied.
+    that counts as nothing. A weight that was met before is tied. `options` of the model is what a scenario takes as
+    `job.model`.
     """
     torch = _torch()
     calls = _calls(torch, module, example_input)
@@ -62,7 +64,7 @@ def from_torch(module: Any, example_input: Any, *, name: str = "torch", outside:
         read = _reader(found)
         if read is not None:
             layers += _named(read(found, tuple(tensor.shape[1:]), _first_met(found, seen)), path, layers)
-    model = Model(name, {}, tuple(layers))
+    model = imported(name, layers)
     if not outside:
         _check(torch, model, module, example_input)
     return model

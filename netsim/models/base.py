@@ -4,21 +4,27 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from netsim.errors import Problem, ScenarioError
-from netsim.layers.base import Layer
+from netsim.layers.base import Layer, Touched
+from netsim.layers.dense import Dense
 from netsim.layers.elementwise import Add, Concatenation
+from netsim.layers.embedding import Embedding
+
+_INDEX_BYTES = 8  # of a row in a sparse gradient: PyTorch and TensorFlow write it as int64
 
 
 @dataclass(frozen=True)
 class Model:
-    """A network: its name in the family of models, the options that it was made with, and its layers."""
+    """A network: its name in the family of models, the options that it was made with, and its layers. `skipped` says
+    what of the user's own was counted as nothing."""
 
     kind: str
     options: Mapping[str, Any]
     layers: tuple[Layer, ...]
+    skipped: tuple[str, ...] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
         if not self.layers:
@@ -47,6 +53,29 @@ class Model:
     def gradient_bytes(self) -> int:
         """Bytes of the gradient in fp32, 4 a parameter."""
         return sum(layer.gradient_bytes for layer in self.layers)
+
+    def touched(self, samples: int | None = None) -> tuple[Touched, ...]:
+        """What of each layer has a gradient: all of it, or, with `samples` given, of embeddings the rows that so many
+        samples look up. A table that an output layer shares (tied weights) has a gradient everywhere."""
+        if samples is None:
+            return tuple(Touched(layer.params, rows=0) for layer in self.layers)
+        tied = {
+            (part.units, part.input_shape[-1])
+            for layer in self.layers
+            for part in layer.parts
+            if isinstance(part, Dense) and part.tied
+        }
+        return tuple(
+            Touched(layer.params, rows=0)
+            if isinstance(layer, Embedding) and (layer.vocabulary, layer.features) in tied
+            else layer.touched(samples)
+            for layer in self.layers
+        )
+
+    def gradient_sizes(self, element_bytes: int, samples: int | None = None) -> tuple[int, ...]:
+        """Bytes of each layer's gradient in numbers of `element_bytes`; with `samples` given, embeddings' are sparse:
+        the rows that so many samples look up, each with its index."""
+        return tuple(element_bytes * each.numbers + _INDEX_BYTES * each.rows for each in self.touched(samples))
 
 
 class Stack:

@@ -115,7 +115,9 @@ def test_a_hierarchical_softmax_scores_a_class_and_the_words_in_it() -> None:
 def test_an_embedding_reads_and_writes_only_the_rows_that_it_looks_up() -> None:
     layer = Embedding(input_shape=(6,), vocabulary=10_000, features=64)
     assert (layer.params, layer.params_read, layer.macs) == (640_000, 0, 0)
-    assert (layer.rows_touched, layer.input_elements, layer.output_elements) == (6, 6 * 64, 6 * 64)
+    assert (layer.input_elements, layer.output_elements) == (6 * 64, 6 * 64)
+    assert layer.touched(samples=10) == (60 * 64, 60)
+    assert layer.touched(samples=10_000) == (layer.params, 10_000)
 
 
 def test_an_embedding_bag_sums_its_rows() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from netsim.errors import ScenarioError
+from netsim.loading import from_table
 from netsim.models import from_torch
 
 torch = pytest.importorskip("torch")
@@ -69,6 +70,13 @@ def counted(module: Any, example: Any) -> tuple[int, float]:
 def test_parameters_and_macs_are_those_of_an_independent_counter(module: Any, example: Any) -> None:
     model = from_torch(module, example)
     assert (model.params, model.macs) == counted(module, example)
+
+
+def test_the_options_of_a_module_are_a_model_in_a_scenario() -> None:
+    model = from_torch(cnn(), torch.zeros(2, 3, 33, 33), name="mine")
+    job = {"model": model.options, "batch": 1, "strategy": "ring"}
+    cluster = {"workers": 2, "device": "v100", "link": "10gbe"}
+    assert from_table({"cluster": cluster, "job": job}).job.model == model
 
 
 def test_every_layer_has_the_name_of_its_module_and_its_shape() -> None:

@@ -189,8 +189,11 @@ def test_every_model_is_compared_with_a_count() -> None:
     assert {model.kind for model in compared} == public
 
 
-def test_the_auxiliary_head_of_inception_adds_its_parameters() -> None:
-    assert inception_v3(auxiliary=True).params == 27_161_264  # torchvision 0.29.1
+def test_the_auxiliary_head_of_inception_has_the_counted_parameters_layer_by_layer() -> None:
+    model = inception_v3(auxiliary=True)
+    head = [layer.params for layer in model.layers if layer.name.startswith("auxiliary.") and layer.params]
+    assert head == [98_304, 256, 2_457_600, 1_536, 769_000]  # torchvision 0.29.1
+    assert model.params == 27_161_264
 
 
 @pytest.mark.parametrize(

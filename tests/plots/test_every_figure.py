@@ -24,6 +24,12 @@ FRAMES = {
         "closed_form_iteration_time_s": [0.01, None, None, None],
     },
     "efficiency": {"contender": ["ring", "ring"], "cluster.workers": [2, 4], "scaling_efficiency": [0.9, 0.8]},
+    "layer_costs": {
+        "layer": [1, 2],
+        "name": ["stem", "dense"],
+        "flop_share": [90.0, 10.0],
+        "time_share": [60.0, 40.0],
+    },
     "link_bytes": {
         "contender": ["ring", "tree"],
         "link": ["worker0.up", "worker0.up"],

@@ -1,0 +1,99 @@
+"""Measured times of layers in the place of the roofline's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from netsim import presets
+from netsim.errors import ScenarioError
+from netsim.loading import dump, load
+from netsim.models.vgg import vgg16
+from netsim.profiles import Measured, read_profile
+from netsim.roofline import step_times
+
+SCENARIO = """
+[[cluster.group]]
+count = 1
+device = "v100"
+
+[[cluster.group]]
+count = 1
+device = "p100"
+
+[cluster]
+link = "10gbe"
+
+[job]
+model = "vgg16"
+batch = 4
+strategy = "ring"
+profile = "times.csv"
+"""
+TIMES = "layer,forward_s,backward_s,device\nconv1_1,0.5,1.5,\nconv1_2,2e-3,3e-3,v100\nconv1_2,5e-3,7e-3,p100\n"
+
+
+def loaded(folder: Path, times: str = TIMES) -> Any:
+    (folder / "times.csv").write_text(times)
+    (folder / "scenario.toml").write_text(SCENARIO)
+    return load(folder / "scenario.toml")
+
+
+def test_measured_layers_have_their_times_and_others_the_formulas(tmp_path: Path) -> None:
+    profile, v100, p100 = loaded(tmp_path).job.profile, presets.device("v100"), presets.device("p100")
+    names = [layer.name for layer in vgg16().layers]
+    formula, measured = step_times(vgg16(), 4, v100), step_times(vgg16(), 4, v100, profile=profile)
+    for number, name in enumerate(names):
+        if name not in ("conv1_1", "conv1_2"):
+            assert measured.forward[number] == formula.forward[number]
+    at = names.index("conv1_2")
+    assert (measured.forward[0], measured.backward[0]) == (0.5, 1.5)
+    assert (measured.forward[at], measured.backward[at]) == (2e-3, 3e-3)
+    assert step_times(vgg16(), 4, p100, profile=profile).forward[at] == 5e-3
+    assert measured.update == formula.update
+
+
+def test_a_scenario_plays_with_measured_times(tmp_path: Path) -> None:
+    from netsim.engine.run import simulate
+
+    assert simulate(loaded(tmp_path), detail="summary").summary()["compute_time_s"] > 2
+
+
+def test_a_profile_is_kept_in_full(tmp_path: Path) -> None:
+    scenario = loaded(tmp_path)
+    (tmp_path / "times.csv").unlink()
+    (tmp_path / "kept.toml").write_text(dump(scenario))
+    assert load(tmp_path / "kept.toml").job.profile == scenario.job.profile
+
+
+def test_a_profile_of_another_model_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ScenarioError, match=r"job.profile: no layer 'conv1_3' in vgg16. Did you mean 'conv"):
+        loaded(tmp_path, TIMES.replace("conv1_1", "conv1_3"))
+
+
+@pytest.mark.parametrize(
+    ("times", "complaint"),
+    [
+        ("layer,forward_s\n", "times.csv has no column backward_s"),
+        ("layer,forward_s,backward_s\n", "times.csv has no lines of times"),
+        ("layer,forward_s,backward_s\nconv1_1,fast,1\n", "times.csv, line 2: forward_s: 'fast' is not a number"),
+        ("layer,forward_s,backward_s\nconv1_1,1\n", "times.csv, line 2: backward_s: None is not a number"),
+        ("layer,forward_s,backward_s\nconv1_1,1,-1\n", "times.csv, line 2: backward_s: '-1' is too small"),
+        ("layer,forward_s,backward_s\nconv1_1,nan,1\n", "times.csv, line 2: forward_s: 'nan' is not finite"),
+        ("layer,forward_s,backward_s\n,1,1\n", "times.csv, line 2: has no layer"),
+        ("layer,forward_s,backward_s\nconv1_1,1,1\nconv1_1,1,1\n", "conv1_1 is there twice"),
+    ],
+)
+def test_times_that_are_wrong_are_told_by_their_line(times: str, complaint: str, tmp_path: Path) -> None:
+    with pytest.raises(ScenarioError, match=f"job.profile: .*{complaint}"):
+        loaded(tmp_path, times)
+
+
+def test_a_profile_may_stand_in_the_scenario_itself() -> None:
+    rows = [{"layer": "stem", "forward": "1 ms", "backward": "2 ms"}]
+    assert read_profile(rows) == (Measured(layer="stem", forward=1e-3, backward=2e-3),)
+    for wrong, complaint in ((3, "neither"), ([{"layer": "stem"}], "is missing"), ("no.csv", "no such file")):
+        with pytest.raises(ScenarioError, match=complaint):
+            read_profile(wrong)
