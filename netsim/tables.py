@@ -194,7 +194,11 @@ def read(folder: Path | str) -> Saved:
     if not len(records["points"]):
         raise ScenarioError(f"{folder / 'data' / 'points.csv'} has no points")
     scenario = folder / "scenario.toml"
-    return Saved(result, scenario.read_text(encoding="utf-8") if scenario.is_file() else "", **records)
+    try:
+        resolved = scenario.read_text(encoding="utf-8") if scenario.is_file() else ""
+    except (OSError, ValueError) as error:
+        raise ScenarioError(f"{scenario} cannot be read: {error}") from None
+    return Saved(result, resolved, **records)
 
 
 def _result(folder: Path) -> dict[str, Any]:

@@ -214,6 +214,13 @@ def test_a_sweep_of_which_points_failed_still_has_a_report(left: int, tmp_path: 
     assert write(folder).is_file() and "## All points" in (folder / "report.md").read_text(encoding="utf-8")
 
 
+def test_a_scenario_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path, AXES["numbers alone"])
+    (folder / "scenario.toml").write_bytes(b"\xff\x00")
+    with pytest.raises(ScenarioError, match=r"scenario\.toml cannot be read"):
+        write(folder)
+
+
 def test_saved_frames_are_read_back_as_they_were(tmp_path: Path) -> None:
     folder = folder_of(tmp_path, AXES["strategies over workers"])
     saved = tables.read(folder)
