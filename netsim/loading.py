@@ -18,14 +18,13 @@ from netsim.families import FAMILIES, Chosen, build, json_schema, kind_of, param
 from netsim.hardware import Device, Link
 from netsim.models.base import Model
 from netsim.scenario import Scenario
+from netsim.texts import bounded, why_unreadable
 from netsim.units import Quantity, plain, shown
 
 _LARGEST_FILE = 1_000_000  # bytes; a scenario is some lines
 _DEEPEST = 50  # tables within tables; a scenario has some five
-_MOST_VALUES, _MOST_POINTS = (
-    10_000,
-    100_000,
-)  # of an axis; of a sweep, whose scenarios are all made before the first runs
+_MOST_VALUES = 10_000  # of an axis
+_MOST_POINTS = 100_000  # of a sweep, whose scenarios are all made before the first runs
 _NOT_IN_FILES = ("name", "question", "table")
 
 
@@ -133,17 +132,14 @@ def _read(path: Path) -> str:
     try:
         if path.is_dir():
             raise ScenarioError("this is a directory; give a scenario file", path=str(path))
-        with path.open("rb") as file:  # which may be a pipe or a device, without a size and without an end
-            content = file.read(_LARGEST_FILE + 1)
-        if len(content) > _LARGEST_FILE:
-            size = max(path.stat().st_size, len(content))
+        content, size = bounded(path, _LARGEST_FILE)
+        if size > _LARGEST_FILE:
             raise ScenarioError(f"this file has {size} bytes; a scenario has at most {_LARGEST_FILE}", path=str(path))
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise ScenarioError("this is no text in UTF-8; a scenario is a TOML file", path=str(path)) from None
     except (OSError, ValueError) as error:
-        reason = "no such file" if isinstance(error, FileNotFoundError) else str(error)
-        raise ScenarioError(f"cannot be read: {reason}", path=str(path)) from None
+        raise ScenarioError(f"cannot be read: {why_unreadable(error)}", path=str(path)) from None
 
 
 def _parsed(text: str) -> dict[str, Any]:

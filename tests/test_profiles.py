@@ -97,3 +97,9 @@ def test_a_profile_may_stand_in_the_scenario_itself() -> None:
     for wrong, complaint in ((3, "neither"), ([{"layer": "stem"}], "is missing"), ("no.csv", "no such file")):
         with pytest.raises(ScenarioError, match=complaint):
             read_profile(wrong)
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="this system has no device without an end")
+def test_a_profile_without_an_end_is_not_read_to_it() -> None:
+    with pytest.raises(ScenarioError, match="a table has at most 10000000"):
+        read_profile("/dev/zero")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from netsim.errors import Problem, ScenarioError
+from netsim.texts import why_unreadable
 from netsim.units import shown
 
 _LARGEST_FILE = 2**31 - 1  # bytes, of what protobuf reads
@@ -119,8 +120,7 @@ def _check_size(file: str) -> None:
             raise ScenarioError(f"{file} is a directory", path="file")
         size = path.stat().st_size
     except (OSError, ValueError) as error:
-        reason = "no such file" if isinstance(error, FileNotFoundError) else str(error)
-        raise ScenarioError(f"{file} cannot be read: {reason}", path="file") from None
+        raise ScenarioError(f"{file} cannot be read: {why_unreadable(error)}", path="file") from None
     if not 0 < size <= _LARGEST_FILE:
         what = "is empty" if size == 0 else "has more than 2 GiB; save its weights as external data"
         raise ScenarioError(f"{file} {what}", path="file")
