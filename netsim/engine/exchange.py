@@ -33,9 +33,12 @@ class Exchange:
         self._times.setdefault((worker, iteration), {})[bucket] = self.env.now, self.env.now
         self._begin(worker, iteration, bucket)
 
-    def all_in(self, worker: int, iteration: int) -> Event:
+    def all_in(self, worker: int, iteration: int) -> Countdown:
         """Happens when the worker has the sums of all its buckets."""
-        return self._expected(worker, iteration)
+        key = worker, iteration
+        if key not in self._all_in:
+            self._all_in[key] = Countdown(self.env, len(self.plan.buckets))
+        return self._all_in[key]
 
     def _begin(self, worker: int, iteration: int, bucket: int) -> None:
         raise NotImplementedError
@@ -44,13 +47,7 @@ class Exchange:
         """The worker has the sum of this bucket."""
         times = self._times[worker, iteration]
         times[bucket] = times[bucket][0], self.env.now
-        self._expected(worker, iteration).tick()
-
-    def _expected(self, worker: int, iteration: int) -> Countdown:
-        key = worker, iteration
-        if key not in self._all_in:
-            self._all_in[key] = Countdown(self.env, len(self.plan.buckets))
-        return self._all_in[key]
+        self.all_in(worker, iteration).tick()
 
     def close(self, worker: int, iteration: int) -> None:
         """The worker goes on; what was kept of this exchange is noted and forgotten."""
@@ -65,7 +62,8 @@ class AllReduces(Exchange):
         super().__init__(plan, network, log)
         self._steps = Steps(plan.strategy, plan.workers)
         self._offered: dict[tuple[int, int, int], Event] = {}
-        self._plays: dict[tuple[int, int], tuple[Play, list[int]]] = {}
+        self._plays: dict[tuple[int, int], Play] = {}
+        self._joined = Counter[tuple[int, int]]()
         for worker in range(plan.workers):
             for stream in range(plan.scenario.job.streams):
                 self.env.process(self._stream(worker, stream))
@@ -92,12 +90,13 @@ class AllReduces(Exchange):
         if key not in self._plays:
             nbytes = self.plan.buckets[bucket].nbytes
             lanes = self.plan.strategy.lanes(nbytes)
-            play = Play(self.network, self.adders, self._steps, slices=lanes, nbytes=nbytes, stream=stream, label=key)
-            self._plays[key] = play, [self.plan.workers]
-        play, missing = self._plays[key]
-        missing[0] -= 1
-        if not missing[0]:
-            del self._plays[key]
+            self._plays[key] = Play(
+                self.network, self.adders, self._steps, slices=lanes, nbytes=nbytes, stream=stream, label=key
+            )
+        play = self._plays[key]
+        self._joined[key] += 1
+        if self._joined[key] == self.plan.workers:
+            del self._plays[key], self._joined[key]
         return play.join(worker)
 
 

@@ -124,11 +124,10 @@ def plan(scenario: Scenario) -> Plan:
 def refuse_if_too_large(messages_at_once: float, records: float, workers: int, *, path: str) -> None:
     """ScenarioError with an estimate where a run would need more than half of this machine's memory."""
     needed = messages_at_once * _MESSAGE_BYTES + records * _RECORD_BYTES + workers * _WORKER_BYTES
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    memory = _machine_memory()
     if needed > memory / 2:
-        more = "more than " if messages_at_once == float("inf") else "about "
         raise ScenarioError(
-            f"{workers} workers would need {more}{show(needed, 'B', digits=2)} of memory for messages in flight; this "
+            f"{workers} workers would need about {show(needed, 'B', digits=2)} of memory for messages in flight; this "
             f"machine has {show(memory, 'B', digits=2)}. Fewer workers, or fewer slices, would do",
             path=path,
         )
@@ -136,4 +135,8 @@ def refuse_if_too_large(messages_at_once: float, records: float, workers: int, *
 
 def memory_limit_messages() -> float:
     """More messages than this at once are refused on this machine."""
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2 / _MESSAGE_BYTES
+    return _machine_memory() / 2 / _MESSAGE_BYTES
+
+
+def _machine_memory() -> int:
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

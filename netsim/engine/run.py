@@ -121,11 +121,10 @@ def collective(
     network: Network | FastNetwork = quick
     asked = engine != "simpy" and messages <= _MOST_MESSAGES
     exact = asked and quick.why_not(kind, ranks, [size], sharing=sharing) is None
-    if not exact:
-        refuse_if_too_large(messages, 0, ranks, path="ranks")
     if exact:
         time = float(FastPlay(kind, ranks, quick, reduction_rate)(np.zeros(ranks), size).max())
     else:
+        refuse_if_too_large(messages, 0, ranks, path="ranks")
         slow = network = SHARING[sharing](simpy.Environment(), build(hosts), None)
         time = _play(kind, ranks, size, slow, reduction_rate)
     busiest = busiest_link(network.use())
