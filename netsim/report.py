@@ -20,6 +20,7 @@ from netsim import explain, plots, tables
 from netsim.axes import distinct, name, place, text
 from netsim.plots import breakdown, crossover, link_bytes, scaling, timeline
 from netsim.tables import Saved
+from netsim.units import SCALES
 from netsim.wording import capital, listed
 
 _TIME, _BYTES = "s", "B"
@@ -59,10 +60,6 @@ _LIMITS = (
 )
 _FAR_APART = 20.0  # bars whose lengths differ by more than this factor are drawn as shares
 _MANY = 3  # contenders of which each gets a timeline; of more, the fastest and the slowest do
-_SCALES = {
-    _TIME: [(1e-9, "ns"), (1e-6, "us"), (1e-3, "ms"), (1.0, "s")],
-    _BYTES: [(1.0, "B"), (1e3, "kB"), (1e6, "MB"), (1e9, "GB"), (1e12, "TB")],
-}
 
 
 @dataclass(frozen=True)
@@ -211,7 +208,7 @@ def _bytes_table(saved: Saved) -> Table | None:
 
 def _table(named: Mapping[str, Sequence[str]], frame: pd.DataFrame, columns: Mapping[str, tuple[str, Any]]) -> Table:
     headers, cells = list(named), list(named.values())
-    scales = {unit: _scale(frame, columns, unit) for unit in _SCALES}
+    scales = {unit: _scale(frame, columns, unit) for unit in (_TIME, _BYTES)}
     for column, (header, unit) in columns.items():
         factor, in_unit = scales.get(unit, (1.0, unit or ""))
         headers.append(f"{header} ({in_unit})" if in_unit else header)
@@ -223,7 +220,7 @@ def _scale(frame: pd.DataFrame, columns: Mapping[str, tuple[str, Any]], unit: st
     """One prefix for all columns of a unit, that of the smallest number in the first of them."""
     first = next((column for column, (_, measured_in) in columns.items() if measured_in == unit), None)
     least = float(frame[first].min()) if first else 0.0
-    return next((each for each in reversed(_SCALES[unit]) if least >= each[0]), _SCALES[unit][0])
+    return next((each for each in reversed(SCALES[unit]) if least >= each[0]), SCALES[unit][0])
 
 
 def _cells(values: pd.Series[Any], unit: str | None, factor: float) -> list[str]:

@@ -18,6 +18,7 @@ import pandas as pd
 from netsim.axes import Axis, contender_axis, distinct, label, text
 from netsim.errors import ScenarioError
 from netsim.trace import Trace
+from netsim.units import SUFFIXES
 
 _RECORDS = {
     "steps": {
@@ -260,7 +261,7 @@ def along(saved: Saved, path: str) -> pd.DataFrame:
     rows = saved.at_base(path, series)
     axis = saved.axes[path]
     numbers = dict(zip(map(text, axis.values), axis.numbers or (), strict=True))
-    column = path + _SUFFIX[axis.unit]
+    column = path + SUFFIXES.get(axis.unit, "")
     drawn = pd.DataFrame({"contender": _names(saved, rows, series), column: rows[path].map(text).map(numbers)})
     drawn["samples_per_s"] = rows["samples_per_s"]
     drawn["ideal_samples_per_s"] = rows["samples_per_s"] / rows["scaling_efficiency"]
@@ -352,7 +353,6 @@ def timeline(saved: Saved, contender: str) -> pd.DataFrame:
 
 
 _LONGER = 1.01  # times what the others compute for: less is no difference worth showing
-_SUFFIX = {"": "", "s": "_s", "B": "_bytes", "B/s": "_bytes_per_s", "flop/s": "_flop_per_s"}
 
 
 def _first(hosts: Sequence[str], kind: str, count: int) -> list[str]:

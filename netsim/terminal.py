@@ -18,13 +18,13 @@ from rich.table import Table
 
 from netsim.axes import name, text
 from netsim.results import STRATEGY, WORKERS, Comparison
-from netsim.units import show
+from netsim.units import SUFFIXES, show
 
 Row = Mapping[str, Any]
 _WIDTH = 80
 _KEPT = ("parameters", "gradients", "optimiser", "activations")
 _UNIT = re.compile(r"(?<=\d) (?=(?:[mun]?s|[kMGT]?B|[kMGT]?bit/s|x|%|samples/s|workers?)(?!\w))")
-_UNITS = {"_bytes_per_s": "B/s", "_bytes_per_iteration": "B", "_bytes": "B", "_s": "s"}
+_UNITS = {"_bytes_per_iteration": "B", **{suffix: unit for unit, suffix in SUFFIXES.items()}}
 
 
 def document(value: Any) -> None:

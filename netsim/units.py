@@ -49,8 +49,9 @@ _NUMBER_AND_UNIT = re.compile(rf"\s*({_NUMBER})\s*([A-Za-zµμ]{{1,16}}(?:/[A-Za
 _LONGEST_TEXT = 80
 
 EXAMPLES = {"s": "25 us", "B": "25 MB", "B/s": "10 Gbit/s", "flop/s": "15.7 Tflop/s"}
+SUFFIXES = {"B/s": "_bytes_per_s", "flop/s": "_flop_per_s", "B": "_bytes", "s": "_s"}  # of names; the longer first
 _BASE_UNITS = {"s": "second", "B": "byte", "B/s": "byte/second", "flop/s": "flop/second"}
-_SCALES = {
+SCALES = {
     "s": [(1e-9, "ns"), (1e-6, "us"), (1e-3, "ms"), (1.0, "s")],
     "B": [(1.0, "B"), (1e3, "kB"), (1e6, "MB"), (1e9, "GB"), (1e12, "TB")],
     "B/s": [(1 / 8, "bit/s"), (125.0, "kbit/s"), (125e3, "Mbit/s"), (125e6, "Gbit/s"), (125e9, "Tbit/s")],
@@ -96,8 +97,8 @@ def show(value: float, unit: str, *, digits: int = 4) -> str:
     """A short text for people: "16.9 MB", "10 Gbit/s", "25 us"; `digits` significant digits."""
     if not math.isfinite(value) or value == 0:
         return f"{value:g} {unit}"
-    scale, name = _SCALES[unit][0]
-    for bigger, its_name in _SCALES[unit]:
+    scale, name = SCALES[unit][0]
+    for bigger, its_name in SCALES[unit]:
         if abs(value) >= bigger * (1 - 0.5 * 10**-digits):
             scale, name = bigger, its_name
     short = f"{value / scale:.{digits}g}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
 from typing import ClassVar
@@ -70,16 +71,15 @@ class Convolution(Layer):
         return prod(self._axes(self.kernel))
 
     @property
+    def _sliding(self) -> Iterator[tuple[int, ...]]:
+        """Size, kernel, stride, padding and dilation of each axis."""
+        given = self.kernel, self.stride, self.padding, self.dilation
+        return zip(self._spatial, *map(self._axes, given), strict=True)
+
+    @property
     def output_shape(self) -> tuple[int, ...]:
-        axes = zip(
-            self._spatial,
-            self._axes(self.kernel),
-            self._axes(self.stride),
-            self._axes(self.padding),
-            self._axes(self.dilation),
-            strict=True,
-        )
-        return (self.filters, *((n + 2 * pad - hole * (k - 1) - 1) // step + 1 for n, k, step, pad, hole in axes))
+        windows = ((n + 2 * pad - hole * (k - 1) - 1) // step + 1 for n, k, step, pad, hole in self._sliding)
+        return (self.filters, *windows)
 
     @property
     def params(self) -> int:
@@ -115,15 +115,7 @@ class TransposedConvolution(Convolution):
 
     @property
     def output_shape(self) -> tuple[int, ...]:
-        axes = zip(
-            self._spatial,
-            self._axes(self.kernel),
-            self._axes(self.stride),
-            self._axes(self.padding),
-            self._axes(self.dilation),
-            strict=True,
-        )
-        grown = ((n - 1) * step - 2 * pad + hole * (k - 1) + 1 for n, k, step, pad, hole in axes)
+        grown = ((n - 1) * step - 2 * pad + hole * (k - 1) + 1 for n, k, step, pad, hole in self._sliding)
         return (self.filters, *(size + self.output_padding for size in grown))
 
     @property

@@ -10,14 +10,8 @@ from netsim.layers.base import Layer
 
 
 @dataclass(frozen=True, kw_only=True)
-class FirstStep(Layer):
-    """The features of a sequence's first step alone, where a class token stands; nothing is computed."""
-
-    axes: ClassVar[tuple[int, int]] = (2, 2)
-
-    @property
-    def output_shape(self) -> tuple[int, ...]:
-        return self.input_shape[1:]
+class _View(Layer):
+    """The same numbers, or some of them, seen in another shape: nothing is computed or moved."""
 
     @property
     def input_elements(self) -> int:
@@ -30,6 +24,17 @@ class FirstStep(Layer):
     @property
     def kernels(self) -> int:
         return 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class FirstStep(_View):
+    """The features of a sequence's first step alone, where a class token stands; nothing is computed."""
+
+    axes: ClassVar[tuple[int, int]] = (2, 2)
+
+    @property
+    def output_shape(self) -> tuple[int, ...]:
+        return self.input_shape[1:]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,21 +49,9 @@ class Sequence(Layer):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Flatten(Layer):
+class Flatten(_View):
     """The same numbers as one vector; nothing is computed or moved."""
 
     @property
     def output_shape(self) -> tuple[int, ...]:
         return (prod(self.input_shape),)
-
-    @property
-    def input_elements(self) -> int:
-        return 0
-
-    @property
-    def output_elements(self) -> int:
-        return 0
-
-    @property
-    def kernels(self) -> int:
-        return 0

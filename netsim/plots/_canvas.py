@@ -66,6 +66,17 @@ def lines_of(frame: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     return [(str(name), rows) for name, rows in frame.groupby("contender", observed=True, sort=True)]
 
 
+def lines_and_rings(frame: pd.DataFrame, ax: Axes, column: str, figure: str) -> None:
+    """A line a contender of a figure against `column`, and open rings where "closed_form_" and its name is known."""
+    look, closed = looks(frame["contender"]), f"closed_form_{figure}"
+    for name, rows in lines_of(frame):
+        colour, marker = look[name]
+        ax.plot(rows[column], rows[figure], color=colour, marker=marker, label=name, zorder=3)
+        ax.plot(rows[column], rows[closed], "o", color=colour, mfc="none", ms=10, zorder=2)
+    if frame[closed].notna().any():
+        ax.plot([], [], "o", color="#555555", mfc="none", ms=10, label="closed form")
+
+
 def scale(axis: Axis, values: Iterable[float], *, unit: str, label: str, log: bool, ticks: bool = False) -> None:
     """Labels an axis with its unit, a prefix fit for the values, and plain numbers as ticks (the values if `ticks`)."""
     finite = np.unique([value for value in values if np.isfinite(value)])

@@ -6,9 +6,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from netsim.axes import name
-from netsim.plots._canvas import lines_of, looks, scale, spans_decades
-
-_UNITS = {"_bytes_per_s": "B/s", "_flop_per_s": "flop/s", "_bytes": "B", "_s": "s"}
+from netsim.plots._canvas import lines_and_rings, scale, spans_decades
+from netsim.units import SUFFIXES
 
 
 def crossover(frame: pd.DataFrame, ax: Axes) -> Axes:
@@ -16,17 +15,12 @@ def crossover(frame: pd.DataFrame, ax: Axes) -> Axes:
 
     Columns: contender, the axis (its name ends in its unit), iteration_time_s, closed_form_iteration_time_s.
     """
-    column, look = frame.columns[1], looks(frame["contender"])
-    for contender, rows in lines_of(frame):
-        colour, marker = look[contender]
-        ax.plot(rows[column], rows["iteration_time_s"], color=colour, marker=marker, label=contender, zorder=3)
-        ax.plot(rows[column], rows["closed_form_iteration_time_s"], "o", color=colour, mfc="none", ms=10, zorder=2)
-    if frame["closed_form_iteration_time_s"].notna().any():
-        ax.plot([], [], "o", color="#555555", mfc="none", ms=10, label="closed form")
-    suffix = next((end for end in _UNITS if column.endswith(end) and "." in column), "")
-    path = column.removesuffix(suffix)
+    column = frame.columns[1]
+    lines_and_rings(frame, ax, column, "iteration_time_s")
+    ends = ((unit, end) for unit, end in SUFFIXES.items() if column.endswith(end) and "." in column)
+    unit, suffix = next(ends, ("", ""))
     log = spans_decades(frame[column], factor=6)
-    scale(ax.xaxis, frame[column], unit=_UNITS.get(suffix, ""), label=name(path), log=log, ticks=True)
+    scale(ax.xaxis, frame[column], unit=unit, label=name(column.removesuffix(suffix)), log=log, ticks=True)
     times = frame["iteration_time_s"]
     scale(ax.yaxis, times, unit="s", label="iteration time", log=spans_decades(times))
     if not spans_decades(times):

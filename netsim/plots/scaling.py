@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.axes import Axes
 
-from netsim.plots._canvas import IDEAL, lines_of, looks, scale, spans_decades
+from netsim.plots._canvas import IDEAL, lines_and_rings, lines_of, looks, scale, spans_decades
 
 
 def scaling(frame: pd.DataFrame, ax: Axes) -> Axes:
@@ -13,14 +13,9 @@ def scaling(frame: pd.DataFrame, ax: Axes) -> Axes:
 
     Columns: contender, the axis, samples_per_s, ideal_samples_per_s, closed_form_samples_per_s.
     """
-    column, look = frame.columns[1], looks(frame["contender"])
-    _ideal(frame, ax, column, look)
-    for name, rows in lines_of(frame):
-        colour, marker = look[name]
-        ax.plot(rows[column], rows["samples_per_s"], color=colour, marker=marker, label=name, zorder=3)
-        ax.plot(rows[column], rows["closed_form_samples_per_s"], "o", color=colour, mfc="none", ms=10, zorder=2)
-    if frame["closed_form_samples_per_s"].notna().any():
-        ax.plot([], [], "o", color="#555555", mfc="none", ms=10, label="closed form")
+    column = frame.columns[1]
+    _ideal(frame, ax, column)
+    lines_and_rings(frame, ax, column, "samples_per_s")
     log = spans_decades(frame[column], factor=6)
     scale(ax.xaxis, frame[column], unit="", label="workers", log=log, ticks=True)
     speeds = [*frame["samples_per_s"], *frame["ideal_samples_per_s"].dropna()]
@@ -46,13 +41,14 @@ def efficiency(frame: pd.DataFrame, ax: Axes) -> Axes:
     return ax
 
 
-def _ideal(frame: pd.DataFrame, ax: Axes, column: str, look: dict[str, tuple[str, str]]) -> None:
+def _ideal(frame: pd.DataFrame, ax: Axes, column: str) -> None:
     """One grey line where all contenders would be equally fast alone, else a thin one for each in its colour."""
     ideals = frame.groupby(column)["ideal_samples_per_s"]
     if (ideals.max() <= 1.001 * ideals.min()).all():
         line = ideals.mean()
         ax.plot(line.index, line, "--", color=IDEAL, linewidth=1.4, label="ideal: nobody waits")
         return
+    look = looks(frame["contender"])
     for name, rows in lines_of(frame):
         ax.plot(rows[column], rows["ideal_samples_per_s"], "--", color=look[name][0], linewidth=1.0)
     ax.plot([], [], "--", color=IDEAL, linewidth=1.0, label="ideal: nobody waits")
