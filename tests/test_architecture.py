@@ -32,12 +32,13 @@ FLOORS = (
     {"report"},
     {"results", "api", "arguments"},
     {"terminal"},
+    {"commands"},
     {"cli", "__init__"},
     {"__main__"},
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 HOMES = {
-    "click": {"cli"},
+    "click": {"cli", "commands"},
     "jinja2": {"report"},
     "matplotlib": {"plots"},
     "networkx": {"topologies"},

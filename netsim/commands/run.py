@@ -1,0 +1,45 @@
+"""`netsim run`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from netsim.commands._shared import options, say_where, warn
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--trace", "trace_file", type=click.Path(path_type=Path), help="Write a Chrome / Perfetto trace.")
+@options("output", "set", "seed", "engine", "json", "quiet")
+def run(
+    file: Path,
+    trace_file: Path | None,
+    output: Path | None,
+    settings: Sequence[str],
+    seed: int | None,
+    engine: str,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Simulate a scenario FILE and print its summary."""
+    from netsim import arguments, chrome, results, terminal
+    from netsim.engine.run import simulate
+    from netsim.loading import load
+
+    scenario = load(file, arguments.overrides(settings, seed))
+    warn(results.warnings_of(scenario))
+    folder = arguments.writable_folder(output)
+    if trace_file:
+        arguments.write_trace(trace_file, {})  # made now, like the folder
+    with terminal.progress("iterations", scenario.iterations, quiet=quiet) as advance:
+        trace = simulate(scenario, engine=engine, detail="last", progress=lambda _: advance())
+    summary = trace.summary()
+    if trace_file:
+        arguments.write_trace(trace_file, chrome.events(trace))
+    if folder:
+        results.save(folder, scenario, kind="run", axes={}, rows=[summary], command=arguments.typed(), engine=engine)
+    terminal.document(summary) if as_json else terminal.summary(summary)
+    say_where(folder, as_json)
