@@ -14,8 +14,9 @@ def star(hosts: Sequence[Host]) -> Topology:
     """
     links = [host.link for host in hosts for _ in ("up", "down")]
     return Topology(
-        hosts=tuple(host.name for host in hosts),
+        hosts=tuple(hosts),
         names=tuple(f"{host.name}.{way}" for host in hosts for way in ("up", "down")),
+        ends=tuple(ends for host in hosts for ends in ((host.name, "switch"), ("switch", host.name))),
         rates=tuple(link.rate for link in links),
         latencies=tuple(link.latency / 2 for link in links),
         route=lambda src, dst: (2 * src, 2 * dst + 1),
