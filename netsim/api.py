@@ -60,7 +60,15 @@ def allreduce(
     if problems:
         raise ScenarioError(problems)
     return run.collective(
-        built[0], ranks=ranks, **quantities, topology=built[1], sharing=sharing, reduction_rate=adding, engine=engine
+        built[0],
+        ranks=ranks,
+        size=quantities["size"],
+        rate=quantities["rate"],
+        latency=quantities["latency"],
+        topology=built[1],
+        sharing=sharing,
+        reduction_rate=adding,
+        engine=engine,
     )
 
 

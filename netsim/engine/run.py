@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ from netsim import families
 from netsim.collectives.rounds import Collective
 from netsim.engine import des, fast
 from netsim.engine.fast import FastNetwork, FastPlay
-from netsim.engine.network import SHARING, Network
+from netsim.engine.network import SHARING, Network, Timer
 from netsim.engine.plan import Plan, memory_limit_messages, plan, refuse_if_too_large
 from netsim.engine.play import Adder, Countdown, Play, Steps
 from netsim.errors import RunError, ScenarioError, did_you_mean
@@ -100,10 +100,14 @@ def collective(
     sharing: str = "fair",
     reduction_rate: float | None = None,
     engine: str = "auto",
+    links: Mapping[int, Link] | None = None,
+    late: Mapping[int, float] | None = None,
 ) -> CollectiveResult:
     """Play one collective on hosts with equal links (SI units), all ranks ready at once.
 
-    topology: a function from hosts to a Topology, by default the star. ScenarioError where kind and ranks do not fit.
+    topology: a function from hosts to a Topology, by default the star. links: of hosts that have others than the rest.
+    late: for how long (s) a host, by its number, is not ready; servers are numbered after the ranks. The closed form
+    and the lower bound know of neither. ScenarioError where kind and ranks do not fit.
     """
     check_engine(engine)
     if sharing not in SHARING:
@@ -115,18 +119,20 @@ def collective(
         raise ScenarioError(str(error), path="servers") from None
     messages = kind.messages(ranks, enough=_MOST_MESSAGES) * kind.lanes(size)
     link = Link(rate=rate, latency=latency)
-    hosts = [Host(f"rank{i}", link) for i in range(ranks)] + [Host(f"server{i}", link) for i in range(helpers)]
+    names = [f"rank{i}" for i in range(ranks)] + [f"server{i}" for i in range(helpers)]
+    hosts = [Host(name, (links or {}).get(host, link)) for host, name in enumerate(names)]
+    ready = np.array([(late or {}).get(host, 0.0) for host in range(len(hosts))])
     build = topology or families.FAMILIES["topologies"].build("star")
     quick = FastNetwork(build(hosts))
     network: Network | FastNetwork = quick
     asked = engine != "simpy" and messages <= _MOST_MESSAGES
     exact = asked and quick.why_not(kind, ranks, [size], sharing=sharing) is None
     if exact:
-        time = float(FastPlay(kind, ranks, quick, reduction_rate)(np.zeros(ranks), size).max())
+        time = float(FastPlay(kind, ranks, quick, reduction_rate)(ready, size).max())
     else:
         refuse_if_too_large(messages, 0, ranks, path="ranks")
         slow = network = SHARING[sharing](simpy.Environment(), build(hosts), None)
-        time = _play(kind, ranks, size, slow, reduction_rate)
+        time = _play(kind, ranks, size, slow, reduction_rate, ready.tolist())
     busiest = busiest_link(network.use())
     return CollectiveResult(
         kind=families.kind_of(kind),
@@ -147,16 +153,22 @@ def collective(
     )
 
 
-def _play(kind: Collective, ranks: int, size: float, network: Network, reduction_rate: float | None) -> float:
+def _play(
+    kind: Collective, ranks: int, size: float, network: Network, reduction_rate: float | None, ready: Sequence[float]
+) -> float:
     """Seconds until the last rank is done, in SimPy."""
     steps = Steps(kind, ranks)
     adders = [Adder(network.env, reduction_rate) for _ in range(steps.hosts)]
     play = Play(network, adders, steps, slices=kind.lanes(size), nbytes=size, stream=0, label=None)
     env, ended = network.env, Countdown(network.env, steps.hosts)
-    for host in range(steps.hosts):
+
+    def join(host: int) -> None:
         done = play.join(host)
         assert done.callbacks is not None
         done.callbacks.append(ended.tick)
+
+    for host, at in enumerate(ready):
+        Timer(env, at, lambda timer: join(timer._value), host) if at else join(host)
     try:
         env.run(until=ended)  # not until nothing is left: outdated timers of the network may be
     except RuntimeError:
