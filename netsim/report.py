@@ -111,11 +111,12 @@ def write(folder: Path) -> Path:
         "limits": _LIMITS,
     }
     for page in ("report.md", "report.html"):
-        (folder / page).write_text(_pages().get_template(page).render(context), encoding="utf-8")
+        (folder / page).write_text(pages().get_template(page).render(context), encoding="utf-8")
     return folder / "report.html"
 
 
-def _pages() -> jinja2.Environment:
+def pages() -> jinja2.Environment:
+    """The templates of all pages, with the filter `md` for text in Markdown."""
     pages = jinja2.Environment(
         loader=jinja2.PackageLoader("netsim"),
         autoescape=lambda page: page is None or page.endswith(".html"),
@@ -246,7 +247,7 @@ def _figures(saved: Saved, folder: Path) -> Iterator[Figure]:
     if len(links) and _differ(links):
         caption = f"What the busiest link of each kind carries in an iteration{where}."
         height = 1.3 + 0.27 * (len(links) + links["contender"].nunique())
-        yield _drawn(folder, link_bytes.link_bytes, links, "link_bytes.png", caption, "links.csv", height)
+        yield drawn(folder, link_bytes.link_bytes, links, "link_bytes.png", caption, "links.csv", height)
     shades = _SHADES if len(saved.transfers) else ""
     for contender in _with_timelines(saved):
         frame = tables.timeline(saved, contender)
@@ -255,7 +256,7 @@ def _figures(saved: Saved, folder: Path) -> Iterator[Figure]:
         file = f"timeline_{_slug(named)}.png" if named else "timeline.png"
         who = f" of {named}" if named else ""
         caption = f"One iteration{who}{where}: what a few hosts and their ports do.{shades}"
-        yield _drawn(folder, timeline.timeline, frame, file, caption, "spans.csv", _height(frame, "row", 0.24))
+        yield drawn(folder, timeline.timeline, frame, file, caption, "spans.csv", _height(frame, "row", 0.24))
         shades = ""
 
 
@@ -292,12 +293,12 @@ def _along(saved: Saved, folder: Path, path: str) -> Iterator[Figure]:
     closed = _closed_form_note(frame)
     if path == "cluster.workers":
         caption = f"Throughput against workers{where}, and what workers that never wait would reach.{closed}"
-        yield _drawn(folder, scaling.scaling, frame, "scaling.png", caption, "points.csv", 4.0)
+        yield drawn(folder, scaling.scaling, frame, "scaling.png", caption, "points.csv", 4.0)
         caption = f"Scaling efficiency against workers{where}: the throughput in per cent of the ideal."
-        yield _drawn(folder, scaling.efficiency, frame, "efficiency.png", caption, "points.csv", 3.4)
+        yield drawn(folder, scaling.efficiency, frame, "efficiency.png", caption, "points.csv", 3.4)
         return
     caption = f"Iteration time against {what}{where}.{closed}"
-    yield _drawn(folder, crossover.crossover, frame, f"{_slug(what)}.png", caption, "points.csv", 4.0)
+    yield drawn(folder, crossover.crossover, frame, f"{_slug(what)}.png", caption, "points.csv", 4.0)
 
 
 def _closed_form_note(frame: pd.DataFrame) -> str:
@@ -325,7 +326,7 @@ def _breakdown(saved: Saved, folder: Path) -> Iterator[Figure]:
     draw = breakdown.shares if far_apart else breakdown.breakdown
     shares = ", in per cent of each bar's own time" if far_apart else ""
     caption = f"Where the time of an iteration goes{where}{shares}."
-    yield _drawn(folder, draw, frame, "breakdown.png", caption, "points.csv", height)
+    yield drawn(folder, draw, frame, "breakdown.png", caption, "points.csv", height)
 
 
 def _where(saved: Saved, *free: str | None) -> str:
@@ -334,7 +335,8 @@ def _where(saved: Saved, *free: str | None) -> str:
     return f" {listed(fixed)}" if fixed else ""
 
 
-def _drawn(folder: Path, draw: Any, frame: pd.DataFrame, file: str, caption: str, data: str, height: float) -> Figure:
+def drawn(folder: Path, draw: Any, frame: pd.DataFrame, file: str, caption: str, data: str, height: float) -> Figure:
+    """Draws a figure into the folder's `figures`, and gives it as pages show it."""
     target = folder / "figures" / file
     plots.save(draw, frame, target, height=height)
     image = "data:image/png;base64," + base64.b64encode(target.read_bytes()).decode("ascii")

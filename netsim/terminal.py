@@ -139,6 +139,34 @@ def side_by_side(pair: Row) -> None:
         _say(f"time: forward and backward on {pair['device']} in {pair['precision']}, batch {pair['batch']}")
 
 
+def validation(rows: Sequence[Row], groups: Sequence[Row]) -> None:
+    """A line a group of measured figures, and before them a line a row of those that fail."""
+    failed = [row for row in rows if row["verdict"] in ("outside", "moved")]
+    if failed:
+        table = _table("fails", "measured", "predicted", "error", "stated", "verdict")
+        for row in failed:
+            stated = "-" if row["known_error"] is None else f"{row['known_error']:+.1%}"
+            values = (f"{row[key]:.5g}" for key in ("measured", "predicted"))
+            table.add_row(f"{row['source']}: {row['case']}", *values, f"{row['error']:+.1%}", stated, row["verdict"])
+        _print(table)
+        _say("")
+    table = _table("source", "group", "rows", "mean\nerror", "at most", "worst", "known\nmisses", "fail")
+    for each in groups:
+        allowed = "-" if each["mean_allowed"] is None else f"{each['mean_allowed']:.1%}"
+        mean = f"{each['mean_error']:.1%}" + (" fails" if each["mean_failed"] else "")
+        counts = str(each["known_misses"]), str(each["failures"])
+        table.add_row(
+            _words(each["source"]),
+            each["group"],
+            str(each["rows"]),
+            mean,
+            allowed,
+            f"{each['worst_error']:+.1%}",
+            *counts,
+        )
+    _print(table)
+
+
 def lines(rows: Sequence[Row]) -> None:
     """Comma-separated values on standard output; shapes as 3x224x224."""
     writer = csv.DictWriter(sys.stdout, list(rows[0]), lineterminator="\n")

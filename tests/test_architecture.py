@@ -30,7 +30,7 @@ FLOORS = (
     {"loading"},
     {"engine", "tables", "plots", "explain", "sweeps", "chrome", "layer_tables"},
     {"report"},
-    {"results", "api", "arguments"},
+    {"results", "api", "arguments", "validation"},
     {"terminal"},
     {"commands"},
     {"cli", "__init__"},

@@ -37,6 +37,7 @@ FRAMES = {
         "bytes_per_iteration": [1e6, 3e6],
         "of_gradients": [1.0, 3.0],
     },
+    "predicted": {"group": ["ring", "tree"], "measured": [1.0, 2.0], "predicted": [1.1, 1.8]},
     "scaling": {
         "contender": ["ring", "ring"],
         "cluster.workers": [2, 4],

@@ -1,0 +1,38 @@
+"""`netsim validate`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from netsim.commands._shared import options
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path), default=Path("scenarios/validation"))
+@click.option("--only", multiple=True, metavar="SOURCE", help="Only this source; may be given several times.")
+@options("output", "json", "quiet")
+def validate(folder: Path, only: tuple[str, ...], output: Path | None, as_json: bool, quiet: bool) -> None:
+    """Predict the measured figures in FOLDER (scenarios/validation); exit status 1 where one leaves its tolerance."""
+    from netsim import arguments, terminal
+    from netsim.validation import judge, page, sources
+
+    found = sources.find(folder, only)
+    target = arguments.writable_folder(output)
+    judged: list[judge.Judged] = []
+    groups: list[judge.Summary] = []
+    with terminal.progress("rows", sum(len(source.rows) for source in found), quiet=quiet) as advance:
+        for source in found:
+            rows = list(judge.judge(source, advance))
+            judged, groups = judged + rows, groups + judge.summaries(source, rows)
+    tables = {"rows": [each.as_dict() for each in judged], "groups": [each.as_dict() for each in groups]}
+    failed = any(each.failed for each in judged) or any(each.mean_failed for each in groups)
+    if target:
+        click.echo(f"report: {click.format_filename(page.write(target, found, judged, groups))}", err=True)
+    if as_json:
+        terminal.document({"passed": not failed, **tables})
+    else:
+        terminal.validation(**tables)
+    sys.exit(1 if failed else 0)

@@ -1,0 +1,112 @@
+"""Rows that measure one collective on links whose latency and rate were measured beforehand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+import numpy as np
+
+from netsim.collectives.rounds import Collective, Round
+from netsim.engine import run
+from netsim.errors import ScenarioError, did_you_mean
+from netsim.families import FAMILIES, one_of
+from netsim.hardware import Link
+from netsim.units import Count, Duration, Rate, Size
+
+Piece = Literal["reduce", "broadcast", "broadcast, all children at once"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part(Collective):
+    """One half of a collective: what adds ("reduce") or what does not ("broadcast").
+
+    "broadcast, all children at once": a rank posts the messages to all its children together, as Gloo and Open MPI do,
+    and they share its port, where the textbook's tree sends them one after the other.
+    """
+
+    of: Collective
+    piece: Piece
+
+    def lanes(self, nbytes: float) -> int:
+        return self.of.lanes(nbytes)
+
+    def helpers(self, ranks: int) -> int:
+        return self.of.helpers(ranks)
+
+    def pieces(self, ranks: int) -> int:
+        return self.of.pieces(ranks)
+
+    def rounds(self, ranks: int) -> Iterator[Round]:
+        half = [each for each in self.of.rounds(ranks) if each.add == (self.piece == "reduce")]
+        return iter(half if "at once" not in self.piece else _by_depth(half))
+
+    def ideal_time(self, ranks: int, nbytes: float, link: Link, reduction_rate: float | None = None) -> float | None:
+        """No closed form is given here."""
+        return None
+
+
+def _by_depth(rounds: list[Round]) -> Iterator[Round]:
+    """The messages of a broadcast anew: those of all ranks as far from the root in one round."""
+    depth: dict[int, int] = {}
+    levels: dict[int, list[tuple[int, int, int, int]]] = {}
+    for each in rounds:
+        for row in zip(each.src.tolist(), each.dst.tolist(), each.first.tolist(), each.count.tolist(), strict=True):
+            depth[row[1]] = depth.setdefault(row[0], 0) + 1
+            levels.setdefault(depth[row[0]], []).append(row)
+    for _, rows in sorted(levels.items()):
+        src, dst, first, count = np.transpose(rows)
+        yield Round.of(src, dst, first=first, count=count, add=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exchange:
+    """One collective: its columns in a table of rows.
+
+    link: the name of one of `known.links`, of every host; links: of each host, servers last, where they differ.
+    late_rank is ready `late` after the others. parts: of the collective, one after the other; all of it by default.
+    """
+
+    collective: Annotated[Any, one_of("collectives")]
+    ranks: Annotated[int, Count("a number of ranks", at_most=100_000)]
+    size: Size
+    link: str
+    links: tuple[str, ...] = ()
+    late_rank: int | None = None
+    late: Duration = 0.0
+    parts: tuple[Piece, ...] = ()
+    sharing: Literal["fair", "fifo"] = "fair"
+    topology: Annotated[Any, one_of("topologies")] = "star"
+    reduction_rate: Rate | None = None
+
+
+def seconds(row: Exchange, known: Mapping[str, Link]) -> float:
+    """Until the last rank is done, from the known links alone; ScenarioError for a link that is not known."""
+    link = _known(row.link, known)
+    links = {host: _known(name, known) for host, name in enumerate(row.links)}
+    late = {} if row.late_rank is None else {row.late_rank: row.late}
+    topology = FAMILIES["topologies"].build(row.topology) if isinstance(row.topology, str) else row.topology
+    kinds = [Part(of=row.collective, piece=piece) for piece in row.parts] or [row.collective]
+    total = 0.0
+    for kind in kinds:
+        result = run.collective(
+            kind,
+            ranks=row.ranks,
+            size=row.size,
+            rate=link.rate,
+            latency=link.latency,
+            topology=topology,
+            sharing=row.sharing,
+            reduction_rate=row.reduction_rate,
+            links=links,
+            late=late,
+        )
+        total, late = total + result.time_s, {}
+    return total
+
+
+def _known(name: str, known: Mapping[str, Link]) -> Link:
+    if name not in known:
+        raise ScenarioError(f"{name!r} is not among known.links.{did_you_mean(name, known)}", path="link")
+    return known[name]

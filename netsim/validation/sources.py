@@ -1,0 +1,184 @@
+"""Sources of measured figures: `scenarios/validation/NAME.toml` with its table of rows, read and checked."""
+
+from __future__ import annotations
+
+import csv
+import io
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+from netsim.errors import Problem, ScenarioError, did_you_mean
+from netsim.families import build
+from netsim.hardware import Link
+from netsim.loading import override_value
+from netsim.texts import read_text
+from netsim.units import Number
+from netsim.validation.exchanges import Exchange
+from netsim.validation.trainings import Training
+
+FOLDER = Path("scenarios/validation")
+_OURS = ("case", "group", "measured", "low", "high", "known_error", "reason")
+
+Tolerance = Annotated[float, Number("a tolerance", above=0, at_most=10)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class About:
+    """Where figures come from: `known` says in words what a prediction may use."""
+
+    title: str
+    url: str
+    hardware: str
+    known: str
+    licence: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """Rows that are judged alike.
+
+    within: how far a prediction may be from the measured value, as a share of it; None where every row states its
+    known error instead. mean: how far the group's predictions may be off on the mean. why: of both.
+    """
+
+    title: str
+    why: str
+    within: Tolerance | None = None
+    mean: Tolerance | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Expect:
+    """rows: the CSV file beside. quantity: what was measured, in SI units. groups: by the names that rows use."""
+
+    rows: str
+    groups: Mapping[str, Any]
+    quantity: str = "time_s"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Known:
+    """What predictions may use: `links` by name, or a `scenario` of which each row's columns change keys."""
+
+    links: Mapping[str, Any] = field(default_factory=dict)
+    scenario: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One measured value, perhaps with the lowest and the highest of its repetitions, and what to predict for it.
+    known_error: a miss that is declared, with its reason."""
+
+    case: str
+    group: str
+    measured: float
+    low: float | None
+    high: float | None
+    known_error: float | None
+    reason: str
+    predict: Exchange | Training
+
+
+@dataclass(frozen=True)
+class Source:
+    """One source: its rows, the links that are known, and how its groups are judged."""
+
+    name: str
+    about: About
+    quantity: str
+    groups: Mapping[str, Group]
+    links: Mapping[str, Link]
+    rows: tuple[Row, ...]
+
+
+def find(folder: Path, only: Sequence[str] = ()) -> list[Source]:
+    """The sources of a folder, by name; ScenarioError if there are none, or not those that are asked for."""
+    files = {file.stem: file for file in sorted(folder.glob("*.toml"))}
+    if not files:
+        raise ScenarioError(
+            "there are no sources (*.toml) here; give the path of scenarios/validation of a checkout of netsim",
+            path=str(folder),
+        )
+    strange = [name for name in only if name not in files]
+    if strange:
+        raise ScenarioError([Problem("--only", f"no source {each!r}.{did_you_mean(each, files)}") for each in strange])
+    return [read(file) for name, file in files.items() if not only or name in only]
+
+
+def read(file: Path) -> Source:
+    """One source; ScenarioError with all that is wrong in its two files."""
+    try:
+        table = tomllib.loads(read_text(str(file)))
+    except tomllib.TOMLDecodeError as error:
+        raise ScenarioError(str(error), path=str(file)) from None
+    parts = {"source": About, "known": Known, "expect": Expect}
+    problems = [Problem(key, f"no such table.{did_you_mean(key, parts)}") for key in table if key not in parts]
+    built: dict[str, Any] = {}
+    for key, member in parts.items():
+        _note(problems, key, lambda k=key, m=member: built.update({k: build(m, table.get(k, {}))}))
+    groups: dict[str, Group] = {}
+    links: dict[str, Link] = {}
+    if not problems:
+        for name, each in built["expect"].groups.items():
+            _note(problems, f"expect.groups.{name}", lambda n=name, e=each: groups.update({n: build(Group, e)}))
+        for name, each in built["known"].links.items():
+            _note(problems, f"known.links.{name}", lambda n=name, e=each: links.update({n: build(Link, e)}))
+    rows: list[Row] = []
+    if not problems:
+        rows = list(_rows(file.parent / built["expect"].rows, built["known"], groups, problems))
+    if problems:
+        raise ScenarioError([Problem(f"{file}: {each.path}", each.message) for each in problems])
+    return Source(file.stem, built["source"], built["expect"].quantity, groups, links, tuple(rows))
+
+
+def _note(problems: list[Problem], path: str, what: Any) -> None:
+    """Does it, and notes down what is wrong, if anything is."""
+    try:
+        what()
+    except ScenarioError as error:
+        problems += [Problem(f"{path}.{p.path}" if p.path else path, p.message) for p in error.problems]
+
+
+def _rows(file: Path, known: Known, groups: Mapping[str, Group], problems: list[Problem]) -> Iterator[Row]:
+    """The rows of a CSV file, in which an empty cell is a key left out; problems are noted down."""
+    lines = csv.DictReader(line for line in io.StringIO(read_text(str(file), path="expect.rows")) if line[0] != "#")
+    for number, cells in enumerate(lines, 1):
+        given = {key: value.strip() for key, value in cells.items() if key and value and value.strip()}
+        group, path = given.get("group", ""), f"{file.name} row {number}"
+        if group not in groups:
+            problems.append(Problem(f"{path}: group", f"{group!r} is not among expect.groups"))
+            continue
+        numbers = ("measured", "low", "high", "known_error")
+        measured, low, high, error = (_number(given, key, path, problems) for key in numbers)
+        if error is None and groups[group].within is None:
+            problems.append(Problem(f"{path}: known_error", f"is missing, and {group!r} has no tolerance"))
+        if measured is None or measured <= 0:
+            problems.append(Problem(f"{path}: measured", "is missing; it must be a number above 0"))
+            continue
+        table = {key: _value(text) for key, text in given.items() if key not in _OURS}
+
+        def take(table: Mapping[str, Any] = table) -> Exchange | Training:
+            return Training.of(known.scenario, table) if known.scenario else build(Exchange, table)
+
+        try:
+            predict = take()
+            yield Row(given.get("case", ""), group, measured, low, high, error, given.get("reason", ""), predict)
+        except ScenarioError as wrong:
+            problems += [Problem(f"{path}: {p.path}", p.message) for p in wrong.problems]
+
+
+def _number(given: Mapping[str, str], key: str, path: str, problems: list[Problem]) -> float | None:
+    try:
+        return float(given[key]) if key in given else None
+    except ValueError:
+        problems.append(Problem(f"{path}: {key}", f"{given[key]!r} is not a number"))
+        return None
+
+
+def _value(text: str) -> Any:
+    """A cell: a TOML value or a bare word, lists as tuples."""
+    value = override_value(text)
+    return tuple(value) if isinstance(value, list) else value
