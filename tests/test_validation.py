@@ -156,6 +156,17 @@ def test_no_figure_is_without_its_source_and_the_reason_of_its_tolerance() -> No
         assert all(row.reason for row in judged), source.name
 
 
+def test_strategies_rank_as_they_were_measured_to_in_every_training_that_has_several() -> None:
+    rows = json.loads(invoke(str(FOLDER), "--only", "horovod", "--json").stdout)["rows"]
+    for model in ("inception_v3", "vgg16"):
+        mine = [row for row in rows if model in row["case"] and "16 GPUs" in row["case"]]
+        best = max(row["measured"] for row in mine if row["group"] == "server")
+        ring = [row for row in mine if row["group"] == "ring"]
+        assert ring and all(row["measured"] > best for row in ring)
+        served = max(row["predicted"] for row in mine if row["group"] == "server")
+        assert all(row["predicted"] > served for row in ring)
+
+
 LINK = Link(rate=1e6, latency=0.01)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -15,7 +15,7 @@ from netsim.families import FAMILIES, one_of
 from netsim.hardware import Link
 from netsim.units import Count, Duration, Rate, Size
 
-Piece = Literal["reduce", "broadcast", "broadcast, all children at once"]
+Piece = Literal["reduce", "broadcast", "broadcast, all children at once", "broadcast, one child after the other"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +23,8 @@ class Part(Collective):
     """One half of a collective: what adds ("reduce") or what does not ("broadcast").
 
     "broadcast, all children at once": a rank posts the messages to all its children together, as Gloo and Open MPI do,
-    and they share its port, where the textbook's tree sends them one after the other.
+    and they share its port. "broadcast, one child after the other": it begins a message when the one before has come,
+    as SimGrid's flat broadcast does.
     """
 
     of: Collective
@@ -40,7 +41,7 @@ class Part(Collective):
 
     def rounds(self, ranks: int) -> Iterator[Round]:
         half = [each for each in self.of.rounds(ranks) if each.add == (self.piece == "reduce")]
-        return iter(half if "at once" not in self.piece else _by_depth(half))
+        return _ORDER[self.piece](half)
 
     def ideal_time(self, ranks: int, nbytes: float, link: Link, reduction_rate: float | None = None) -> float | None:
         """No closed form is given here."""
@@ -60,12 +61,29 @@ def _by_depth(rounds: list[Round]) -> Iterator[Round]:
         yield Round.of(src, dst, first=first, count=count, add=False)
 
 
+def _one_by_one(rounds: list[Round]) -> Iterator[Round]:
+    """Each message in a round of its own."""
+    for each in rounds:
+        for row in zip(each.src, each.dst, each.first, each.count, strict=True):
+            src, dst, first, count = ([value] for value in row)
+            yield Round.of(src, dst, first=first, count=count, add=each.add)
+
+
+_ORDER: dict[Piece, Callable[[list[Round]], Iterator[Round]]] = {
+    "reduce": iter,
+    "broadcast": iter,
+    "broadcast, all children at once": _by_depth,
+    "broadcast, one child after the other": _one_by_one,
+}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Exchange:
     """One collective: its columns in a table of rows.
 
     link: the name of one of `known.links`, of every host; links: of each host, servers last, where they differ.
     late_rank is ready `late` after the others. parts: of the collective, one after the other; all of it by default.
+    repeat: the buffer is cut into so many, which follow one another, as in a library with a window of its own.
     """
 
     collective: Annotated[Any, one_of("collectives")]
@@ -76,6 +94,7 @@ class Exchange:
     late_rank: int | None = None
     late: Duration = 0.0
     parts: tuple[Piece, ...] = ()
+    repeat: Annotated[int, Count("a number of repetitions", at_most=1_000_000)] = 1
     sharing: Literal["fair", "fifo"] = "fair"
     topology: Annotated[Any, one_of("topologies")] = "star"
     reduction_rate: Rate | None = None
@@ -93,7 +112,7 @@ def seconds(row: Exchange, known: Mapping[str, Link]) -> float:
         result = run.collective(
             kind,
             ranks=row.ranks,
-            size=row.size,
+            size=row.size / row.repeat,
             rate=link.rate,
             latency=link.latency,
             topology=topology,
@@ -103,7 +122,7 @@ def seconds(row: Exchange, known: Mapping[str, Link]) -> float:
             late=late,
         )
         total, late = total + result.time_s, {}
-    return total
+    return total * row.repeat
 
 
 def _known(name: str, known: Mapping[str, Link]) -> Link:

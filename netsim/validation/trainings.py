@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from netsim.engine.run import simulate
 from netsim.errors import ScenarioError
 from netsim.loading import from_table, vary
-from netsim.scenario import Scenario
+from netsim.scenario import Group, Scenario
 
 
 @dataclass(frozen=True)
@@ -25,15 +25,12 @@ class Training:
         alone = row.get("alone")
         if not isinstance(alone, (int, float)) or alone <= 0:
             raise ScenarioError("must be the samples/s of one device alone", path="alone")
-        changes = {key: value for key, value in row.items() if key != "alone"}
-        return cls(vary(from_table(base), changes), float(alone))
+        return cls(from_table(base, {key: value for key, value in row.items() if key != "alone"}), float(alone))
 
     def samples_per_s(self) -> float:
         """As simulated; the device's computing is scaled so that one worker alone does `alone`."""
-        workers = sum(group.count for group in self.scenario.cluster.groups)
         single = simulate(vary(self.scenario, {"cluster.workers": 1}), detail="summary").summary()["samples_per_s"]
-        changes = {"cluster.group": [{"count": workers, "slowdown": single / self.alone}]}
-        table = {**self.scenario.table, "cluster": dict(self.scenario.table["cluster"])}
-        table["cluster"].pop("workers", None)
-        scaled = vary(from_table(table), changes)
+        cluster = self.scenario.cluster
+        group = Group(count=cluster.workers or 1, slowdown=single / self.alone)
+        scaled = replace(self.scenario, cluster=replace(cluster, workers=None, group=(group,)))
         return float(simulate(scaled, detail="summary").summary()["samples_per_s"])
