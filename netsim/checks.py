@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from netsim.errors import Problem
+from netsim.errors import Problem, ScenarioError
 from netsim.memory import shortages
 from netsim.profiles import strangers
 from netsim.roofline import step_times
@@ -75,17 +75,23 @@ def servers_stand_somewhere(scenario: Scenario) -> Iterator[Problem]:
         if cluster.server_link is not None:
             yield Problem("cluster.server_link", "is given, but the strategy has no servers; leave it out")
         return
-    groups = cluster.groups
-    workers = sum(group.count for group in groups)
-    try:
-        strategy.shards(workers)
-    except ValueError as error:
-        yield Problem("job.strategy.servers", str(error))
-    links = {group.link for group in groups}
+    links = {group.link for group in cluster.groups}
     if strategy.placement == "apart" and len(links) > 1 and cluster.server_link is None:
         yield Problem("cluster.server_link", "is missing; the groups' links differ, so say which one servers have")
     if strategy.placement == "colocated" and cluster.server_link is not None:
         yield Problem("cluster.server_link", "is given, but co-located servers use their worker's link; leave it out")
+
+
+@rule
+def a_strategy_sums_gradients_among_these_workers(scenario: Scenario) -> Iterator[Problem]:
+    """An all-reduce, and one that fits so many workers."""
+    strategy = scenario.job.strategy
+    if strategy.operation != "all_reduce":
+        yield Problem("job.strategy.operation", f"{strategy.operation!r} does not sum gradients; 'all_reduce' does")
+    try:
+        strategy.fit(sum(group.count for group in scenario.cluster.groups))
+    except ScenarioError as error:
+        yield from (Problem(f"job.strategy.{problem.path}", problem.message) for problem in error.problems)
 
 
 @rule

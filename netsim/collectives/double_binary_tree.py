@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
-from netsim.collectives.rounds import Collective, Round
+from netsim.collectives._libraries import NCCL_STEP, Library, Segments
+from netsim.collectives.rounds import Collective, Operation, Round
 from netsim.hardware import Link
 
 
@@ -20,6 +22,12 @@ class DoubleBinaryTree(Collective):
 
     The second is its mirror image (n even), or the same one rank further (n odd).
     """
+
+    operations: ClassVar[tuple[Operation, ...]] = ("all_reduce", "barrier")
+    segments: ClassVar[dict[Library, Segments]] = {"nccl": Segments(NCCL_STEP)}
+
+    def fan(self, ranks: int) -> int:
+        return 2
 
     def pieces(self, ranks: int) -> int:
         return 2

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
-from netsim.collectives.rounds import Collective, Round, core_and_rest, fold, unfold
+from netsim.collectives.rounds import Collective, IntArray, Operation, Round, core_and_rest, fold, unfold
+from netsim.errors import ScenarioError
 from netsim.hardware import Link
 
 
@@ -24,19 +26,36 @@ class HalvingDoubling(Collective):
     Where n is no power of two, the ranks beyond it hand their buffers in first, and get the sum at the end.
     """
 
+    operations: ClassVar[tuple[Operation, ...]] = ("all_reduce", "reduce_scatter", "all_gather", "barrier")
+
+    def fit(self, ranks: int) -> None:
+        super().fit(ranks)
+        if core_and_rest(ranks)[1] and not (self.reduces and self.spreads):
+            raise ScenarioError(f"{self.operation} takes a power of two of ranks, not {ranks}", path="operation")
+
     def pieces(self, ranks: int) -> int:
         return core_and_rest(ranks)[0]
+
+    def owners(self, ranks: int) -> IntArray:
+        core, _ = core_and_rest(ranks)
+        bits = core.bit_length() - 1
+        piece = sum((((np.arange(core) >> i) & 1) << (bits - 1 - i) for i in range(bits)), np.zeros(core, np.int64))
+        return np.argsort(piece)
 
     def rounds(self, ranks: int) -> Iterator[Round]:
         core, rest = core_and_rest(ranks)
         yield from fold(core, rest, self.pieces(ranks))
-        halvings = [self._halving(core, step) for step in range(core.bit_length() - 1)]
-        rank = np.arange(core)
-        for partner, _, given, count in halvings:
-            yield Round.of(rank, partner, first=given, count=count, add=True)
-        for partner, kept, _, count in reversed(halvings):
-            yield Round.of(rank, partner, first=kept, count=count, add=False)
+        yield from self._within(np.arange(core))
         yield from unfold(core, rest, self.pieces(ranks))
+
+    def _within(self, names: IntArray) -> Iterator[Round]:
+        """The halvings and doublings among a power of two of ranks of those names."""
+        core = len(names)
+        halvings = [self._halving(core, step) for step in range(core.bit_length() - 1)]
+        for partner, _, given, count in halvings if self.reduces else []:
+            yield Round.of(names, names[partner], first=given, count=count, add=True)
+        for partner, kept, _, count in reversed(halvings if self.spreads else []):
+            yield Round.of(names, names[partner], first=kept, count=count, add=False)
 
     def _halving(self, core: int, step: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
         """Each rank's partner in a step, the first piece of the half that it keeps and of the one that it gives, and
@@ -48,10 +67,12 @@ class HalvingDoubling(Collective):
 
     def ideal_time(self, ranks: int, nbytes: float, link: Link, reduction_rate: float | None = None) -> float | None:
         """2 p a + 2 (n - 1) S / (n B) + (n - 1) S / (n G) for n = 2^p; beyond a power of two, 2 (a + S / B) + S / G
-        more. In one lane."""
-        if self.lanes(nbytes) > 1:
+        more. Reduce-scatter and all-gather are half of it each. In one lane."""
+        if self.lanes(nbytes, ranks) > 1:
             return None
         core, rest = core_and_rest(ranks)
-        moved, gamma = (core - 1) / core * nbytes, 0.0 if reduction_rate is None else 1 / reduction_rate
-        inner = 2 * (core.bit_length() - 1) * link.latency + 2 * moved / link.rate + moved * gamma
+        moved, gamma = (core - 1) / core * nbytes, 1 / reduction_rate if reduction_rate and self.reduces else 0.0
+        inner = (self.reduces + self.spreads) * (
+            (core.bit_length() - 1) * link.latency + moved / link.rate
+        ) + moved * gamma
         return inner + (2 * (link.latency + nbytes / link.rate) + nbytes * gamma if rest else 0.0)

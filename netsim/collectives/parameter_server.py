@@ -11,6 +11,7 @@ import numpy as np
 from annotated_types import Interval
 
 from netsim.collectives.rounds import Collective, Round
+from netsim.errors import ScenarioError
 from netsim.hardware import Link
 
 
@@ -31,11 +32,19 @@ class ParameterServer(Collective):
     placement: Literal["apart", "colocated"] = "apart"
 
     def shards(self, ranks: int) -> int:
-        """How many servers share the buffer; ValueError if more are to be co-located than there are ranks."""
+        """How many servers share the buffer; ScenarioError if more are to be co-located than there are ranks."""
         apart = self.placement == "apart"
         if not apart and self.servers is not None and self.servers > ranks:
-            raise ValueError(f"{self.servers} servers cannot be co-located with {ranks} workers; at most {ranks} can")
+            told = f"{self.servers} servers cannot be co-located with {ranks} workers; at most {ranks} can"
+            raise ScenarioError(told, path="servers")
         return self.servers or (1 if apart else ranks)
+
+    def fit(self, ranks: int) -> None:
+        self.shards(ranks)
+        super().fit(ranks)
+
+    def fan(self, ranks: int) -> int:
+        return max(ranks, self.shards(ranks))
 
     def helpers(self, ranks: int) -> int:
         return self.shards(ranks) if self.placement == "apart" and ranks > 1 else 0
@@ -69,7 +78,7 @@ class ParameterServer(Collective):
         every rank they share the ports: 2 m slices' time and a, or a pause where the last answer waits for its push."""
         if ranks == 1:
             return 0.0
-        shards, lanes, apart = self.shards(ranks), self.lanes(nbytes), self.placement == "apart"
+        shards, lanes, apart = self.shards(ranks), self.lanes(nbytes, ranks), self.placement == "apart"
         came = ranks if apart else ranks - 1
         slot = (max(came, shards) if apart else came) * nbytes / (shards * lanes) / link.rate
         if lanes == 1:

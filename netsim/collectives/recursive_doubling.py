@@ -34,7 +34,7 @@ class RecursiveDoubling(Collective):
 
     def ideal_time(self, ranks: int, nbytes: float, link: Link, reduction_rate: float | None = None) -> float | None:
         """p (a + S / B + S / G) for n = 2^p; beyond a power of two, 2 (a + S / B) + S / G more. In one lane."""
-        if self.lanes(nbytes) > 1:
+        if self.lanes(nbytes, ranks) > 1:
             return None
         core, rest = core_and_rest(ranks)
         message = link.latency + nbytes / link.rate

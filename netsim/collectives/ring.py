@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
-from netsim.collectives.rounds import Collective, Round
+from netsim.collectives._libraries import GLOO_SEGMENT, NCCL_STEP, OPENMPI_SEGMENT, Library, Segments
+from netsim.collectives.rounds import Collective, IntArray, Operation, Round
+from netsim.errors import ScenarioError
 from netsim.hardware import Link
 
 
@@ -18,29 +21,61 @@ class Ring(Collective):
     In each step every rank sends one of n pieces to its right neighbour::
 
         0 -> 1 -> 2 -> ... -> n-1 -> 0
+
+    two_way: one half of the buffer goes round the other way at the same time, so that a cable carries both directions.
+    order: the ranks as they stand in the ring, where it is not 0, 1, 2, ...
     """
 
+    operations: ClassVar[tuple[Operation, ...]] = ("all_reduce", "reduce_scatter", "all_gather", "barrier")
+    segments: ClassVar[dict[Library, Segments]] = {
+        "nccl": Segments(2 * NCCL_STEP),
+        "gloo": Segments(GLOO_SEGMENT, least=2),
+        "openmpi": Segments(OPENMPI_SEGMENT),
+    }
+
+    two_way: bool = False
+    order: tuple[int, ...] | None = None
+
+    def fit(self, ranks: int) -> None:
+        super().fit(ranks)
+        if self.order is not None and sorted(self.order) != list(range(ranks)):
+            raise ScenarioError(f"it must name each of the ranks 0 to {ranks - 1} once", path="order")
+
     def pieces(self, ranks: int) -> int:
-        return ranks
+        return 2 * ranks if self.two_way else ranks
+
+    def owners(self, ranks: int) -> IntArray:
+        return np.tile(self._places(ranks), 2 if self.two_way else 1)
 
     def rounds(self, ranks: int) -> Iterator[Round]:
-        rank = np.arange(ranks)
-        for step in range(2 * (ranks - 1)):
-            yield Round.of(rank, (rank + 1) % ranks, first=(rank - step) % ranks, add=step < ranks - 1)
+        place, rank = np.arange(ranks), self._places(ranks)
+        begin, end = 0 if self.reduces else ranks - 1, 2 * (ranks - 1) if self.spreads else ranks - 1
+        for step in range(begin, end):
+            add = step < ranks - 1
+            yield Round.of(rank, np.roll(rank, -1), first=(place - 1 - step) % ranks, add=add)
+            if self.two_way:
+                yield Round.of(rank, np.roll(rank, 1), first=ranks + (place + 1 + step) % ranks, add=add, lane=1)
+
+    def _places(self, ranks: int) -> IntArray:
+        """Which rank stands at each place of the ring."""
+        return np.arange(ranks) if self.order is None else np.asarray(self.order)
 
     def messages(self, ranks: int, *, enough: float = float("inf")) -> int:
-        """2 n (n - 1)."""
-        return 2 * ranks * (ranks - 1)
+        """2 n (n - 1), n (n - 1) for half of it; twice as many where the halves go two ways."""
+        return (self.reduces + self.spreads) * ranks * (ranks - 1) * (2 if self.two_way else 1)
 
     def ideal_time(self, ranks: int, nbytes: float, link: Link, reduction_rate: float | None = None) -> float | None:
-        """2 (n - 1) (a + S / (n B)) + (n - 1) S / (n G) in one lane. With m lanes of pieces c = S / (n m B) a step
-        takes a + c, or m c where the port is never idle; the last lane ends m c + a after the last step began."""
+        """2 (n - 1) (a + S / (n B)) + (n - 1) S / (n G) in one lane; half of the first, and the second where it adds,
+        for half of it. With m lanes of pieces c = S / (n m B) a step takes a + c, or m c where the port is never idle;
+        the last lane ends m c + a after the last step began. Two ways share the ports of a star, and win nothing."""
         if ranks == 1:
             return 0.0
-        lanes = self.lanes(nbytes)
-        if reduction_rate is not None and lanes > 1:
+        lanes, phases = self.lanes(nbytes, ranks), self.reduces + self.spreads
+        if (reduction_rate is not None or self.two_way) and (lanes > 1 or (self.two_way and ranks == 2)):
+            return None
+        if self.two_way and reduction_rate is not None:
             return None
         piece = nbytes / (ranks * lanes) / link.rate
         step = max(lanes * piece, link.latency + piece)
-        adding = 0.0 if reduction_rate is None else (ranks - 1) * nbytes / ranks / reduction_rate
-        return (2 * ranks - 3) * step + lanes * piece + link.latency + adding
+        adding = (ranks - 1) * nbytes / ranks / reduction_rate if reduction_rate and self.reduces else 0.0
+        return (phases * (ranks - 1) - 1) * step + lanes * piece + link.latency + adding

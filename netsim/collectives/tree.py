@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import numpy as np
 from annotated_types import Interval
 
-from netsim.collectives.rounds import Collective, Round
+from netsim.collectives._libraries import NCCL_STEP, Library, Segments
+from netsim.collectives.rounds import Collective, Operation, Round
 from netsim.hardware import Link
 
 
@@ -27,14 +28,22 @@ class Tree(Collective):
           3   4 5   6
     """
 
+    operations: ClassVar[tuple[Operation, ...]] = ("all_reduce", "broadcast", "reduce", "barrier")
+    segments: ClassVar[dict[Library, Segments]] = {"nccl": Segments(NCCL_STEP)}
+
     arity: Annotated[int, Interval(ge=1, le=1_000_000)] = 2
 
     def rounds(self, ranks: int) -> Iterator[Round]:
         levels = self._levels(ranks)
-        for children in reversed(levels):
-            yield Round.of(children, (children - 1) // self.arity, add=True)
-        for children in levels:
-            yield Round.of((children - 1) // self.arity, children, add=False)
+        if self.reduces:
+            for children in reversed(levels):
+                yield Round.of(children, (children - 1) // self.arity, add=True)
+        if self.spreads:
+            for children in levels:
+                yield Round.of((children - 1) // self.arity, children, add=False)
+
+    def fan(self, ranks: int) -> int:
+        return self.arity
 
     def _levels(self, ranks: int) -> list[np.ndarray]:
         """The ranks of each level below the root."""
@@ -47,18 +56,19 @@ class Tree(Collective):
     def ideal_time(self, ranks: int, nbytes: float, link: Link, reduction_rate: float | None = None) -> float | None:
         """2 depth (a + k S / B) + depth k S / G for a full tree in one lane, and `_with_gaps` for others without
         reduction. With m segments of t = k S / (m B), a full tree takes 2 depth (a + t) + (m - 1) t as long as no
-        inner node still sends upwards when it begins to send downwards: m t <= 2 (a + t)."""
-        depth, lanes = len(self._levels(ranks)), self.lanes(nbytes)
+        inner node still sends upwards when it begins to send downwards: m t <= 2 (a + t). One way, for a broadcast or a
+        reduction, is half of it."""
+        depth, lanes, phases = len(self._levels(ranks)), self.lanes(nbytes, ranks), self.reduces + self.spreads
         segment = self.arity * nbytes / lanes / link.rate
         if ranks < sum(self.arity**level for level in range(depth + 1)):
             one = lanes == 1 and reduction_rate is None
             return self._with_gaps(ranks, nbytes / link.rate, link.latency) if one else None
         if lanes == 1:
-            adding = 0.0 if reduction_rate is None else self.arity * nbytes / reduction_rate
-            return depth * (2 * (link.latency + segment) + adding)
-        if reduction_rate is not None or (depth > 1 and lanes * segment > 2 * (link.latency + segment)):
+            adding = self.arity * nbytes / reduction_rate if reduction_rate and self.reduces else 0.0
+            return depth * (phases * (link.latency + segment) + adding)
+        if reduction_rate is not None or (phases > 1 and depth > 1 and lanes * segment > 2 * (link.latency + segment)):
             return None
-        return 2 * depth * (link.latency + segment) + (lanes - 1) * segment if depth else 0.0
+        return phases * depth * (link.latency + segment) + (lanes - 1) * segment if depth else 0.0
 
     def _with_gaps(self, ranks: int, message: float, latency: float) -> float:
         """A node has its children's sum when the last has come: its port works without a pause from the i-th earliest
@@ -71,7 +81,9 @@ class Tree(Collective):
             starts = sorted(ready[child] for child in children[node])
             ends = [start + (len(starts) - i) * message + latency for i, start in enumerate(starts)]
             ready[node] = max(ends, default=0.0)
-        for node in range(ranks):
+        if not self.reduces:
+            ready = [0.0] * ranks
+        for node in range(ranks if self.spreads else 0):
             for child in children[node]:
                 ready[child] = ready[node] + latency + len(children[node]) * message
         return max(ready)

@@ -18,6 +18,7 @@ from netsim.commands._shared import options
 @click.option("--topology", default="star", show_default=True)
 @click.option("--sharing", default="fair", show_default=True, help="fair or fifo.")
 @click.option("--reduction-rate", metavar="RATE", help="How fast a rank adds what it receives; by default at no cost.")
+@click.option("--operation", metavar="NAME", help="What is done, where the kind can: broadcast, all_gather, ...")
 @options("set", "engine", "json")
 def collective(
     kind: str,
@@ -28,6 +29,7 @@ def collective(
     topology: str,
     sharing: str,
     reduction_rate: str | None,
+    operation: str | None,
     settings: Sequence[str],
     engine: str,
     as_json: bool,
@@ -36,8 +38,9 @@ def collective(
     from netsim import arguments, terminal
     from netsim.api import allreduce
 
+    table = arguments.fields(settings, kind)
     result = allreduce(
-        arguments.fields(settings, kind),
+        {**table, "operation": operation} if operation else table,
         ranks=ranks,
         size=size,
         rate=rate,

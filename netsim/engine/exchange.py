@@ -89,10 +89,7 @@ class AllReduces(Exchange):
         key = iteration, bucket
         if key not in self._plays:
             nbytes = self.plan.buckets[bucket].nbytes
-            lanes = self.plan.strategy.lanes(nbytes)
-            self._plays[key] = Play(
-                self.network, self.adders, self._steps, slices=lanes, nbytes=nbytes, stream=stream, label=key
-            )
+            self._plays[key] = Play(self.network, self.adders, self._steps, nbytes=nbytes, stream=stream, label=key)
         play = self._plays[key]
         self._joined[key] += 1
         if self._joined[key] == self.plan.workers:
@@ -107,9 +104,9 @@ class Servers(Exchange):
         super().__init__(plan, network, log)
         strategy = plan.strategy
         assert isinstance(strategy, ParameterServer)
-        shares = strategy.shares(plan.gradient_bytes, plan.workers)
+        shares = strategy.owned(plan.gradient_bytes, plan.workers)
         self._first_host = plan.workers if strategy.helpers(plan.workers) else 0
-        self._lanes = [strategy.lanes(bucket.nbytes) for bucket in plan.buckets]
+        self._lanes = [strategy.lanes(bucket.nbytes, plan.workers) for bucket in plan.buckets]
         self._shards = [
             [sum(owned) for owned in zip(*(shares[layer] for layer in bucket.layers), strict=True)]
             for bucket in plan.buckets

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from netsim.collectives.rounds import Collective, Round
+from netsim.collectives.rounds import Collective, PieceBytes, Round
 from netsim.engine.log import Log
 from netsim.engine.plan import Plan
 from netsim.topologies.base import Topology
@@ -43,7 +43,7 @@ class FastNetwork:
         self._topology = topology
         self._rates, self._latencies = np.asarray(topology.rates), np.asarray(topology.latencies)
         self._link_bytes, self._link_busy = np.zeros(links), np.zeros(links)
-        self._link_pieces, self._pieces = np.zeros(links, dtype=np.int64), 0  # carried, but not yet settled
+        self._link_pieces, self._pieces = np.zeros(links), 0.0  # carried, but not yet settled
         self._link_messages, self._owners = np.zeros(links, dtype=np.int64), np.full(links, -1)
         self._patterns: dict[tuple[bytes, bytes], Pattern] = {}
         self.messages, self.nbytes = 0, 0.0
@@ -59,7 +59,7 @@ class FastNetwork:
             return "links serve messages in order of arrival"
         if streams > 1:
             return "several all-reduces share the ports"
-        if collective.helpers(ranks) or any(collective.lanes(nbytes) > 1 for nbytes in sizes):
+        if collective.helpers(ranks) or any(collective.lanes(nbytes, ranks) > 1 for nbytes in sizes):
             return "several messages may be on a port at once"
         return None if all(map(self._undisturbed, collective.rounds(ranks))) else "several messages share a link"
 
@@ -69,18 +69,18 @@ class FastNetwork:
         each = zip(self._topology.names, self._topology.rates, *columns, strict=True)
         return Columns(LinkUse, [LinkUse(*values) for values in each])
 
-    def carry(self, each: Round, start: Times, nbytes: Times) -> tuple[Times, Times]:
-        """When the first and the last byte of each of a round's messages come."""
+    def carry(self, each: Round, start: Times, nbytes: Times, pieces: Any) -> tuple[Times, Times]:
+        """When the first and the last byte of each of a round's messages come, each of which has so many `pieces`."""
         pattern = self._pattern(each)
         begin = start + pattern.latencies
         end = begin + nbytes / pattern.rates
         for hop in range(pattern.links.shape[1]):  # each link is there once, so that no addition is lost
             links = pattern.links[:, hop]
-            self._link_pieces[links] += each.count
+            self._link_pieces[links] += pieces
             self._link_busy[links] += end - begin
             self._link_messages[links] += 1
         self.messages += len(nbytes)
-        self._pieces += int(each.count.sum())
+        self._pieces += float(pieces.sum())
         self.latency_sum += float(pattern.latencies.sum())
         self.duration_sum += float((end - start).sum())
         return begin, end
@@ -89,7 +89,7 @@ class FastNetwork:
         """The pieces counted since the last time had so many bytes each: bytes are summed without dust."""
         self._link_bytes += self._link_pieces * piece
         self.nbytes += self._pieces * piece
-        self._link_pieces[:], self._pieces = 0, 0
+        self._link_pieces[:], self._pieces = 0.0, 0.0
 
     def _pattern(self, each: Round) -> Pattern:
         key = each.src.tobytes(), each.dst.tobytes()
@@ -123,22 +123,21 @@ class FastPlay:
 
     def __init__(self, collective: Collective, ranks: int, network: FastNetwork, reduction_rate: float | None) -> None:
         self._collective, self._ranks = collective, ranks
-        self._pieces = collective.pieces(ranks)
         self._network, self._reduction_rate = network, reduction_rate
 
     def __call__(self, ready: Times, nbytes: float, record: Callable[..., None] | None = None) -> Times:
         """Seconds at which each rank has done its part; `record` hears of every round's messages."""
-        ready = ready.copy()
+        ready, bytes_of = ready.copy(), PieceBytes(self._collective, self._ranks, nbytes, slices=1)
         for each in self._collective.rounds(self._ranks):
-            sizes = each.count.astype(np.float64) * (nbytes / self._pieces)
+            sizes = bytes_of(each.first, each.count)
             start = np.maximum(ready[each.src], ready[each.dst])
-            begin, end = self._network.carry(each, start, sizes)
+            begin, end = self._network.carry(each, start, sizes, sizes if bytes_of.uneven else each.count)
             if record:
                 record(each, sizes, start, begin, end)
             added = end + sizes / self._reduction_rate if each.add and self._reduction_rate else end
             ready[each.src] = np.maximum(ready[each.src], end)
             ready[each.dst] = np.maximum(ready[each.dst], added)
-        self._network.settle(nbytes / self._pieces)
+        self._network.settle(1.0 if bytes_of.uneven else bytes_of.equal)
         return ready
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from netsim.collectives.rounds import Collective
-from netsim.errors import ScenarioError
+from netsim.errors import Problem, ScenarioError
 from netsim.hardware import Link
 from netsim.roofline import step_times
 from netsim.scenario import Scenario
@@ -60,7 +60,7 @@ class Plan:
     def messages_per_iteration(self, enough: float = float("inf")) -> int:
         """Messages of all buckets; counting stops beyond `enough`."""
         a_lane = self.strategy.messages(self.workers, enough=enough)
-        return sum(a_lane * self.strategy.lanes(bucket.nbytes) for bucket in self.buckets)
+        return sum(a_lane * self.strategy.lanes(bucket.nbytes, self.workers) for bucket in self.buckets)
 
     @cached_property
     def closed_form(self) -> float | None:
@@ -110,9 +110,10 @@ def plan(scenario: Scenario) -> Plan:
         links += [group.link] * group.count
     workers = len(computing)
     try:
-        servers = job.strategy.helpers(workers)
-    except ValueError as error:
-        raise ScenarioError(str(error), path="job.strategy.servers") from None
+        job.strategy.fit(workers)
+    except ScenarioError as error:
+        raise ScenarioError([Problem(f"job.strategy.{p.path}", p.message) for p in error.problems]) from None
+    servers = job.strategy.helpers(workers)
     links += [cluster.server_link or links[0]] * servers
     hosts = [f"worker{i}" for i in range(workers)] + [f"server{i}" for i in range(servers)]
     names = tuple(layer.name for layer in job.model.layers)

@@ -8,7 +8,7 @@ from typing import Any
 import simpy
 from simpy.events import Event
 
-from netsim.collectives.rounds import Collective
+from netsim.collectives.rounds import Collective, PieceBytes
 from netsim.engine.network import Message, Network, Timer
 
 
@@ -45,9 +45,10 @@ class Steps:
     """A collective's rounds seen by each host: `of[lane][host]` lists, round by round, the transfers that it is in."""
 
     def __init__(self, collective: Collective, ranks: int) -> None:
+        self.collective, self.ranks = collective, ranks
         self.hosts = ranks + collective.helpers(ranks)
         self.pieces = collective.pieces(ranks)
-        self.transfers: list[tuple[int, int, int, bool]] = []  # source, destination, pieces, whether it is added
+        self.transfers: list[tuple[int, int, int, int, bool]] = []  # from, to, first piece, pieces, whether added
         self.of: list[list[list[list[int]]]] = [[[] for _ in range(self.hosts)]]
         latest: list[list[int]] = [[-1] * self.hosts]  # the round of each host's last step so far, by lane
         for number, each in enumerate(collective.rounds(ranks)):
@@ -55,13 +56,14 @@ class Steps:
                 self.of.append([[] for _ in range(self.hosts)])
                 latest.append([-1] * self.hosts)
             steps, last = self.of[each.lane], latest[each.lane]
-            for src, dst, count in zip(each.src.tolist(), each.dst.tolist(), each.count.tolist(), strict=True):
+            columns = each.src.tolist(), each.dst.tolist(), each.first.tolist(), each.count.tolist()
+            for src, dst, first, count in zip(*columns, strict=True):
                 for host in (src, dst):
                     if last[host] != number:
                         last[host] = number
                         steps[host].append([])
                     steps[host][-1].append(len(self.transfers))
-                self.transfers.append((src, dst, count, each.add))
+                self.transfers.append((src, dst, first, count, each.add))
 
 
 class Play:
@@ -73,14 +75,14 @@ class Play:
         adders: list[Adder],
         steps: Steps,
         *,
-        slices: int,
         nbytes: float,
         stream: int,
         label: Any,
     ) -> None:
         self._env, self._network, self._adders, self._steps = network.env, network, adders, steps
+        slices = steps.collective.lanes(nbytes, steps.ranks)
         self._lanes, self._stream, self._label = slices * len(steps.of), stream, label
-        self._piece = nbytes / (slices * steps.pieces)
+        self._bytes = PieceBytes(steps.collective, steps.ranks, nbytes, slices=slices)
         self._waiting: list[dict[int, Countdown]] = [{} for _ in range(self._lanes)]  # who came first to each transfer
 
     def join(self, host: int) -> Event:
@@ -105,7 +107,7 @@ class Play:
         if other is None:
             self._waiting[lane][number] = finished
             return
-        src, dst, pieces, add = self._steps.transfers[number]
+        src, dst, first, count, add = self._steps.transfers[number]
         at_source, at_destination = (finished, other) if host == src else (other, finished)
 
         def then(message: Message) -> None:
@@ -116,5 +118,5 @@ class Play:
                 at_destination.tick()
 
         order = lane * len(self._steps.transfers) + number
-        nbytes = pieces * self._piece
+        nbytes = float(self._bytes(first, count, slice=lane // len(self._steps.of)))
         self._network.send(src, dst, nbytes, then, stream=self._stream, order=order, label=self._label)

@@ -69,6 +69,7 @@ class CollectiveResult:
     """One collective on one network; times in s, from all ranks' being ready to the last one's holding the sum."""
 
     kind: str
+    operation: str
     ranks: int
     size_bytes: float
     rate_bytes_per_s: float
@@ -112,12 +113,9 @@ def collective(
     check_engine(engine)
     if sharing not in SHARING:
         raise ScenarioError(f"no sharing {sharing!r}.{did_you_mean(sharing, SHARING)}", path="sharing")
-    try:
-        kind.pieces(ranks)
-        helpers = kind.helpers(ranks)
-    except ValueError as error:
-        raise ScenarioError(str(error), path="servers") from None
-    messages = kind.messages(ranks, enough=_MOST_MESSAGES) * kind.lanes(size)
+    kind.fit(ranks)
+    helpers, size = kind.helpers(ranks), 0.0 if kind.operation == "barrier" else size
+    messages = kind.messages(ranks, enough=_MOST_MESSAGES) * kind.lanes(size, ranks)
     link = Link(rate=rate, latency=latency)
     names = [f"rank{i}" for i in range(ranks)] + [f"server{i}" for i in range(helpers)]
     hosts = [Host(name, (links or {}).get(host, link)) for host, name in enumerate(names)]
@@ -136,6 +134,7 @@ def collective(
     busiest = busiest_link(network.use())
     return CollectiveResult(
         kind=families.kind_of(kind),
+        operation=kind.operation,
         ranks=ranks,
         size_bytes=size,
         rate_bytes_per_s=rate,
@@ -159,7 +158,7 @@ def _play(
     """Seconds until the last rank is done, in SimPy."""
     steps = Steps(kind, ranks)
     adders = [Adder(network.env, reduction_rate) for _ in range(steps.hosts)]
-    play = Play(network, adders, steps, slices=kind.lanes(size), nbytes=size, stream=0, label=None)
+    play = Play(network, adders, steps, nbytes=size, stream=0, label=None)
     env, ended = network.env, Countdown(network.env, steps.hosts)
 
     def join(host: int) -> None:

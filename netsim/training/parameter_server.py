@@ -22,7 +22,12 @@ class ParameterServer(collective.ParameterServer):
     keys: Literal["split", "whole"] = "split"
     mode: Literal["sync"] = "sync"
 
-    def shares(self, gradient_bytes: Sequence[float], ranks: int) -> tuple[tuple[float, ...], ...]:
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.shares is not None or self.element is not None:
+            raise ValueError("shares and element are of collectives; among servers of a job, keys say who owns what")
+
+    def owned(self, gradient_bytes: Sequence[float], ranks: int) -> tuple[tuple[float, ...], ...]:
         """Bytes of each layer's gradient (layers in the model's order) that each server owns: [layer][server]."""
         servers = self.shards(ranks)
         if self.keys == "split":

@@ -3,20 +3,50 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
-from netsim.collectives.rounds import Collective, prove
+from netsim.collectives.rounds import Collective, Round, prove
 from netsim.engine.run import CollectiveResult, collective
+from netsim.errors import ScenarioError
 from netsim.families import FAMILIES
 
 RANKS = [*range(1, 18), 32, 64]
 LANES = [1, 2, 3, 8]
 SIZE, RATE, LATENCY = 96e6, 1.25e9, 10e-6
 VARIANTS = {
+    "bcube": [{"base": 3}],
+    "hierarchical": [
+        {"inside": "tree", "between": "double_binary_tree"},
+        {"inside": "bruck", "between": "bruck"},
+        {"inside": "direct", "between": {"kind": "hierarchical", "inside": "halving_doubling", "per_host": 1}},
+    ],
+    "ring": [{"two_way": True}],
     "tree": [{"arity": 1}, {"arity": 3}],
     "parameter_server": [{"servers": 3}, {"placement": "colocated"}, {"placement": "colocated", "servers": 1}],
 }
+
+
+class Renamed(Collective):
+    """Another collective whose ranks have other names; helpers keep theirs."""
+
+    def __init__(self, kind: Collective, names: np.ndarray) -> None:
+        self.__dict__.update(vars(kind))
+        object.__setattr__(self, "kind", kind)
+        object.__setattr__(self, "names", names)
+
+    def __getattribute__(self, name: str) -> object:
+        if name in ("kind", "names", "rounds", "__dict__", "__class__"):
+            return object.__getattribute__(self, name)
+        return getattr(object.__getattribute__(self, "kind"), name)
+
+    def rounds(self, ranks: int) -> Iterator[Round]:
+        names = np.concatenate([self.names, np.arange(ranks, ranks + self.kind.helpers(ranks))])
+        for each in self.kind.rounds(ranks):
+            yield replace(each, src=names[each.src], dst=names[each.dst])
 
 
 def members(**fields: object) -> list[Collective]:
@@ -29,17 +59,36 @@ def members(**fields: object) -> list[Collective]:
     ]
 
 
+def operations() -> list[Collective]:
+    """Every collective in every operation that it has beside the all-reduce."""
+    family = FAMILIES["collectives"]
+    return [
+        family.build({"kind": name, "operation": each})
+        for name in family.names()
+        for each in family.member(name).operations  # type: ignore[attr-defined]
+        if each != "all_reduce"
+    ]
+
+
+def fits(kind: Collective, ranks: int) -> bool:
+    try:
+        kind.fit(ranks)
+    except ScenarioError:
+        return False
+    return True
+
+
 def played(kind: Collective, ranks: int, **changes: object) -> CollectiveResult:
     return collective(kind, **{"ranks": ranks, "size": SIZE, "rate": RATE, "latency": LATENCY, **changes})
 
 
-@pytest.mark.parametrize("ranks", RANKS)
+@pytest.mark.parametrize("ranks", [*range(1, 34), 48, 64])
 @pytest.mark.parametrize("kind", members(), ids=repr)
 def test_everyone_ends_with_each_contribution_exactly_once(kind: Collective, ranks: int) -> None:
     prove(kind, ranks)
 
 
-@pytest.mark.parametrize("ranks", RANKS)
+@pytest.mark.parametrize("ranks", [*range(1, 18), 32])
 @pytest.mark.parametrize("kind", [kind for lanes in LANES for kind in members(slices=lanes)], ids=repr)
 def test_a_collective_keeps_its_closed_form_its_bound_and_its_bytes(kind: Collective, ranks: int) -> None:
     result = played(kind, ranks, engine="simpy")
@@ -49,6 +98,54 @@ def test_a_collective_keeps_its_closed_form_its_bound_and_its_bytes(kind: Collec
     assert result.wire_bytes == pytest.approx(kind.wire_bytes(ranks, SIZE), rel=1e-12)
     assert result.messages == kind.slices * kind.messages(ranks)
     assert kind.messages(ranks) == sum(map(len, kind.rounds(ranks)))
+
+
+@pytest.mark.parametrize("ranks", [*range(2, 18), 33])
+@pytest.mark.parametrize("kind", operations(), ids=repr)
+def test_an_operation_keeps_its_promise_its_closed_form_its_bound_and_its_bytes(kind: Collective, ranks: int) -> None:
+    if not fits(kind, ranks):
+        assert ranks & (ranks - 1), "only numbers that are no power of two may be refused"
+        return
+    prove(kind, ranks)
+    for size in (0.0, SIZE):
+        result = played(kind, ranks, size=size)
+        if result.ideal_time_s is not None:
+            assert result.time_s == pytest.approx(result.ideal_time_s, rel=1e-9)
+        assert result.time_s >= result.lower_bound_s * (1 - 1e-12)
+        assert result.wire_bytes == pytest.approx(kind.wire_bytes(ranks, result.size_bytes), rel=1e-12)
+        assert result.messages == kind.messages(ranks) == sum(map(len, kind.rounds(ranks)))
+
+
+@pytest.mark.parametrize("ranks", [3, 8, 13])
+@pytest.mark.parametrize("kind", [*members(), *operations()], ids=repr)
+def test_bytes_stay_whole_and_none_is_lost_where_sizes_do_not_divide(kind: Collective, ranks: int) -> None:
+    whole = replace(kind, element=4.0, **({"slices": 3} if kind.operation != "barrier" else {}))
+    if not fits(whole, ranks):
+        return
+    for size in (0.0, 4.0, 4e3, 100_004.0):
+        held = whole.held(ranks, size)
+        sizes = whole.sizes(ranks, size)
+        assert sizes is not None and sizes.min() >= 0 and sizes.sum() == held
+        assert (sizes % 4 == 0).all() and np.ptp(sizes.sum(axis=0)) <= 4
+        result = played(whole, ranks, size=size)
+        assert result.wire_bytes == pytest.approx(whole.wire_bytes(ranks, result.size_bytes), abs=8 * ranks * ranks)
+
+
+@pytest.mark.parametrize("ranks", [3, 8, 13])
+@pytest.mark.parametrize("kind", [*members(), *operations()], ids=repr)
+def test_other_names_for_the_ranks_change_nothing_on_a_star(kind: Collective, ranks: int) -> None:
+    if fits(kind, ranks):
+        renamed = Renamed(kind, np.random.default_rng(1).permutation(ranks))
+        assert played(renamed, ranks).time_s == pytest.approx(played(kind, ranks).time_s, rel=1e-9)
+
+
+@pytest.mark.parametrize("library", ["nccl", "gloo", "openmpi"])
+@pytest.mark.parametrize("name", FAMILIES["collectives"].names())
+def test_every_kind_takes_the_slices_of_a_library(name: str, library: str) -> None:
+    kind = FAMILIES["collectives"].build({"kind": name, "library": library})
+    result = played(kind, 8)
+    assert result.messages == kind.lanes(SIZE, 8) * kind.messages(8)
+    assert result.time_s >= result.lower_bound_s * (1 - 1e-12)
 
 
 @pytest.mark.parametrize("ranks", RANKS)

@@ -12,11 +12,17 @@ from netsim.collectives.binomial_tree import BinomialTree
 from netsim.collectives.direct import Direct
 from netsim.collectives.double_binary_tree import DoubleBinaryTree
 from netsim.collectives.halving_doubling import HalvingDoubling
+from netsim.collectives.hierarchical import Hierarchical
 from netsim.collectives.parameter_server import ParameterServer
+from netsim.collectives.rabenseifner import Rabenseifner
 from netsim.collectives.recursive_doubling import RecursiveDoubling
 from netsim.collectives.ring import Ring
+from netsim.collectives.rounds import Collective
+from netsim.collectives.torus import Torus
+from netsim.collectives.torus_2d import Torus2D
 from netsim.collectives.tree import Tree
 from netsim.engine.run import collective
+from netsim.errors import ScenarioError
 from netsim.hardware import Link
 
 S, B, a = 100e6, 1.25e9, 10e-6
@@ -133,3 +139,116 @@ def test_an_independent_replay_gives_the_same_times(row: dict[str, str]) -> None
         reduction_rate=1 / gamma if gamma else None,
     )
     assert result.time_s == pytest.approx(float(row["simulated_s"]), rel=1e-9)
+
+
+CLOSED_FORMS = REFERENCE.parent / "collectives_closed_forms.csv"
+KINDS = {
+    "ring": Ring(),
+    "recdbl": RecursiveDoubling(),
+    "raben": HalvingDoubling(),
+    "binom-reduce": BinomialTree(operation="reduce"),
+    "binom-bcast": BinomialTree(operation="broadcast"),
+    "tree-ar": BinomialTree(),
+    "ps-1": ParameterServer(),
+    "ps-coloc": ParameterServer(placement="colocated"),
+    "hier-rs": Hierarchical(per_host=4),
+}
+FITTING = {"any": [2, 5, 8, 13, 32], "power of two": [2, 8, 32], "groups of 4": [4, 8, 12, 32]}
+
+
+def _closed_forms() -> list[dict[str, str]]:
+    with CLOSED_FORMS.open() as file:
+        return list(csv.DictReader(line for line in file if not line.startswith("#")))
+
+
+@pytest.mark.parametrize("reduction_rate", [None, 2e9])
+@pytest.mark.parametrize("row", _closed_forms(), ids=lambda row: row["id"])
+def test_the_closed_forms_of_the_literature_row_by_row(row: dict[str, str], reduction_rate: float | None) -> None:
+    g = 1 / reduction_rate if reduction_rate else 0.0
+    for p in FITTING[row["ranks"]]:
+        kind = Torus2D(rows=p // 4) if row["id"] == "torus2d" else KINDS[row["id"]]
+        seconds = eval(row["python"], {"p": p, "n": S, "a": a, "b": 1 / B, "g": g, "lg": ceil(log2(p)), "m": p // 4})
+        result = collective(kind, ranks=p, size=S, rate=B, latency=a, reduction_rate=reduction_rate)
+        assert result.time_s == pytest.approx(seconds, rel=1e-9)
+
+
+@pytest.mark.parametrize("n", [2, 5, 8, 13])
+def test_a_chain_in_segments_is_a_pipeline(n: int) -> None:
+    """(p - 2 + k) (n / k) beta, as latency does not hold a port here: alpha is paid once a hop instead."""
+    chain = Tree(arity=1, operation="broadcast", slices=7)
+    result = collective(chain, ranks=n, size=S, rate=B, latency=a)
+    assert result.time_s == pytest.approx((n - 2 + 7) * S / 7 / B + (n - 1) * a, rel=1e-9)
+
+
+def test_rabenseifners_pairs_share_the_adding() -> None:
+    network = {"ranks": 6, "size": S, "rate": B, "latency": 0.0, "reduction_rate": 1e9}
+    pairs, one = (collective(kind, **network).time_s for kind in (Rabenseifner(), HalvingDoubling()))
+    assert one - pairs == pytest.approx(S / 2 / 1e9, rel=1e-9)
+
+
+def test_shares_in_proportion_to_the_links_rates() -> None:
+    """Three workers of rates 3, 1, 1: what worker A carries is A / (A + B + C)."""
+    kind = Ring(operation="reduce_scatter", shares=(3.0, 1.0, 1.0), element=1.0)
+    sizes = kind.sizes(3, 1e3)
+    assert sizes is not None and sizes.tolist() == [[600.0, 200.0, 200.0]]
+
+
+def test_fewer_elements_than_ranks_leave_some_with_none() -> None:
+    sizes = Ring(element=4.0).sizes(8, 12.0)
+    assert sizes is not None and sorted(sizes[0]) == [0.0] * 5 + [4.0] * 3
+
+
+def test_libraries_slice_as_their_sources_say() -> None:
+    mib = 2.0**20
+    assert [Ring(library="nccl").lanes(size * mib, 8) for size in (1, 8, 64)] == [1, 1, 8]
+    assert [Ring(library="gloo").lanes(size * mib, 8) for size in (1, 8, 64)] == [2, 2, 8]
+    assert [Ring(library="openmpi").lanes(size * mib, 8) for size in (1, 8, 64)] == [1, 1, 8]
+    assert Tree(library="nccl").lanes(4 * mib, 8) == 8
+    assert DoubleBinaryTree(library="nccl").lanes(4 * mib, 8) == 4
+    assert RecursiveDoubling(library="openmpi").lanes(4 * mib, 8) == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "ranks", "complaint"),
+    [
+        (Ring(order=(0, 1, 1)), 3, "order: it must name each of the ranks 0 to 2 once"),
+        (Ring(shares=(1.0, 2.0)), 3, "shares: 2 shares for the 3 pieces among 3 ranks; there must be one a piece"),
+        (Hierarchical(per_host=4), 6, "per_host: 4 ranks a host do not divide 6 ranks"),
+        (Torus(dims=(2, 2, 2)), 6, "dims: 2 x 2 x 2 are 8 ranks, not 6"),
+        (Torus2D(rows=4), 6, "rows: 4 x 1 are 4 ranks, not 6"),
+        (HalvingDoubling(operation="all_gather"), 6, "operation: all_gather takes a power of two of ranks, not 6"),
+    ],
+)
+def test_what_does_not_fit_the_ranks_is_said(kind: Collective, ranks: int, complaint: str) -> None:
+    with pytest.raises(ScenarioError) as error:
+        collective(kind, ranks=ranks, size=S, rate=B, latency=a)
+    assert str(error.value) == complaint
+
+
+@pytest.mark.parametrize(
+    ("fields", "complaint"),
+    [
+        ({"operation": "gather"}, "not in its power"),
+        ({"library": "nccl", "slices": 2}, "library and slices"),
+        ({"shares": (1.0, -1.0)}, "shares must be"),
+        ({"element": 0.0}, "element is empty"),
+    ],
+)
+def test_fields_that_contradict_one_another_are_refused(fields: dict[str, object], complaint: str) -> None:
+    with pytest.raises(ValueError, match=complaint):
+        Ring(**fields)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("fields", "complaint"),
+    [
+        ({"inside": Ring(slices=2)}, "inside has slices"),
+        ({"inside": RecursiveDoubling()}, "inside must be a kind that can reduce"),
+        ({"between": ParameterServer()}, "between needs servers"),
+        ({"between": Ring(operation="all_gather")}, "between has an operation"),
+        ({"operation": "all_gather", "between": Tree()}, "between has no all_gather"),
+    ],
+)
+def test_a_hierarchy_of_what_does_not_go_together_is_refused(fields: dict[str, object], complaint: str) -> None:
+    with pytest.raises(ValueError, match=complaint):
+        Hierarchical(**fields)  # type: ignore[arg-type]

@@ -38,7 +38,7 @@ def test_a_collective_that_adds_twice_is_found_out() -> None:
 
 
 def test_a_slice_size_makes_as_many_lanes_as_it_takes() -> None:
-    assert [Ring(slice=512e3).lanes(nbytes) for nbytes in (0, 1, 512e3, 512e3 + 1, 2e6)] == [1, 1, 1, 2, 4]
+    assert [Ring(slice=512e3).lanes(nbytes, 4) for nbytes in (0, 1, 512e3, 512e3 + 1, 2e6)] == [1, 1, 1, 2, 4]
 
 
 def test_slices_and_slice_exclude_each_other() -> None:

@@ -30,8 +30,7 @@ def play(
     hosts = [Host(f"rank{i}", Link(rate=rate, latency=latency)) for i, rate in enumerate(rates)]
     network = SHARING["fair"](env, star(hosts), lambda m, now: log.append((now, m.src, m.dst)))
     adders = [Adder(env, reduction_rate) for _ in rates]
-    lanes = kind.lanes(nbytes)
-    one = Play(network, adders, Steps(kind, len(rates)), slices=lanes, nbytes=nbytes, stream=0, label=None)
+    one = Play(network, adders, Steps(kind, len(rates)), nbytes=nbytes, stream=0, label=None)
     done = [0.0] * len(rates)
 
     def rank(number: int) -> simpy.events.ProcessGenerator:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from netsim.errors import ScenarioError
 from netsim.hardware import Link
 from netsim.training.parameter_server import ParameterServer
 
@@ -9,11 +10,11 @@ LINK = Link(rate=1.0, latency=0.5)
 
 
 def test_split_keys_give_every_server_the_same() -> None:
-    assert ParameterServer(servers=2).shares([4.0, 0.0, 6.0], 3) == ((2.0, 2.0), (0.0, 0.0), (3.0, 3.0))
+    assert ParameterServer(servers=2).owned([4.0, 0.0, 6.0], 3) == ((2.0, 2.0), (0.0, 0.0), (3.0, 3.0))
 
 
 def test_whole_keys_go_to_servers_in_turn_and_layers_without_parameters_take_no_turn() -> None:
-    shares = ParameterServer(servers=2, keys="whole").shares([4.0, 0.0, 6.0, 8.0], 3)
+    shares = ParameterServer(servers=2, keys="whole").owned([4.0, 0.0, 6.0, 8.0], 3)
     assert shares == ((4.0, 0.0), (0.0, 0.0), (0.0, 6.0), (8.0, 0.0))
 
 
@@ -32,5 +33,5 @@ def test_there_is_no_closed_form_for_uneven_keys_or_slices(fields: dict[str, obj
 
 
 def test_more_servers_than_workers_cannot_be_co_located() -> None:
-    with pytest.raises(ValueError, match="5 servers cannot be co-located with 4 workers"):
+    with pytest.raises(ScenarioError, match="5 servers cannot be co-located with 4 workers"):
         ParameterServer(servers=5, placement="colocated").shards(4)
