@@ -30,8 +30,8 @@ class Part(Collective):
     of: Collective
     piece: Piece
 
-    def lanes(self, nbytes: float) -> int:
-        return self.of.lanes(nbytes)
+    def lanes(self, nbytes: float, ranks: int) -> int:
+        return self.of.lanes(nbytes, ranks)
 
     def helpers(self, ranks: int) -> int:
         return self.of.helpers(ranks)
