@@ -229,7 +229,11 @@ def _readable(hint: Any) -> Any:
     if get_origin(hint) in (Union, UnionType):
         return reduce(or_, (_readable(each) for each in get_args(hint) if each is not NoneType))
     if get_origin(hint) is tuple:
-        return tuple[tuple(each if each is Ellipsis else _readable(each) for each in get_args(hint))]  # type: ignore[misc]
+        from pydantic import Strict
+
+        parts = tuple(each if each is Ellipsis else _readable(each) for each in get_args(hint))
+        listed: Any = tuple.__class_getitem__(parts)
+        return Annotated[listed, Strict(False)]  # a list of a file is as good
     if is_dataclass(hint):
         member: Any = hint
         return Annotated[Any, Reads(lambda value: build(member, value), lambda: json_schema(member))]

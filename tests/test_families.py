@@ -63,6 +63,13 @@ def test_a_name_or_a_table_makes_a_member() -> None:
     assert kind_of(Tree()) == "tree"
 
 
+def test_a_list_of_a_file_is_as_good_as_a_tuple() -> None:
+    assert FAMILIES["strategies"].build({"kind": "ring", "order": [1, 0]}) == Ring(order=(1, 0))
+    assert problems("strategies", {"kind": "ring", "order": [1, "0"]}) == [
+        "job.strategy.order[1]: '0' is not a whole number"
+    ]
+
+
 def test_a_topology_is_called_with_the_hosts_later() -> None:
     star = FAMILIES["topologies"].build("star")
     assert star([Host("a", Link(rate=1.0, latency=0.0))]).names == ("a.up", "a.down")

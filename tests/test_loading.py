@@ -138,8 +138,7 @@ def test_a_value_may_need_the_first_values_of_the_other_axes() -> None:
     sweep = {"job.strategy.kind": ["parameter_server"], "job.strategy.servers": [1, 2]}
     assert len(expand(from_table({**GOOD, "sweep": sweep}))) == 2
     assert problems({**GOOD, "sweep": {**sweep, "job.strategy.servers": [1, 0]}}) == [
-        'sweep."job.strategy.servers": 0: job.strategy.servers: no such key. '
-        "There are: element, library, operation, shares, slice, slices",
+        "sweep.\"job.strategy.servers\": 0: job.strategy.servers: no such key. Did you mean 'shares'?",
     ]
 
 
