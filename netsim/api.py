@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from netsim.collectives._libraries import Library, documented
+from netsim.collectives.rounds import Collective, Operation
 from netsim.engine import run
 from netsim.errors import Problem, ScenarioError
 from netsim.families import FAMILIES
@@ -19,7 +22,7 @@ _RANKS = Count("a number of ranks", at_most=MOST_WORKERS)
 
 
 def allreduce(
-    kind: str | Mapping[str, Any],
+    kind: str | Mapping[str, Any] | Collective,
     *,
     ranks: int,
     size: str | float,
@@ -32,7 +35,7 @@ def allreduce(
 ) -> run.CollectiveResult:
     """One collective on hosts with equal links: its time, closed form, lower bound, messages and bytes.
 
-    kind: "ring", or a table of its fields such as {"kind": "tree", "arity": 3}.
+    kind: "ring", or a table of its fields such as {"kind": "tree", "arity": 3}, or an object of a class of your own.
     size, rate, latency, reduction_rate: text with a unit ("64 MiB", "50 GB/s", "500 ns"), or SI numbers.
     Raises ScenarioError with all that is wrong.
 
@@ -54,7 +57,7 @@ def allreduce(
     asked = [("collectives", kind, "" if isinstance(kind, Mapping) else "kind"), ("topologies", topology, "topology")]
     for family, table, path in asked:
         try:
-            built.append(FAMILIES[family].build(table, path=path))
+            built.append(table if isinstance(table, Collective) else FAMILIES[family].build(table, path=path))
         except ScenarioError as error:
             problems += error.problems
     if problems:
@@ -70,6 +73,71 @@ def allreduce(
         reduction_rate=adding,
         engine=engine,
     )
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The fastest kind, or the one that a library would take by default, beside the fastest of the others."""
+
+    chosen: run.CollectiveResult
+    runner_up: run.CollectiveResult | None
+    by: str  # "simulation", or the library
+
+    @property
+    def margin(self) -> float | None:
+        """By which share of the chosen one's time the runner-up is slower; negative where a library's choice is."""
+        if self.runner_up is None:
+            return None
+        return self.runner_up.time_s / self.chosen.time_s - 1 if self.chosen.time_s else 0.0
+
+    def as_dict(self) -> dict[str, Any]:
+        """The keys of the chosen one, and who came next."""
+        other = self.runner_up
+        return {
+            **self.chosen.as_dict(),
+            "chosen_by": self.by,
+            "runner_up": other.kind if other else None,
+            "runner_up_time_s": other.time_s if other else None,
+            "margin": self.margin,
+        }
+
+
+def choose(*, library: Library | None = None, operation: Operation = "all_reduce", **network: Any) -> Choice:
+    """The kind that is fastest on a network, each with its defaults, by simulation; or that a library would choose.
+
+    network: `ranks`, `size`, `rate`, `latency` and the rest of `allreduce`. Kinds that need hosts of their own stand
+    out, and so do those that such a number of ranks does not fit.
+
+    >>> choose(ranks=8, size="100 B", rate="1 GB/s", latency="10 us").chosen.kind
+    'direct'
+    >>> choose(library="openmpi", ranks=8, size="100 B", rate="1 GB/s", latency="10 us").chosen.kind
+    'recursive_doubling'
+    """
+    tables = [{"kind": name} for name in FAMILIES["collectives"].names()]
+    if library is not None:
+        check = allreduce({"kind": "ring", "library": library}, **network)  # refuses what is wrong with the network
+        name = documented(library, check.ranks, check.size_bytes, check.rate_bytes_per_s)
+        chosen = allreduce({"kind": name, "library": library}, **network)
+        others = [table for table in tables if table["kind"] != name]
+    else:
+        others = tables
+    played, problems = [], []
+    for table in others:
+        if operation not in FAMILIES["collectives"].member(table["kind"]).operations:  # type: ignore[attr-defined]
+            continue
+        kind = FAMILIES["collectives"].build({**table, "operation": operation})
+        if kind.helpers(2):
+            continue
+        try:
+            played.append(allreduce(kind, **network))
+        except ScenarioError as error:
+            problems.append(error)
+    played.sort(key=lambda result: result.time_s)
+    if library is not None:
+        return Choice(chosen, played[0] if played else None, library)
+    if not played:
+        raise problems[0]
+    return Choice(played[0], played[1] if len(played) > 1 else None, "simulation")
 
 
 def sweep(scenario: Scenario, axes: Mapping[str, Sequence[Any]] | None = None, *, jobs: int = 1) -> pd.DataFrame:

@@ -6,13 +6,15 @@ import json
 import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from netsim import presets
+from netsim import algorithms, presets
+from netsim.collectives._libraries import Library
+from netsim.collectives.rounds import Collective, Operation
 from netsim.errors import Problem, ScenarioError, did_you_mean
-from netsim.families import FAMILIES, parameters
+from netsim.families import FAMILIES, build, parameters
 from netsim.hardware import Device
 from netsim.loading import override_value
 from netsim.models._files import file_options, is_file
@@ -41,6 +43,40 @@ def overrides(settings: Sequence[str], seed: int | None) -> dict[str, Any]:
 def fields(settings: Sequence[str], kind: str) -> dict[str, Any]:
     """The table of a member: its kind, and its fields from --set."""
     return {**_without_kind(settings, kind), "kind": ALIASES.get(kind, kind)}
+
+
+@dataclass(frozen=True)
+class Auto:
+    """The kind is to be chosen: the fastest, or a library's."""
+
+    operation: Operation = "all_reduce"
+    library: Library | None = None
+
+
+def collective(
+    kind: str | None,
+    file: str | None,
+    code: str | None,
+    settings: Sequence[str],
+    operation: str | None,
+    ranks: int,
+) -> Mapping[str, Any] | Collective | Auto:
+    """What `netsim collective` is to play: a table, a collective of one's own that is proved right, or a choice."""
+    if [kind, file, code].count(None) != 2:
+        raise ScenarioError("is one of: KIND, such as ring or auto; --file FILE; --code FILE.py:CLASS", path="KIND")
+    given = _without_kind(settings, kind or file or code or "")
+    if operation is not None:
+        given["operation"] = operation
+    if kind == "auto":
+        return build(Auto, given)  # type: ignore[no-any-return]
+    if kind is not None:
+        return {**given, "kind": ALIASES.get(kind, kind)}
+    return algorithms.from_file(file, given) if file else algorithms.from_code(str(code), given, ranks)
+
+
+def sizes(text: str) -> list[str]:
+    """["8 B", "1 MiB"] from "8 B,1 MiB"."""
+    return [each.strip() for each in text.split(",") if each.strip()] or [text]
 
 
 def _without_kind(settings: Sequence[str], kind: str) -> dict[str, Any]:

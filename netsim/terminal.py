@@ -17,6 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from netsim.axes import name, text
+from netsim.engine.run import CollectiveResult
 from netsim.results import STRATEGY, WORKERS, Comparison
 from netsim.units import SUFFIXES, show
 
@@ -52,6 +53,29 @@ def summary(figures: Row) -> None:
     for key, value in figures.items():
         table.add_row(*_figure(key, value))
     _print(table)
+
+
+def nccl_tests(results: Sequence[CollectiveResult]) -> None:
+    """A line a size, as nccl-tests print it; in place and out of place are the same here."""
+    groups = "        out-of-place                       in-place          "
+    lines = [
+        f"# {results[0].kind}, {results[0].operation}, {results[0].ranks} ranks, simulated",
+        f"#{'':56}{groups}".rstrip(),
+    ]
+    heads = ("time", "algbw", "busbw", "#wrong") * 2
+    lines.append(
+        f"#{'size':>11}{'count':>14}{'type':>10}{'redop':>8}{'root':>8}" + "".join(f"{head:>9}" for head in heads)
+    )
+    units = ("(us)", "(GB/s)", "(GB/s)", "") * 2
+    lines.append(f"#{'(B)':>11}{'(elements)':>14}{'':26}" + "".join(f"{unit:>9}" for unit in units))
+    for each in results:
+        parts = each.ranks if each.operation in ("all_gather", "reduce_scatter", "all_to_all") else 1
+        redop = "sum" if each.operation in ("all_reduce", "reduce_scatter", "reduce") else "none"
+        root = 0 if each.operation in ("broadcast", "reduce", "gather", "scatter") else -1
+        figures = f"{each.time_s * 1e6:9.2f}{each.algbw / 1e9:9.2f}{each.busbw / 1e9:9.2f}{0:9d}"
+        count = each.size_bytes / 4 / parts
+        lines.append(f"{each.size_bytes:12.0f}{count:14.0f}{'float':>10}{redop:>8}{root:8d}{figures}{figures}")
+    sys.stdout.write("\n".join(lines) + "\n")  # as wide as it is, for those who read it by column
 
 
 def comparison(result: Comparison) -> None:

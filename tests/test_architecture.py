@@ -23,7 +23,7 @@ FLOORS = (
     {"units", "errors", "version"},
     {"families", "hardware", "trace", "texts"},
     {"axes", "collectives", "topologies", "layers", "presets", "profiles"},
-    {"models", "wording"},
+    {"models", "wording", "algorithms"},
     {"roofline", "scenario"},
     {"training", "memory"},
     {"checks"},

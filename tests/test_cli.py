@@ -467,3 +467,30 @@ def test_help_needs_nothing_heavy() -> None:
     done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
     for heavy in ("numpy", "pandas", "matplotlib", "pydantic", "pint", "simpy", "rich", "jinja2"):
         assert f"'{heavy}'" not in done.stdout
+
+
+def test_nccl_tests_prints_a_line_a_size(netsim: Any) -> None:
+    network = ["--ranks", "8", "--rate", "10 Gbit/s", "--latency", "10 us", "--nccl-tests", "--size", "1 MiB,8 MiB"]
+    lines = [line.split() for line in netsim("collective", "ring", *network).out.splitlines() if line[:1] != "#"]
+    assert [line[:5] for line in lines] == [
+        ["1048576", "262144", "float", "sum", "-1"],
+        ["8388608", "2097152", "float", "sum", "-1"],
+    ]
+    for line, row in zip(lines, netsim("collective", "ring", *network, "--json").document, strict=True):
+        algbw = row["size_bytes"] / row["time_s"] / 1e9
+        assert float(line[6]) == pytest.approx(algbw, abs=0.005) and float(line[7]) == pytest.approx(
+            algbw * 1.75, abs=0.005
+        )
+
+
+def test_collective_takes_one_of_a_kind_a_file_and_code(netsim: Any, tmp_path: Path) -> None:
+    network = ["--ranks", "2", "--size", "1 MB", "--rate", "10 Gbit/s", "--latency", "10 us"]
+    steps = tmp_path / "swap.toml"
+    steps.write_text("ranks = 2\npieces = 1\n[[round]]\nadd = true\nsend = [[0, 1, 0], [1, 0, 0]]\n")
+    assert netsim("collective", "--file", str(steps), *network, "--json").document["messages"] == 2
+    assert netsim("collective", "auto", *network, "--json").document["runner_up"]
+    for wrong in ([], ["ring", "--file", str(steps)]):
+        result = netsim("collective", *wrong, *network)
+        assert result.status == 2 and "KIND: is one of" in result.err
+    result = netsim("collective", "auto", *network, "--set", "library=ncl")
+    assert result.status == 2 and "library: 'ncl' will not do" in result.err

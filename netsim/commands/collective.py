@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import click
 
@@ -10,18 +11,23 @@ from netsim.commands._shared import options
 
 
 @click.command()
-@click.argument("kind")
+@click.argument("kind", required=False)
+@click.option("--file", metavar="FILE", help="Steps of your own in place of KIND: a .toml or .json file.")
+@click.option("--code", metavar="FILE.py:CLASS", help="A class of your own in place of KIND; the file is run.")
 @click.option("--ranks", type=int, required=True, help="How many.")
-@click.option("--size", required=True, metavar="SIZE", help='What each rank holds, "100 MB".')
+@click.option("--size", required=True, metavar="SIZE", help='The buffer, "100 MB"; with --nccl-tests, several.')
 @click.option("--rate", required=True, metavar="RATE", help='Of every link, each way, "10 Gbit/s".')
 @click.option("--latency", required=True, metavar="TIME", help='From host to host, "10 us".')
 @click.option("--topology", default="star", show_default=True)
 @click.option("--sharing", default="fair", show_default=True, help="fair or fifo.")
 @click.option("--reduction-rate", metavar="RATE", help="How fast a rank adds what it receives; by default at no cost.")
 @click.option("--operation", metavar="NAME", help="What is done, where the kind can: broadcast, all_gather, ...")
+@click.option("--nccl-tests", is_flag=True, help="algbw and busbw, in the layout of nccl-tests; --size 1 MiB,2 MiB.")
 @options("set", "engine", "json")
 def collective(
-    kind: str,
+    kind: str | None,
+    file: str | None,
+    code: str | None,
     ranks: int,
     size: str,
     rate: str,
@@ -30,24 +36,34 @@ def collective(
     sharing: str,
     reduction_rate: str | None,
     operation: str | None,
+    nccl_tests: bool,
     settings: Sequence[str],
     engine: str,
     as_json: bool,
 ) -> None:
-    """One collective on one network: time, closed form, lower bound, messages, bytes. --set takes the kind's fields."""
-    from netsim import arguments, terminal
-    from netsim.api import allreduce
+    """One collective on one network: time, closed form, lower bound, messages, bytes. --set takes the kind's fields.
 
-    table = arguments.fields(settings, kind)
-    result = allreduce(
-        {**table, "operation": operation} if operation else table,
-        ranks=ranks,
-        size=size,
-        rate=rate,
-        latency=latency,
-        topology=topology,
-        sharing=sharing,
-        reduction_rate=reduction_rate,
-        engine=engine,
-    ).as_dict()
+    KIND is one of `netsim list collectives`, or auto: the fastest, or what --set library=NAME would choose."""
+    from netsim import arguments, terminal
+    from netsim.api import allreduce, choose
+
+    played = arguments.collective(kind, file, code, settings, operation, ranks)
+    network: dict[str, Any] = {
+        "ranks": ranks,
+        "rate": rate,
+        "latency": latency,
+        "topology": topology,
+        "sharing": sharing,
+        "reduction_rate": reduction_rate,
+        "engine": engine,
+    }
+    if isinstance(played, arguments.Auto):
+        choice = choose(library=played.library, operation=played.operation, size=size, **network)
+        result = choice.as_dict()
+    elif nccl_tests:
+        results = [allreduce(played, size=each, **network) for each in arguments.sizes(size)]
+        terminal.document([each.as_dict() for each in results]) if as_json else terminal.nccl_tests(results)
+        return
+    else:
+        result = allreduce(played, size=size, **network).as_dict()
     terminal.document(result) if as_json else terminal.summary(result)

@@ -85,6 +85,19 @@ class CollectiveResult:
     busiest_link: str | None
     busiest_link_bytes: float
 
+    @property
+    def algbw(self) -> float:
+        """Bytes of the buffer a second (bytes/s), as nccl-tests counts them; 0 where no time passes."""
+        return self.size_bytes / self.time_s if self.time_s else 0.0
+
+    @property
+    def busbw(self) -> float:
+        """`algbw` times what an ideal algorithm moves over each link for a byte of the buffer (nccl-tests,
+        doc/PERFORMANCE.md): 2 (n - 1) / n for all-reduce, 1 to or from a root, (n - 1) / n for the rest."""
+        if self.operation in ("broadcast", "reduce"):
+            return self.algbw
+        return self.algbw * (2 if self.operation == "all_reduce" else 1) * (self.ranks - 1) / self.ranks
+
     def as_dict(self) -> dict[str, Any]:
         """The keys of `netsim collective --json`."""
         return asdict(self)

@@ -1,0 +1,152 @@
+"""Collectives of the user's own: proved before they are played, and refused with what is wrong."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from netsim import algorithms
+from netsim.api import allreduce, choose
+from netsim.collectives.rounds import Collective
+from netsim.errors import ScenarioError
+
+NETWORK = {"size": "1 MB", "rate": "1 GB/s", "latency": "10 us"}
+SWAP = """
+ranks = 2
+pieces = 1
+[[round]]
+add = true
+send = [[0, 1, 0], [1, 0, 0]]
+"""
+CLASS = """
+from dataclasses import dataclass
+from netsim.collectives.ring import Ring
+from netsim.collectives.rounds import Round
+
+@dataclass(frozen=True, kw_only=True)
+class Mine(Ring):
+    left_out: int = 0
+    def rounds(self, ranks):
+        yield from list(super().rounds(ranks))[self.left_out:]
+"""
+
+
+def of_file(folder: Path, text: str, name: str = "steps.toml") -> Collective:
+    (folder / name).write_text(text)
+    return algorithms.from_file(str(folder / name), {})
+
+
+def complaint(folder: Path, text: str, name: str = "steps.toml") -> str:
+    with pytest.raises(ScenarioError) as error:
+        of_file(folder, text, name)
+    return str(error.value).replace(str(folder) + "/", "")
+
+
+def test_steps_of_a_file_are_played_like_any_collective(tmp_path: Path) -> None:
+    result = allreduce(of_file(tmp_path, SWAP), ranks=2, **NETWORK)
+    assert (result.time_s, result.messages, result.ideal_time_s) == (pytest.approx(1.01e-3), 2, None)
+    table = {"ranks": 2, "pieces": 1, "round": [{"add": True, "send": [[0, 1, 0, 1], [1, 0, 0, 1]]}]}
+    assert allreduce(of_file(tmp_path, json.dumps(table), "steps.json"), ranks=2, **NETWORK).time_s == result.time_s
+
+
+def test_a_broadcast_may_be_wrong_or_right(tmp_path: Path) -> None:
+    text = 'operation = "broadcast"\nranks = 3\npieces = 1\n[[round]]\nadd = false\nsend = [[0, 1, 0]]\n'
+    assert complaint(tmp_path, text) == (
+        "steps.toml: is no broadcast: rank 2 ends with piece 0 in which the contribution of rank 0 is missing"
+    )
+    assert of_file(tmp_path, text + "[[round]]\nadd = false\nsend = [[1, 2, 0]]").operation == "broadcast"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("[1, 0, 0]]", "[1, 0, 0]]\n[[round]]\nadd = true\nsend = [[0, 1, 0]]", "rank 0 is counted 2 times"),
+        ("[0, 1, 0], ", "", "rank 1 ends with piece 0 in which the contribution of rank 0 is missing"),
+        ("[0, 1, 0]", "[0, 2, 0]", "round 0 sends from rank 0 to 2; there are ranks 0 to 1"),
+        ("[0, 1, 0]", "[0, 1, 1]", "round 0 sends 1 pieces from 1 on; there are 1"),
+        ("[0, 1, 0]", "[0, 1]", "send must list transfers as"),
+        ("[0, 1, 0]", "[0, 1, true]", "not a whole number"),
+        ("pieces = 1", "pieces = 1000000000000", "pieces"),
+        ("ranks = 2", "ranks = 4000\nlane = 3", "no such key"),
+        ("add = true", "lane = -1\nadd = true", "lane must be"),
+        ("ranks = 2", "ranks = ", "cannot be read"),
+        ("pieces = 1", "pieces = 999999", "can be proved"),
+    ],
+)
+def test_a_wrong_file_ends_in_a_message(tmp_path: Path, old: str, new: str, said: str) -> None:
+    text = SWAP.replace("ranks = 2", "ranks = 4000").replace(old, new) if "999999" in new else SWAP.replace(old, new)
+    assert said in complaint(tmp_path, text)
+
+
+def test_hostile_files_end_in_messages(tmp_path: Path) -> None:
+    assert "cannot be read" in complaint(tmp_path, "[" * 100_000, "deep.json")
+    assert "no table" in complaint(tmp_path, "[]", "list.json")
+    assert "neither" in complaint(tmp_path, SWAP, "steps.yaml")
+    with pytest.raises(ScenarioError, match="no such file"):
+        algorithms.from_file(str(tmp_path / "none.toml"), {})
+
+
+def test_a_class_of_ones_own_is_run_only_when_it_is_named_as_code(tmp_path: Path) -> None:
+    file = tmp_path / "mine_for_a_test.py"
+    file.write_text(CLASS)
+    right = algorithms.from_code(f"{file}:Mine", {"slices": 2}, 5)
+    assert (
+        allreduce(right, ranks=5, **NETWORK).time_s
+        == allreduce({"kind": "ring", "slices": 2}, ranks=5, **NETWORK).time_s
+    )
+    for place, fields, said in (
+        (f"{file}:Mine", {"left_out": 1}, "is no all_reduce: rank"),
+        (f"{file}:Other", {}, "no collective 'Other'"),
+        (f"{file}:Mine", {"left": 1}, "no such key"),
+        (str(file), {}, "is not FILE.py:CLASS"),
+        (f"{tmp_path}/none.py:Mine", {}, "no such file"),
+    ):
+        with pytest.raises(ScenarioError, match=said):
+            algorithms.from_code(place, fields, 5)
+    file.write_text("1 / 0")
+    with pytest.raises(ScenarioError, match="ends in ZeroDivisionError"):
+        algorithms.from_code(f"{file}:Mine", {}, 5)
+    del sys.modules["mine_for_a_test"]
+
+
+@pytest.mark.parametrize("size", ["100 B", "1 MB", "1 GB"])
+def test_the_fastest_kind_is_chosen_by_simulation(size: str) -> None:
+    network = {"ranks": 8, "size": size, "rate": "10 Gbit/s", "latency": "100 us"}
+    choice = choose(**network)
+    assert choice.runner_up is not None and choice.margin is not None and choice.margin >= 0
+    assert all(choice.chosen.time_s <= allreduce(kind, **network).time_s for kind in ("ring", "tree", "bruck"))
+    assert choice.as_dict()["margin"] == choice.runner_up.time_s / choice.chosen.time_s - 1
+
+
+def test_a_library_chooses_as_it_documents() -> None:
+    network = {"ranks": 64, "rate": "100 Gbit/s", "latency": "10 us"}
+    chosen = {
+        (library, size): choose(library=library, size=size, **network).chosen.kind  # type: ignore[arg-type]
+        for library in ("nccl", "gloo", "openmpi")
+        for size in ("4 kB", "64 MB")
+    }
+    assert chosen == {
+        ("nccl", "4 kB"): "double_binary_tree",
+        ("nccl", "64 MB"): "ring",
+        ("gloo", "4 kB"): "ring",
+        ("gloo", "64 MB"): "ring",
+        ("openmpi", "4 kB"): "recursive_doubling",
+        ("openmpi", "64 MB"): "ring",
+    }
+
+
+def test_an_operation_that_one_kind_has_is_chosen_without_a_runner_up() -> None:
+    choice = choose(operation="all_to_all", ranks=4, **NETWORK)
+    assert (choice.chosen.kind, choice.runner_up, choice.margin) == ("direct", None, None)
+
+
+@pytest.mark.parametrize(
+    ("kind", "operation", "factor"),
+    [("ring", "all_reduce", 1.5), ("ring", "all_gather", 0.75), ("binomial_tree", "broadcast", 1.0)],
+)
+def test_bus_bandwidth_is_counted_as_nccl_tests_do(kind: str, operation: str, factor: float) -> None:
+    result = allreduce({"kind": kind, "operation": operation}, ranks=4, **NETWORK)
+    assert result.busbw == pytest.approx(factor * 1e6 / result.time_s)
