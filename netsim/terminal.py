@@ -191,6 +191,15 @@ def validation(rows: Sequence[Row], groups: Sequence[Row]) -> None:
     _print(table)
 
 
+def peers(rows: Sequence[Row]) -> None:
+    """A line a collective and simulator."""
+    table = _table("collective", "ranks", "simulator", "predicted", "on the wall")
+    for row in rows:
+        times = (show(row[key], "s", digits=digits) for key, digits in (("time_s", 7), ("wall_s", 2)))
+        table.add_row(_words(row["collective"]), str(row["ranks"]), row["simulator"], *times)
+    _print(table)
+
+
 def lines(rows: Sequence[Row]) -> None:
     """Comma-separated values on standard output; shapes as 3x224x224."""
     writer = csv.DictWriter(sys.stdout, list(rows[0]), lineterminator="\n")

@@ -47,7 +47,7 @@ HOMES = {
     "pydantic": {"units", "families"},
     "pydantic_core": {"units", "families"},
     "rich": {"terminal"},
-    "simpy": {"engine"},
+    "simpy": {"engine", "validation"},  # validation plays a ring in ns.py, which is built on it
     "tomli_w": {"loading"},
 }
 LAZY = {"pint", "pydantic", "pydantic_core"}  # their homes are imported by everything, so they wait for the first use

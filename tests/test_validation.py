@@ -19,7 +19,7 @@ from netsim.collectives.tree import Tree
 from netsim.engine.run import collective
 from netsim.errors import ScenarioError
 from netsim.hardware import Link
-from netsim.validation import sources
+from netsim.validation import peers, sources
 from netsim.validation.exchanges import Part
 
 FOLDER = Path(__file__).parents[1] / "scenarios" / "validation"
@@ -220,3 +220,25 @@ def test_a_broadcast_at_once_reaches_everyone() -> None:
             assert set(each.src.tolist()) <= reached
             reached |= set(each.dst.tolist())
         assert reached == set(range(ranks))
+
+
+def test_other_simulators_that_are_installed_predict_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(peers, "RANKS", (4,))
+    monkeypatch.setattr(peers, "KINDS", ("ring", "parameter_server"))
+    rows = list(peers.rows())
+    for kind in peers.KINDS:
+        times = [row["time_s"] for row in rows if row["collective"] == kind]
+        assert times == pytest.approx([times[0]] * len(times), rel=1e-6)  # SimGrid's pieces are whole bytes
+    assert {row["simulator"] for row in rows} >= {"netsim (fast)", "netsim (simpy)"}
+
+
+def test_without_other_simulators_netsim_stands_alone_and_says_what_is_missing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(peers, "RANKS", (4,))
+    monkeypatch.setattr(peers, "_PYTHONS", ())
+    monkeypatch.setattr(peers, "find_spec", lambda _: None)
+    result = invoke("--peers", "--json")
+    assert status(result) == 0
+    assert {row["simulator"] for row in json.loads(result.stdout)["rows"]} == {"netsim (fast)", "netsim (simpy)"}
+    assert "python3-simgrid" in result.stderr and "ns.py" in result.stderr

@@ -7,18 +7,25 @@ from pathlib import Path
 
 import click
 
-from netsim.commands._shared import options
+from netsim.commands._shared import options, warn
 
 
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path), default=Path("scenarios/validation"))
 @click.option("--only", multiple=True, metavar="SOURCE", help="Only this source; may be given several times.")
+@click.option("--peers", "beside_peers", is_flag=True, help="Instead: the same collectives in SimGrid and ns.py.")
 @options("output", "json", "quiet")
-def validate(folder: Path, only: tuple[str, ...], output: Path | None, as_json: bool, quiet: bool) -> None:
+def validate(
+    folder: Path, only: tuple[str, ...], beside_peers: bool, output: Path | None, as_json: bool, quiet: bool
+) -> None:
     """Predict the measured figures in FOLDER (scenarios/validation); exit status 1 where one leaves its tolerance."""
     from netsim import arguments, terminal
-    from netsim.validation import judge, page, sources
+    from netsim.validation import judge, page, peers, sources
 
+    if beside_peers:
+        warn(f"not installed, and so left out: {each}" for each in peers.missing())
+        found_beside = list(peers.rows())
+        return terminal.document({"rows": found_beside}) if as_json else terminal.peers(found_beside)
     found = sources.find(folder, only)
     target = arguments.writable_folder(output)
     judged: list[judge.Judged] = []
