@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
@@ -25,7 +24,7 @@ def predicted(frame: pd.DataFrame, ax: Axes) -> Axes:
     unit = "samples/s" if "quantity" in frame and frame["quantity"].iloc[0] == "samples_per_s" else "s"
     scale(ax.xaxis, frame["measured"], unit=unit, label="measured", log=True)
     scale(ax.yaxis, [1.0], unit="", label="predicted / measured", log=False)
-    off = np.abs(frame["predicted"] / frame["measured"] - 1).max()
-    ax.set_ylim(1 - max(0.12, 1.1 * off), 1 + max(0.12, 1.1 * off))
+    ratio = frame["predicted"] / frame["measured"]
+    ax.set_ylim(max(0.0, min(0.88, ratio.min() - 0.05)), max(1.12, 1.03 * ratio.max()))
     ax.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=3, borderaxespad=0.2, columnspacing=1.2)
     return ax

@@ -14,7 +14,7 @@ from netsim.validation.judge import MAY_MOVE, Judged, Summary
 from netsim.validation.sources import Source
 from netsim.version import VERSION
 
-_HEADERS = ("case", "measured", "lowest to highest", "predicted", "error (%)", "verdict", "reason")
+_UNITS = {"time_s": "s", "samples_per_s": "samples/s"}
 _HOW = (
     "An error is (predicted - measured) / measured; means and worst are without sign. No parameter was fitted to a "
     "figure that it is compared with. A row fails outside its tolerance. A known miss is declared in its row with its "
@@ -50,9 +50,9 @@ def summary_table(groups: Sequence[Summary]) -> Table:
             each.source.replace("_", " "),
             each.title,
             str(each.rows),
-            f"{100 * each.mean:.2g}",
+            f"{100 * each.mean:.1f}",
             "–" if each.mean_allowed is None else f"{100 * each.mean_allowed:g}",
-            f"{100 * each.worst.error:+.3g}",
+            f"{100 * each.worst.error:+.1f}",
             each.worst.row.case,
             str(each.known_misses),
             str(each.failures + each.mean_failed),
@@ -100,7 +100,10 @@ def _groups(source: Source, judged: Sequence[Judged]) -> Iterator[dict[str, Any]
                 *([f"{100 * group.mean:g} % on the mean"] if group.mean else []),
             ]
             why = f"{group.why[:1].upper()}{group.why[1:]}. Tolerance: {', '.join(limits)}."
-            yield {"title": group.title, "why": why, "table": Table(_HEADERS, rows)}
+            unit = _UNITS.get(source.quantity, source.quantity)
+            measured = (f"measured ({unit})", "lowest to highest", f"predicted ({unit})")
+            headers = ("case", *measured, "error (%)", "verdict", "reason")
+            yield {"title": group.title, "why": why, "table": Table(headers, rows)}
 
 
 def _cells(judged: Judged) -> tuple[str, ...]:
