@@ -68,22 +68,25 @@ def why_not() -> str | None:
     if missing:
         return f"{' and '.join(missing)} of iproute2 is not installed"
     name = f"netsim-{os.getpid()}-try"
-    tried = [
-        subprocess.run(command.split(), capture_output=True, text=True)
-        for command in (
-            f"ip netns add {name}",
-            f"tc -n {name} qdisc add dev lo root tbf rate 1mbit burst 10k limit 100k",
-            f"ip netns del {name}",
-        )
-    ]
-    failed = next((each.stderr.strip() for each in tried if each.returncode), None)
-    return f"namespaces are not allowed here: {failed}" if failed else None
+    try:
+        do(f"ip netns add {name}")
+        do(f"tc -n {name} qdisc add dev lo root tbf rate 1mbit burst 10k limit 100k")
+    except RuntimeError as error:
+        return f"namespaces are not allowed here: {error}"
+    finally:
+        remove(name)
+    return None
 
 
 def do(command: str) -> None:
     done = subprocess.run(command.split(), capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(f"{command}: {done.stderr.strip()}")
+
+
+def remove(name: str) -> None:
+    """Removes a namespace, if it is there."""
+    subprocess.run(["ip", "netns", "del", name], capture_output=True)
 
 
 @contextmanager
@@ -95,8 +98,8 @@ def network(hosts: int, rate_mbit: float, mtu: int) -> Iterator[list[str]]:
     shaped = f"root tbf rate {rate_mbit}mbit burst {burst} limit 8000000"
     with ExitStack() as cleaning:
         for name in (switch, *names):
+            cleaning.callback(remove, name)
             do(f"ip netns add {name}")
-            cleaning.callback(subprocess.run, ["ip", "netns", "del", name], capture_output=True)
         do(f"ip -n {switch} link add br0 mtu {mtu} type bridge stp_state 0 forward_delay 0")
         do(f"ip -n {switch} link set br0 up")
         for host, name in enumerate(names):
@@ -380,10 +383,10 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=[1_000_000, 4_000_000], help="bytes (1000000 4000000)")
     parser.add_argument("--repeat", type=int, default=5, help="repetitions, after one that warms up (5)")
     given = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the network is taken down
     objection = why_not()
     if objection:
         sys.exit(f"shaped_network.py: {objection}")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the network is taken down
     measure(given.ranks, given.rate, given.mtu, given.sizes, given.repeat, given.output)
 
 
