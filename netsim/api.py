@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from itertools import product
+from typing import TYPE_CHECKING, Annotated, Any
 
 from netsim.collectives._libraries import Library, documented
 from netsim.collectives.rounds import Collective, Operation
+from netsim.crossings import Crossing, crossings
 from netsim.engine import run
-from netsim.errors import Problem, ScenarioError
+from netsim.errors import Problem, ScenarioError, did_you_mean
 from netsim.families import FAMILIES
 from netsim.scenario import MOST_WORKERS, Scenario
 from netsim.units import Count, Duration, Quantity, Rate, Size, plain
@@ -140,6 +142,103 @@ def choose(*, library: Library | None = None, operation: Operation = "all_reduce
     return Choice(played[0], played[1] if len(played) > 1 else None, "simulation")
 
 
+AXES: dict[str, tuple[str, Any, list[Any]]] = {  # name of a figure, what reads it, and places of a map
+    "ranks": ("ranks", Annotated[int, _RANKS], [2, 4, 8, 16, 32, 64]),
+    "size": ("size_bytes", Size, [10.0**power for power in range(3, 10)]),
+    "rate": ("rate_bytes_per_s", Rate, [gbit * 125e6 for gbit in (1, 3, 10, 30, 100, 300)]),
+    "latency": ("latency_s", Duration, [1e-6, 1e-5, 1e-4, 1e-3, 1e-2]),
+}
+
+
+@dataclass(frozen=True)
+class Crossover:
+    """Where two collectives take equally long along one figure of a network (SI units)."""
+
+    first: str
+    second: str
+    along: str
+    low: float
+    high: float
+    precision: float
+    crossings: list[Crossing]
+    ahead: str | None  # who is faster at the low end, or first from there on; None if both are equal throughout
+
+    def as_dict(self) -> dict[str, Any]:
+        """The keys of `netsim crossover --json`."""
+        found = [
+            {"at": each.at, "low": each.low, "high": each.high, "below": below, "above": above}
+            for each in self.crossings
+            for below, above in [(self.first, self.second) if each.first else (self.second, self.first)]
+        ]
+        return {
+            **{"first": self.first, "second": self.second, "along": AXES[self.along][0], "from": self.low},
+            **{"to": self.high, "precision": self.precision, "ahead_at_first": self.ahead, "crossings": found},
+        }
+
+
+def crossover(
+    first: str | Mapping[str, Any],
+    second: str | Mapping[str, Any],
+    *,
+    along: str,
+    low: str | float,
+    high: str | float,
+    precision: float = 1e-3,
+    **network: Any,
+) -> Crossover:
+    """Where along "size", "rate", "latency" or "ranks", from `low` to `high`, two collectives are equally fast.
+
+    precision: a share of the place, to which it is bracketed; ranks are whole numbers. network: the other figures, as
+    `allreduce` takes them. Raises ScenarioError with what is wrong.
+
+    >>> found = crossover("ring", "recursive_doubling", along="size", low="1 kB", high="1 GB",
+    ...                   ranks=8, rate="1 GB/s", latency="10 us")
+    >>> round(found.crossings[0].at, -3)  # 3 (a + S / B) = 14 (a + S / (8 B)) at S = 11 a B / 1.25
+    88000.0
+    """
+    if along not in AXES:
+        raise ScenarioError(f"no axis {along!r}.{did_you_mean(along, AXES)}", path="along")
+    if not 1e-9 <= precision < 1:
+        raise ScenarioError(f"{precision:g} will not do; it must be a share from 1e-9 to less than 1", path="precision")
+    problems: list[Problem] = []
+    kind, whole = AXES[along][1], along == "ranks"
+    ends = [_quantity(name, value, kind, problems) for name, value in (("from", low), ("to", high))]
+    if problems:
+        raise ScenarioError(problems)
+    if not 0 < ends[0] < ends[1]:
+        raise ScenarioError("must be more than 0, and less than `to`", path="from")
+
+    def lead(place: float) -> float:
+        times = [allreduce(each, **{**network, along: place}).time_s for each in (first, second)]
+        return (times[0] - times[1]) / max(*times, 1e-300)
+
+    found = crossings(lead, *ends, precision=precision, whole=whole)
+    names = [allreduce(each, **{**network, along: ends[0]}).kind for each in (first, second)]
+    at_first = (found[0].first if found else None) if lead(ends[0]) == 0 else lead(ends[0]) < 0
+    if at_first is None and lead(ends[1]):
+        at_first = lead(ends[1]) < 0
+    ahead = None if at_first is None else names[0 if at_first else 1]
+    return Crossover(names[0], names[1], along, ends[0], ends[1], precision, found, ahead)
+
+
+def map_of_winners(found: Crossover, kinds: Sequence[str | Mapping[str, Any]], **network: Any) -> list[dict[str, Any]]:
+    """Who is faster at each of many pairs of places: ranks by size, or rate by latency; one row a pair."""
+    pair = ("ranks", "size") if found.along in ("ranks", "size") else ("rate", "latency")
+    places = [AXES[axis][2] for axis in pair]
+    rows = []
+    for across, up in product(*places):
+        played = sorted((allreduce(k, **{**network, pair[0]: across, pair[1]: up}) for k in kinds), key=_time)
+        best, next_best = played[0].time_s, played[1].time_s
+        lead = next_best / best - 1 if best else 0.0
+        name = played[0].kind.replace("_", " ")
+        rows.append({AXES[pair[0]][0]: across, AXES[pair[1]][0]: up, "contender": name, "lead": lead})
+    return rows
+
+
+def _time(result: run.CollectiveResult) -> float:
+    return result.time_s
+
+
 def sweep(scenario: Scenario, axes: Mapping[str, Sequence[Any]] | None = None, *, jobs: int = 1) -> pd.DataFrame:
     """All combinations of the axes (path -> values; the scenario's own where none are given) as a tidy frame: one row
     a point, first its coordinates in columns named by their paths, then the keys of `Trace.summary`."""
@@ -158,9 +257,11 @@ def _float(number: float) -> float:
 
 def _quantity(path: str, value: str | float, kind: Any, problems: list[Problem]) -> float:
     """The SI value; a problem noted down, and NaN, where there is none."""
-    quantity: Quantity = kind.__metadata__[0]
+    quantity: Quantity | Count = kind.__metadata__[0]
     said = plain(value)
     try:
+        if isinstance(quantity, Count):
+            return quantity.read(said)
         if isinstance(said, (int, float)) and not isinstance(said, bool):
             return quantity.within(_float(said), said)
         return float(quantity.read(said))

@@ -74,6 +74,28 @@ def collective(
     return algorithms.from_file(file, given) if file else algorithms.from_code(str(code), given, ranks)
 
 
+def network_beside(along: str, figures: Mapping[str, Any]) -> dict[str, Any]:
+    """The figures of a network but the one that varies; ScenarioError names those that are missing, or too many."""
+    problems = [
+        Problem(f"--{name}", f"varies along {along}; leave it out" if name == along else "is missing")
+        for name, value in figures.items()
+        if (value is None) != (name == along)
+    ]
+    if problems and along in figures:
+        raise ScenarioError(problems)
+    return {name: value for name, value in figures.items() if value is not None}
+
+
+def kind_or_table(text: str) -> Any:
+    """A kind by its name, or a table of it in TOML."""
+    return _without_alias(override_value(text))
+
+
+def whole_if_ranks(along: str, text: str) -> Any:
+    """A number of ranks, or a quantity as it stands."""
+    return override_value(text) if along == "ranks" else text
+
+
 def sizes(text: str) -> list[str]:
     """["8 B", "1 MiB"] from "8 B,1 MiB"."""
     return [each.strip() for each in text.split(",") if each.strip()] or [text]

@@ -11,6 +11,7 @@ from typing import Any
 
 from netsim import explain, presets
 from netsim.axes import contender_axis, text
+from netsim.collectives.rounds import Collective
 from netsim.engine.run import simulate
 from netsim.errors import ScenarioError, did_you_mean
 from netsim.families import FAMILIES
@@ -24,6 +25,7 @@ from netsim.units import show
 from netsim.version import VERSION
 
 Row = Mapping[str, Any]
+_MOST_DRAWN = 64  # ranks, as rows of a figure
 STRATEGY, WORKERS = "job.strategy.kind", "cluster.workers"
 
 
@@ -161,10 +163,34 @@ def warnings_of_model(model: Model, device: Device | None = None, batch: int = 1
 
 def draw_layers(file: Path, table: Row) -> None:
     """Draws flop and time of a layer table into a PNG file."""
+    _draw("layer_costs", file, shares(table))
+
+
+def draw_winners(file: Path, rows: Sequence[Row]) -> None:
+    """Draws who is fastest at pairs of places into a PNG file."""
+    _draw("winners", file, rows)
+
+
+def draw_rounds(file: Path, kind: Mapping[str, Any] | Collective, ranks: int) -> None:
+    """Draws who sends to whom in each round of a collective into a PNG file; lanes go side by side."""
+    collective = kind if isinstance(kind, Collective) else FAMILIES["collectives"].build(kind)
+    collective.fit(ranks)
+    if not 2 <= ranks <= _MOST_DRAWN:
+        raise ScenarioError(f"{ranks} ranks cannot be drawn; 2 to {_MOST_DRAWN} can", path="--plot")
+    reached: dict[int, int] = {}
+    rows = []
+    for each in collective.rounds(ranks):
+        reached[each.lane] = reached.get(each.lane, 0) + 1
+        pairs = zip(each.src.tolist(), each.dst.tolist(), strict=True)
+        rows += [{"round": reached[each.lane], "src": src, "dst": dst, "add": each.add} for src, dst in pairs]
+    _draw("rounds", file, rows, height=3.0)
+
+
+def _draw(figure: str, file: Path, rows: Any, *, height: float = 4.0) -> None:
     from netsim import plots, tables
 
     try:
-        plots.save(plots.figures()["layer_costs"], tables.frame(shares(table)), file)
+        plots.save(plots.figures()[figure], tables.frame(rows), file, height=height)
     except OSError as error:
         raise ScenarioError(f"{file} cannot be written: {error.strerror}", path="--plot") from None
 

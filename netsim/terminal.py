@@ -78,6 +78,29 @@ def nccl_tests(results: Sequence[CollectiveResult]) -> None:
     sys.stdout.write("\n".join(lines) + "\n")  # as wide as it is, for those who read it by column
 
 
+def crossover(found: Row) -> None:
+    """Who is faster from where on, in sentences."""
+    unit = next((unit for unit, suffix in SUFFIXES.items() if found["along"].endswith(suffix)), "")
+    along = found["along"].removesuffix(SUFFIXES.get(unit, "")).replace("_", " ")
+
+    def place(value: float) -> str:
+        return show(value, unit, digits=4) if unit else f"{value:g}"
+
+    ends = f"from {place(found['from'])} to {place(found['to'])}"
+    names = " and ".join(_words(found[which]) for which in ("first", "second"))
+    for each in found["crossings"]:
+        faster = f"{_words(each['below'])} is faster below, {_words(each['above'])} above"
+        if unit:
+            _say(f"{along} {place(each['at'])}: {names} are equally fast; {faster} (within {found['precision']:g})")
+        else:
+            _say(f"{along} {place(each['low'])} to {place(each['high'])}: the lead changes; {faster}")
+    if not found["crossings"]:
+        ahead = found["ahead_at_first"]
+        _say(f"no crossing {ends}: " + (f"{_words(ahead)} is faster throughout" if ahead else "both are equally fast"))
+    elif len(found["crossings"]) > 1:
+        _say(f"{len(found['crossings'])} crossings {ends}")
+
+
 def comparison(result: Comparison) -> None:
     """Strategies side by side, the winner, why, and the iteration time at other numbers of workers."""
     workers = "1 worker" if result.workers == 1 else f"{result.workers} workers"

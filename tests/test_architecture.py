@@ -22,7 +22,7 @@ PICTURE = PACKAGE.parent / "docs" / "explanation" / "architecture.md"
 FLOORS = (
     {"units", "errors", "version"},
     {"families", "hardware", "trace", "texts"},
-    {"axes", "collectives", "topologies", "layers", "presets", "profiles"},
+    {"axes", "crossings", "collectives", "topologies", "layers", "presets", "profiles"},
     {"models", "wording", "algorithms"},
     {"roofline", "scenario"},
     {"training", "memory"},

@@ -494,3 +494,20 @@ def test_collective_takes_one_of_a_kind_a_file_and_code(netsim: Any, tmp_path: P
         assert result.status == 2 and "KIND: is one of" in result.err
     result = netsim("collective", "auto", *network, "--set", "library=ncl")
     assert result.status == 2 and "library: 'ncl' will not do" in result.err
+
+
+def test_crossover_says_where_and_draws_a_map(netsim: Any, tmp_path: Path) -> None:
+    ends = ["--along", "size", "--from", "1 kB", "--to", "1 GB"]
+    network = ["--ranks", "8", "--rate", "1 GB/s", "--latency", "10 us"]
+    picture = tmp_path / "map.png"
+    result = netsim("crossover", "ring", "recursive_doubling", *ends, *network, "--plot", str(picture), "--json")
+    (one,) = result.document["crossings"]
+    assert (one["below"], one["above"]) == ("recursive_doubling", "ring")
+    assert one["at"] == pytest.approx(88e3, rel=1e-3) and picture.read_bytes()[:4] == b"\x89PNG"
+    assert "recursive doubling is faster below" in " ".join(
+        netsim("crossover", "ring", "recursive_doubling", *ends, *network).out.split()
+    )
+    wrong = netsim("crossover", "ring", "tree", *ends, "--size", "1 MB", "--rate", "1 GB/s")
+    assert wrong.status == 2
+    for said in ("--size: varies along size; leave it out", "--ranks: is missing", "--latency: is missing"):
+        assert said in wrong.err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import click
@@ -23,6 +24,7 @@ from netsim.commands._shared import options
 @click.option("--reduction-rate", metavar="RATE", help="How fast a rank adds what it receives; by default at no cost.")
 @click.option("--operation", metavar="NAME", help="What is done, where the kind can: broadcast, all_gather, ...")
 @click.option("--nccl-tests", is_flag=True, help="algbw and busbw, in the layout of nccl-tests; --size 1 MiB,2 MiB.")
+@click.option("--plot", type=click.Path(path_type=Path), metavar="FILE", help="Draw who sends to whom as a PNG.")
 @options("set", "engine", "json")
 def collective(
     kind: str | None,
@@ -37,6 +39,7 @@ def collective(
     reduction_rate: str | None,
     operation: str | None,
     nccl_tests: bool,
+    plot: Path | None,
     settings: Sequence[str],
     engine: str,
     as_json: bool,
@@ -44,7 +47,7 @@ def collective(
     """One collective on one network: time, closed form, lower bound, messages, bytes. --set takes the kind's fields.
 
     KIND is one of `netsim list collectives`, or auto: the fastest, or what --set library=NAME would choose."""
-    from netsim import arguments, terminal
+    from netsim import arguments, results, terminal
     from netsim.api import allreduce, choose
 
     played = arguments.collective(kind, file, code, settings, operation, ranks)
@@ -57,12 +60,14 @@ def collective(
         "reduction_rate": reduction_rate,
         "engine": engine,
     }
+    if plot and not isinstance(played, arguments.Auto):
+        results.draw_rounds(plot, played, ranks)
     if isinstance(played, arguments.Auto):
         choice = choose(library=played.library, operation=played.operation, size=size, **network)
         result = choice.as_dict()
     elif nccl_tests:
-        results = [allreduce(played, size=each, **network) for each in arguments.sizes(size)]
-        terminal.document([each.as_dict() for each in results]) if as_json else terminal.nccl_tests(results)
+        rows = [allreduce(played, size=each, **network) for each in arguments.sizes(size)]
+        terminal.document([each.as_dict() for each in rows]) if as_json else terminal.nccl_tests(rows)
         return
     else:
         result = allreduce(played, size=size, **network).as_dict()

@@ -38,6 +38,7 @@ FRAMES = {
         "of_gradients": [1.0, 3.0],
     },
     "predicted": {"group": ["ring", "tree"], "measured": [1.0, 2.0], "predicted": [1.1, 1.8]},
+    "rounds": {"round": [1, 2], "src": [0, 1], "dst": [1, 0], "add": [True, False]},
     "scaling": {
         "contender": ["ring", "ring"],
         "cluster.workers": [2, 4],
@@ -60,6 +61,7 @@ FRAMES = {
         "start_s": [0.0, 1e-3, 1e-3],
         "end_s": [1e-3, 3e-3, 3e-3],
     },
+    "winners": {"ranks": [2, 4], "size_bytes": [1e3, 1e6], "contender": ["ring", "tree"], "lead": [0.1, 2.0]},
 }
 
 

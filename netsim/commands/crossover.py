@@ -1,0 +1,53 @@
+"""`netsim crossover`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from netsim.commands._shared import options
+
+
+@click.command()
+@click.argument("first")
+@click.argument("second")
+@click.option("--along", required=True, metavar="NAME", help="size, rate, latency or ranks.")
+@click.option("--from", "low", required=True, metavar="VALUE", help="Where to begin, with its unit.")
+@click.option("--to", "high", required=True, metavar="VALUE", help="Where to end.")
+@click.option("--precision", type=float, default=1e-3, show_default=True, help="Of the place, as a share of it.")
+@click.option("--ranks", type=int, help="How many.")
+@click.option("--size", metavar="SIZE", help='What each rank holds, "100 MB".')
+@click.option("--rate", metavar="RATE", help='Of every link, each way, "10 Gbit/s".')
+@click.option("--latency", metavar="TIME", help='From host to host, "10 us".')
+@click.option("--topology", default="star", show_default=True)
+@click.option("--plot", type=click.Path(path_type=Path), metavar="FILE", help="Draw a map of who is faster as a PNG.")
+@options("engine", "json")
+def crossover(
+    first: str,
+    second: str,
+    along: str,
+    low: str,
+    high: str,
+    precision: float,
+    ranks: int | None,
+    size: str | None,
+    rate: str | None,
+    latency: str | None,
+    topology: str,
+    plot: Path | None,
+    engine: str,
+    as_json: bool,
+) -> None:
+    """Where two collectives take equally long: kinds, or tables such as '{ kind = "ring", slices = 4 }'."""
+    from netsim import api, arguments, results, terminal
+
+    figures = {"ranks": ranks, "size": size, "rate": rate, "latency": latency}
+    network: dict[str, Any] = {**arguments.network_beside(along, figures), "topology": topology, "engine": engine}
+    kinds = [arguments.kind_or_table(each) for each in (first, second)]
+    ends = [arguments.whole_if_ranks(along, each) for each in (low, high)]
+    found = api.crossover(kinds[0], kinds[1], along=along, low=ends[0], high=ends[1], precision=precision, **network)
+    if plot:
+        results.draw_winners(plot, api.map_of_winners(found, kinds, **network))
+    terminal.document(found.as_dict()) if as_json else terminal.crossover(found.as_dict())
