@@ -116,6 +116,8 @@ def choose(*, library: Library | None = None, operation: Operation = "all_reduce
     'recursive_doubling'
     """
     tables = [{"kind": name} for name in FAMILIES["collectives"].names()]
+    if library is not None and operation != "all_reduce":
+        raise ScenarioError(f"{library} is known to choose for all_reduce only, not for {operation}", path="library")
     if library is not None:
         check = allreduce({"kind": "ring", "library": library}, **network)  # refuses what is wrong with the network
         name = documented(library, check.ranks, check.size_bytes, check.rate_bytes_per_s)

@@ -74,6 +74,12 @@ def collective(
     return algorithms.from_file(file, given) if file else algorithms.from_code(str(code), given, ranks)
 
 
+def refuse_with_auto(given: Mapping[str, Any]) -> None:
+    """ScenarioError for options that need a kind that is known."""
+    if asked := [name for name, value in given.items() if value]:
+        raise ScenarioError([Problem(name, "needs a KIND; auto chooses one for a size") for name in asked])
+
+
 def network_beside(along: str, figures: Mapping[str, Any]) -> dict[str, Any]:
     """The figures of a network but the one that varies; ScenarioError names those that are missing, or too many."""
     problems = [

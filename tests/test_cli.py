@@ -492,6 +492,13 @@ def test_collective_takes_one_of_a_kind_a_file_and_code(netsim: Any, tmp_path: P
     for wrong in ([], ["ring", "--file", str(steps)]):
         result = netsim("collective", *wrong, *network)
         assert result.status == 2 and "KIND: is one of" in result.err
+    for option, said in (
+        (["--nccl-tests"], "--nccl-tests: needs a KIND"),
+        (["--plot", str(tmp_path / "a.png")], "--plot: needs a KIND"),
+        (["--set", "library=nccl", "--operation", "broadcast"], "library: nccl is known to choose for all_reduce only"),
+    ):
+        result = netsim("collective", "auto", *network, *option)
+        assert result.status == 2 and said in result.err
     result = netsim("collective", "auto", *network, "--set", "library=ncl")
     assert result.status == 2 and "library: 'ncl' will not do" in result.err
 

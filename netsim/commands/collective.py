@@ -60,15 +60,18 @@ def collective(
         "reduction_rate": reduction_rate,
         "engine": engine,
     }
-    if plot and not isinstance(played, arguments.Auto):
-        results.draw_rounds(plot, played, ranks)
     if isinstance(played, arguments.Auto):
-        choice = choose(library=played.library, operation=played.operation, size=size, **network)
-        result = choice.as_dict()
-    elif nccl_tests:
-        rows = [allreduce(played, size=each, **network) for each in arguments.sizes(size)]
-        terminal.document([each.as_dict() for each in rows]) if as_json else terminal.nccl_tests(rows)
+        arguments.refuse_with_auto({"--plot": plot, "--nccl-tests": nccl_tests})
+        result = choose(library=played.library, operation=played.operation, size=size, **network).as_dict()
+        terminal.document(result) if as_json else terminal.summary(result)
         return
+    if plot:
+        results.draw_rounds(plot, played, ranks)
+    sizes = arguments.sizes(size) if nccl_tests else [size]
+    rows = [allreduce(played, size=each, **network) for each in sizes]
+    if nccl_tests and not as_json:
+        terminal.nccl_tests(rows)
+    elif as_json:
+        terminal.document([each.as_dict() for each in rows] if nccl_tests else rows[0].as_dict())
     else:
-        result = allreduce(played, size=size, **network).as_dict()
-    terminal.document(result) if as_json else terminal.summary(result)
+        terminal.summary(rows[0].as_dict())
