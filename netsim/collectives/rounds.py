@@ -259,13 +259,11 @@ def prove(collective: Collective, ranks: int) -> None:
     pieces = start.shape[1]
     contributions = start
     for each in collective.rounds(ranks):
-        before = contributions.copy()
-        for src, dst, first, count in zip(each.src, each.dst, each.first, each.count, strict=True):
-            moved = (first + np.arange(count)) % pieces
-            if each.add:
-                contributions[dst, moved] += before[src, moved]
-            else:
-                contributions[dst, moved] = before[src, moved]
+        columns = each.src, each.dst, each.first, each.count
+        moves = [(s, d, (first + np.arange(count)) % pieces) for s, d, first, count in zip(*columns, strict=True)]
+        sent = [contributions[src, moved] for src, _, moved in moves]  # all that leaves, before any of it arrives
+        for (_, dst, moved), arriving in zip(moves, sent, strict=True):
+            contributions[dst, moved] = arriving + contributions[dst, moved] if each.add else arriving
     found = contributions[:ranks]
     if collective.operation == "barrier":  # that all have come is all that counts
         found = np.minimum(found, 1)

@@ -88,6 +88,12 @@ def test_everyone_ends_with_each_contribution_exactly_once(kind: Collective, ran
     prove(kind, ranks)
 
 
+@pytest.mark.parametrize("name", FAMILIES["collectives"].names())
+def test_so_do_many(name: str) -> None:
+    kind = FAMILIES["collectives"].build(name)
+    prove(kind, 256 if kind.pieces(256) <= 2 else 96)
+
+
 @pytest.mark.parametrize("ranks", [*range(1, 18), 32])
 @pytest.mark.parametrize("kind", [kind for lanes in LANES for kind in members(slices=lanes)], ids=repr)
 def test_a_collective_keeps_its_closed_form_its_bound_and_its_bytes(kind: Collective, ranks: int) -> None:
