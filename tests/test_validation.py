@@ -122,6 +122,8 @@ def test_all_that_is_wrong_with_a_source_is_said_at_once(small: Callable[..., Pa
         sources.find(small(collective="rings", ranks=0))
     said = "\n".join(map(str, wrong.value.problems))
     assert "collective: no collective 'rings'. Did you mean 'ring'?" in said and "ranks: 0 is not" in said
+    with pytest.raises(ScenarioError, match=r"small\.csv row 1: link: no link 'lnk'\. Did you mean 'link'\?"):
+        sources.find(small(link="lnk"))
 
 
 def test_a_group_without_a_tolerance_wants_the_known_error_of_every_row(small: Callable[..., Path]) -> None:

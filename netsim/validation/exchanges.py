@@ -10,7 +10,6 @@ import numpy as np
 
 from netsim.collectives.rounds import Collective, Round
 from netsim.engine import run
-from netsim.errors import ScenarioError, did_you_mean
 from netsim.families import FAMILIES, one_of
 from netsim.hardware import Link
 from netsim.units import Count, Duration, Rate, Size
@@ -101,9 +100,9 @@ class Exchange:
 
 
 def seconds(row: Exchange, known: Mapping[str, Link]) -> float:
-    """Until the last rank is done, from the known links alone; ScenarioError for a link that is not known."""
-    link = _known(row.link, known)
-    links = {host: _known(name, known) for host, name in enumerate(row.links)}
+    """Until the last rank is done, from the known links alone, which have those that the row names."""
+    link = known[row.link]
+    links = {host: known[name] for host, name in enumerate(row.links)}
     late = {} if row.late_rank is None else {row.late_rank: row.late}
     topology = FAMILIES["topologies"].build(row.topology) if isinstance(row.topology, str) else row.topology
     kinds = [Part(of=row.collective, piece=piece) for piece in row.parts] or [row.collective]
@@ -123,9 +122,3 @@ def seconds(row: Exchange, known: Mapping[str, Link]) -> float:
         )
         total, late = total + result.time_s, {}
     return total * row.repeat
-
-
-def _known(name: str, known: Mapping[str, Link]) -> Link:
-    if name not in known:
-        raise ScenarioError(f"{name!r} is not among known.links.{did_you_mean(name, known)}", path="link")
-    return known[name]

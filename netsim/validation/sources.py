@@ -159,15 +159,16 @@ def _rows(file: Path, known: Known, groups: Mapping[str, Group], problems: list[
             problems.append(Problem(f"{path}: measured", "is missing; it must be a number above 0"))
             continue
         table = {key: _value(text) for key, text in given.items() if key not in _OURS}
-
-        def take(table: Mapping[str, Any] = table) -> Exchange | Training:
-            return Training.of(known.scenario, table) if known.scenario else build(Exchange, table)
-
         try:
-            predict = take()
-            yield Row(given.get("case", ""), group, measured, low, high, error, given.get("reason", ""), predict)
+            predict = Training.of(known.scenario, table) if known.scenario else build(Exchange, table)
         except ScenarioError as wrong:
             problems += [Problem(f"{path}: {p.path}", p.message) for p in wrong.problems]
+            continue
+        names = [predict.link, *predict.links] if isinstance(predict, Exchange) else []
+        for name in dict.fromkeys(names):
+            if name not in known.links:
+                problems.append(Problem(f"{path}: link", f"no link {name!r}.{did_you_mean(name, known.links)}"))
+        yield Row(given.get("case", ""), group, measured, low, high, error, given.get("reason", ""), predict)
 
 
 def _number(given: Mapping[str, str], key: str, path: str, problems: list[Problem]) -> float | None:
