@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from itertools import pairwise
+from math import log
 from typing import Annotated, Literal
 
-from annotated_types import Interval
+from annotated_types import Interval, MinLen
 
-from netsim.errors import ScenarioError
+from netsim.errors import Problem, ScenarioError
 from netsim.units import Duration, FlopRate, Rate, Size
 
 Precision = Literal["fp32", "tf32", "fp16", "bf16"]
 Share = Annotated[float, Interval(gt=0, le=1)]
+Samples = Annotated[int, Interval(ge=1, le=10_000_000)]
+Curve = Annotated[tuple[tuple[Samples, Annotated[float, Interval(gt=0, le=2.25)]], ...], MinLen(1)]
+Efficient = Share | Curve
 
 _VECTOR_WORK = frozenset({"depthwise", "elementwise"})
 ELEMENT_BYTES: dict[str, int] = {"fp32": 4, "tf32": 4, "fp16": 2, "bf16": 2}
@@ -43,34 +49,67 @@ class Peak:
 class Efficiency:
     """The share of its peak that a device reaches, for each kind of work; and of its memory rate.
 
-    The defaults come from measurements of single kernels, never from the training rates of whole models, so that a
-    predicted rate may be compared with a published one. [D] is DeepBench (baidu-research/DeepBench README @106e5236,
-    training kernels, flop/s over the card's fp32 peak), [S] stas00/ml-engineering (compute/accelerator/README.md
-    @744d01e1, best bf16 matrix product of any shape).
+    A share may also be a curve over the batch, points of [samples, share]: `[[1, 0.1], [32, 0.5]]`. Between points it
+    is a straight line over the logarithm of the batch, beyond them that of the nearest.
 
-    `dense`: [D] 0.50 on P100 to 0.77 on P100 and 0.70 on 1080 Ti; [S] 0.87 of an A100, 0.80 of an H100, at best.
-    `convolution`: [D] 0.55 and 0.59 for 5 x 20 and 5 x 5 kernels, 0.40 for 3 input channels.
-    `winograd`: 3 x 3 with stride 1 in fp32, 2.25 times fewer products (Lavin, Gray 2016): [D] 0.68 and 0.88 of the peak
-    in the products of the plain form. In other precisions such a layer counts as `convolution`.
-    `pointwise`: a matrix product with few rows, taken as `convolution`. `grouped`: half of that, as tiles are smaller.
-    `depthwise`: K * K products an element, no reuse across channels; a share of the vector units' peak, as matrix units
-    cannot be used. The memory rate mostly bounds it first. An assumption.
-    `recurrent`: [D] 0.11 at batch 16, 0.28 and 0.37 at 32, 0.43 at 128.
-    `attention`: many small matrix products, one for each head; taken as `recurrent`. An assumption.
+    Two sources. [K] single kernels: DeepBench (baidu-research/DeepBench README @106e5236, training kernels, flop/s over
+    the card's fp32 peak) and stas00/ml-engineering (compute/accelerator/README.md @744d01e1, best bf16 matrix product).
+    [F] fitted: starting from [K], which the fit is held near, to the published training rates of
+    docs/explanation/predicted-rates.md, where each model is predicted by constants fitted without it.
+
+    `convolution`: [F] 0.72; [K] 0.55 and 0.59 for 5 x 20 and 5 x 5 kernels, 0.40 for 3 input channels.
+    `winograd`: 3 x 3 with stride 1 in fp32, 2.25 times fewer products (Lavin, Gray 2016), so that its share of the
+    peak in the products of the plain form may be as much: [F] 1.33; [K] 0.68 and 0.88. In other precisions such a
+    layer counts as `convolution`.
+    `pointwise`: [F] 0.51, a matrix product with few rows. `grouped`: half of a convolution in [K], an assumption.
+    `depthwise`: [F] 0.24, a share of the vector units' peak, as matrix units cannot be used.
+    `dense`: [F] 0.78; [K] 0.50 to 0.77 on P100, 0.70 on 1080 Ti, at best 0.87 of an A100 and 0.80 of an H100.
+    `recurrent`: [K] 0.11 at batch 16, 0.28 and 0.37 at 32, 0.43 at 128. No published rate has such layers.
+    `attention`: many small matrix products, one for each head; taken as `recurrent`; the fit left it at 0.40.
     `elementwise`: activations, normalisation, pooling, on the vector units, which memory bounds first. An assumption.
-    `memory`: what a streaming copy reaches of the datasheet's rate; 0.8. An assumption.
+    `memory`: [F] 0.61 of the datasheet's rate.
     """
 
-    convolution: Share = 0.6
-    winograd: Share = 0.8
-    pointwise: Share = 0.6
-    grouped: Share = 0.3
-    depthwise: Share = 0.25
-    dense: Share = 0.7
-    recurrent: Share = 0.4
-    attention: Share = 0.4
-    elementwise: Share = 0.5
-    memory: Share = 0.8
+    convolution: Efficient = 0.72
+    winograd: Annotated[float, Interval(gt=0, le=2.25)] | Curve = 1.33
+    pointwise: Efficient = 0.51
+    grouped: Efficient = 0.3
+    depthwise: Efficient = 0.24
+    dense: Efficient = 0.78
+    recurrent: Efficient = 0.4
+    attention: Efficient = 0.4
+    elementwise: Efficient = 0.5
+    memory: Efficient = 0.61
+
+    def __post_init__(self) -> None:
+        problems = [
+            Problem(field.name, "the batches of a curve must rise from point to point")
+            for field in fields(self)
+            if isinstance(curve := getattr(self, field.name), tuple) and not _rises([batch for batch, _ in curve])
+        ]
+        if problems:
+            raise ScenarioError(problems)
+
+    def share(self, work: str, batch: float) -> float:
+        """The share for a kind of work, or for `memory`, with so many samples.
+
+        >>> round(Efficiency(dense=((1, 0.1), (100, 0.5))).share("dense", 10), 6)
+        0.3
+        """
+        share: float | Curve = getattr(self, work)
+        if not isinstance(share, tuple):
+            return share
+        batches, shares = zip(*share, strict=True)
+        if batch <= batches[0]:
+            return float(shares[0])
+        for (low, before), (high, after) in pairwise(share):
+            if batch <= high:
+                return before + (after - before) * log(batch / low) / log(high / low)
+        return float(shares[-1])
+
+
+def _rises(numbers: Sequence[float]) -> bool:
+    return all(one < other for one, other in pairwise(numbers))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +117,9 @@ class Device:
     """What computes: peak rates, memory, and how much of them a kind of work reaches.
 
     `precision` is the one in which layers multiply and keep their activations. `kernel_overhead` (s) is paid by every
-    kernel that a layer launches; 5 us is an assumption, of the order of what launching one costs.
+    kernel that a layer launches: 41 us is fitted to published training rates (docs/explanation/predicted-rates.md), the
+    time that frameworks of 2017 to 2020 spent on an operator rather than that of a bare launch, some 5 us.
+    `sustained` is the share of the peak's clock that the device holds under load.
     """
 
     name: str = "device"
@@ -87,7 +128,8 @@ class Device:
     memory_size: Size | None = None
     precision: Precision = "fp32"
     efficiency: Efficiency = Efficiency()
-    kernel_overhead: Duration = 5e-6
+    kernel_overhead: Duration = 41e-6
+    sustained: Share = 1.0
 
     def __post_init__(self) -> None:
         if getattr(self.peak, self.precision) is None:
@@ -112,12 +154,16 @@ class Device:
         """flop/s of work that is no matrix product: the fp32 peak, or the only one that is known."""
         return self.peak.fp32 or self.peak_rate
 
-    def rate(self, work: str) -> float:
-        """flop/s that this device reaches on a kind of work, an entry of its `efficiency`."""
+    def rate(self, work: str, batch: float) -> float:
+        """flop/s that this device reaches on a kind of work, an entry of its `efficiency`, with so many samples."""
         if work == "winograd" and self.precision != "fp32":
             work = "convolution"
-        share: float = getattr(self.efficiency, work)
+        share = self.efficiency.share(work, batch) * self.sustained
         return share * (self.vector_rate if work in _VECTOR_WORK else self.peak_rate)
+
+    def reached_memory_rate(self, batch: float) -> float:
+        """bytes/s that this device reaches of its memory rate with so many samples."""
+        return self.memory_rate * self.efficiency.share("memory", batch)
 
     @property
     def element_bytes(self) -> int:

@@ -91,7 +91,7 @@ def step_times(model: Model, batch: int, device: Device, *, sparse: bool = False
     return StepTimes(
         forward=tuple(time.forward for time in known),
         backward=tuple(time.backward for time in known),
-        update=_UPDATE_PASSES * _PARAM_BYTES * updated / (device.memory_rate * device.efficiency.memory),
+        update=_UPDATE_PASSES * _PARAM_BYTES * updated / device.reached_memory_rate(batch),
     )
 
 
@@ -102,10 +102,10 @@ def bytes_touched(layer: Layer, batch: int, device: Device) -> float:
 
 
 def _legs(layer: Layer, batch: int, device: Device) -> _Legs:
-    products = _FLOP_A_MAC * layer.macs * batch / device.rate(layer.work)
-    rest = layer.elementwise * batch / device.rate("elementwise")
+    products = _FLOP_A_MAC * layer.macs * batch / device.rate(layer.work, batch)
+    rest = layer.elementwise * batch / device.rate("elementwise", batch)
     return _Legs(
         compute=products + rest,
-        memory=bytes_touched(layer, batch, device) / (device.memory_rate * device.efficiency.memory),
+        memory=bytes_touched(layer, batch, device) / device.reached_memory_rate(batch),
         overhead=layer.kernels * device.kernel_overhead,
     )

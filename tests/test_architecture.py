@@ -25,7 +25,7 @@ FLOORS = (
     {"axes", "crossings", "collectives", "topologies", "layers", "presets", "profiles"},
     {"models", "wording", "algorithms"},
     {"roofline", "scenario"},
-    {"training", "memory"},
+    {"training", "memory", "calibration"},
     {"checks"},
     {"loading"},
     {"engine", "tables", "plots", "explain", "sweeps", "chrome", "layer_tables"},

@@ -116,3 +116,15 @@ def test_three_by_three_in_fp32_may_use_winograd_and_in_half_precision_does_not(
 def test_batch_normalisation_reads_its_input_twice_and_writes_it_once() -> None:
     layer = BatchNormalisation(input_shape=(8, 10, 10))
     assert bytes_touched(layer, 16, PLAIN) == 4 * (3 * 16 * 800 + 16)
+
+
+def test_an_efficiency_may_be_a_curve_over_the_batch() -> None:
+    curve = replace(PLAIN, efficiency=Efficiency(dense=((4, 0.25), (64, 0.75))))
+    at = {batch: curve.rate("dense", batch) / curve.peak_rate for batch in (1, 4, 16, 64, 1000)}
+    assert at == pytest.approx({1: 0.25, 4: 0.25, 16: 0.5, 64: 0.75, 1000: 0.75})
+
+
+def test_a_device_that_does_not_hold_its_clock_computes_slower_by_that_share() -> None:
+    held = replace(PLAIN, sustained=0.5)
+    assert held.rate("dense", 8) == PLAIN.rate("dense", 8) / 2
+    assert layer_time(SQUARE, 1, held) == layer_time(SQUARE, 1, PLAIN)  # bound by memory

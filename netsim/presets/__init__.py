@@ -38,6 +38,7 @@ def device(name: str) -> Device:
         memory_rate=parse(row["memory_rate"], "B/s"),
         memory_size=parse(row["memory_size"], "B") if row["memory_size"] else None,
         precision="fp32" if peak.fp32 else "bf16",
+        sustained=float(row["sustained"] or 1),
     )
 
 

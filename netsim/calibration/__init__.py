@@ -1,0 +1,1 @@
+"""Calibration: constants of devices and links from what was measured."""

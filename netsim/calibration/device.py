@@ -1,0 +1,111 @@
+"""Efficiencies and kernel overhead of a device, fitted to measured times of layers or of whole steps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from netsim.hardware import Device
+from netsim.layers.base import Layer
+from netsim.models.base import Model
+from netsim.roofline import bytes_touched, step_times
+
+OVERHEAD = "kernel_overhead"
+Constants = Mapping[str, float]  # entries of Efficiency, and OVERHEAD
+Floats = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
+
+# How far, as a factor e^s, a fitted constant may stray before that costs as much as one measurement that is off by e.
+_SPREAD = {OVERHEAD: 1.0}
+_USUAL_SPREAD = 0.4
+_MOST = {"winograd": 2.25}  # the products of the plain form that Winograd's saves (Lavin, Gray 2016)
+
+
+@dataclass(frozen=True)
+class Work:
+    """What one measured time is made of, and how long it took: the roofline's counts, one entry a kernel of a layer."""
+
+    device: Device
+    batch: int
+    kinds: tuple[str, ...]
+    counts: Floats  # rows: flop of products, elementwise flop, bytes, kernels, times over
+    seconds: float
+    weight: float = 1.0
+
+    def predicted(self, constants: Constants) -> float:
+        """Seconds by the roofline with these constants in place of the device's."""
+        device = with_constants(self.device, constants)
+        rates = {kind: device.rate(kind, self.batch) for kind in {*self.kinds, "elementwise"}}
+        flop, elementwise, nbytes, kernels, times = self.counts
+        compute = flop / np.array([rates[kind] for kind in self.kinds]) + elementwise / rates["elementwise"]
+        memory = nbytes / device.reached_memory_rate(self.batch)
+        return float((times * (np.maximum(compute, memory) + kernels * device.kernel_overhead)).sum())
+
+
+def with_constants(device: Device, constants: Constants) -> Device:
+    """The device with these efficiencies and this overhead."""
+    shares = {key: value for key, value in constants.items() if key != OVERHEAD}
+    overhead = constants.get(OVERHEAD, device.kernel_overhead)
+    return replace(device, efficiency=replace(device.efficiency, **shares), kernel_overhead=overhead)
+
+
+def step_work(model: Model, batch: int, device: Device, seconds: float, *, weight: float = 1.0) -> Work:
+    """A whole training step that took so long: forward, backward and update of all layers."""
+    kinds, counts = [], []
+    for number, layer in enumerate(model.layers):
+        for kind, row in _rows(layer, batch, device, first=number == 0, forward=1, backward=1):
+            kinds.append(kind)
+            counts.append(row)
+    update = step_times(model, batch, device).update * device.reached_memory_rate(batch)
+    kinds.append("elementwise")
+    counts.append((0.0, 0.0, update, 0.0, 1.0))
+    return Work(device, batch, tuple(kinds), np.array(counts).T, seconds, weight)
+
+
+def fit(measured: Sequence[Work], start: Constants) -> dict[str, float]:
+    """The constants that bring the predicted times nearest to the measured, in the logarithm of their ratio.
+
+    `start` says which constants are free and where they begin; each is held near there, so that what the measurements
+    do not determine stays as it is. Levenberg-Marquardt (Marquardt 1963) over the logarithms; deterministic.
+    """
+    names = list(start)
+    origin = np.log([start[name] for name in names])
+    spread = np.array([_SPREAD.get(name, _USUAL_SPREAD) for name in names])
+    highest = np.array([np.inf if name == OVERHEAD else np.log(_MOST.get(name, 1.0)) for name in names])
+    weights = np.sqrt([work.weight for work in measured])
+
+    def constants(at: Floats) -> dict[str, float]:
+        return {name: float(value) for name, value in zip(names, np.exp(at), strict=True)}
+
+    def residuals(at: Floats) -> Floats:
+        chosen = constants(at)
+        errors = np.log([work.predicted(chosen) / work.seconds for work in measured])
+        return np.concatenate([weights * errors, (at - origin) / spread])
+
+    at, damping = np.minimum(origin, highest), 1e-2
+    now = residuals(at)
+    for _ in range(60):
+        slope = np.stack([(residuals(at + 1e-5 * axis) - now) / 1e-5 for axis in np.eye(len(at))], axis=1)
+        step = np.linalg.solve(slope.T @ slope + damping * np.eye(len(at)), -slope.T @ now)
+        tried = np.minimum(at + np.clip(step, -0.7, 0.7), highest)
+        then = residuals(tried)
+        gain = now @ now - then @ then
+        damping = damping / 3 if gain > 0 else damping * 5
+        if gain > 0:
+            at, now = tried, then
+        if 0 <= gain < 1e-9 or damping > 1e9:
+            break
+    return constants(at)
+
+
+def _rows(
+    layer: Layer, batch: int, device: Device, *, first: bool, forward: int, backward: int
+) -> list[tuple[str, tuple[float, ...]]]:
+    rows: list[tuple[str, tuple[float, ...]]] = []
+    for index, part in enumerate(layer.parts):
+        passes = part.weight_gradients + (0 if first and index == 0 else part.input_gradients)
+        flop, elementwise = 2.0 * part.macs * batch, float(part.elementwise * batch)
+        nbytes, times = bytes_touched(part, batch, device), float(forward + backward * passes)
+        rows.append((part.work, (flop, elementwise, nbytes, float(part.kernels), times)))
+    return rows
