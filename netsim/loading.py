@@ -117,6 +117,13 @@ def dump(scenario: Scenario) -> str:
     return comment + text
 
 
+def dump_device(device: Device) -> str:
+    """The device as the table `[cluster.device]` of a scenario."""
+    import tomli_w
+
+    return tomli_w.dumps({"cluster": {"device": _plain(device)}})
+
+
 def schema() -> dict[str, Any]:
     """JSON Schema of a scenario file, for editors."""
     found = json_schema(Scenario, left_out=_NOT_IN_FILES)

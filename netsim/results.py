@@ -11,15 +11,17 @@ from typing import Any
 
 from netsim import explain, presets
 from netsim.axes import contender_axis, text
+from netsim.calibration.device import OVERHEAD, calibrate
 from netsim.collectives.rounds import Collective
 from netsim.engine.run import simulate
-from netsim.errors import ScenarioError, did_you_mean
+from netsim.errors import Problem, ScenarioError, did_you_mean
 from netsim.families import FAMILIES
 from netsim.hardware import Device, Link
 from netsim.layer_tables import shares
-from netsim.loading import dump, vary
+from netsim.loading import dump, dump_device, vary
 from netsim.memory import shortage_of, shortages
 from netsim.models.base import Model
+from netsim.profiles import read_profile, strangers
 from netsim.scenario import Scenario
 from netsim.units import show
 from netsim.version import VERSION
@@ -237,3 +239,29 @@ def _figures(_: str) -> dict[str, str]:
 
 def _first_line(member: Any) -> str:
     return (inspect.getdoc(member) or "").split("\n\n")[0].replace("\n", " ")
+
+
+def calibrate_device(model: Model, batch: int, device: Device, file: str) -> dict[str, Any]:
+    """What `netsim calibrate --device --json` prints; ScenarioError if the file's layers are not the model's."""
+    profile = read_profile(file)
+    wrong = strangers(profile, model.kind, {layer.name for layer in model.layers})
+    if problems := [Problem("--device", problem.message) for problem in wrong]:
+        raise ScenarioError(problems)
+    found = calibrate(model, batch, device, profile)
+    return {
+        "device": device.name,
+        "precision": device.precision,
+        "model": model.kind,
+        "batch": batch,
+        "fit_error": found.fit_error,
+        "held_out_error": found.held_out_error,
+        "constants": [
+            {"name": f"{key}_s" if key == OVERHEAD else key, "before": found.start[key], "after": value}
+            for key, value in found.constants.items()
+        ],
+        "layers": [
+            {"name": row.layer, "measured_s": row.measured, "fitted_s": row.fitted, "held_out_s": row.held_out}
+            for row in found.layers
+        ],
+        "toml": dump_device(found.device),
+    }

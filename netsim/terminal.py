@@ -223,6 +223,26 @@ def peers(rows: Sequence[Row]) -> None:
     _print(table)
 
 
+def calibration(found: Row) -> None:
+    """A line a layer, one a constant, the errors, and the device as a scenario has it."""
+    table = _table("layer", "measured", "fitted", "held out")
+    for row in found["layers"]:
+        table.add_row(row["name"], *(_time(row[f"{key}_s"]) for key in ("measured", "fitted", "held_out")))
+    _print(table)
+    _say("")
+    table = _table("constant", "before", "fitted")
+    for row in found["constants"]:
+        timed = row["name"].endswith("_s")
+        values = [_time(row[key]) if timed else f"{row[key]:.3g}" for key in ("before", "after")]
+        table.add_row(_words(row["name"].removesuffix("_s")), *values)
+    _print(table)
+    _say(
+        f"\nmean error of a layer: {found['fit_error']:.1%} of those fitted, {found['held_out_error']:.1%} of those "
+        "that the fit has not seen\n"
+    )
+    sys.stdout.write(found["toml"])
+
+
 def lines(rows: Sequence[Row]) -> None:
     """Comma-separated values on standard output; shapes as 3x224x224."""
     writer = csv.DictWriter(sys.stdout, list(rows[0]), lineterminator="\n")

@@ -7,9 +7,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from netsim.errors import ScenarioError
 from netsim.hardware import Device
 from netsim.layers.base import Layer
 from netsim.models.base import Model
+from netsim.profiles import Profile, times_on
 from netsim.roofline import bytes_touched, step_times
 
 OVERHEAD = "kernel_overhead"
@@ -19,6 +21,8 @@ Floats = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 # How far, as a factor e^s, a fitted constant may stray before that costs as much as one measurement that is off by e.
 _SPREAD = {OVERHEAD: 1.0}
 _USUAL_SPREAD = 0.4
+_FOLDS = 5
+_LAYER_WEIGHT = 1 / 0.2**2  # of a layer whose measured time is typically off by a fifth
 _MOST = {"winograd": 2.25}  # the products of the plain form that Winograd's saves (Lavin, Gray 2016)
 
 
@@ -97,6 +101,99 @@ def fit(measured: Sequence[Work], start: Constants) -> dict[str, float]:
         if 0 <= gain < 1e-9 or damping > 1e9:
             break
     return constants(at)
+
+
+@dataclass(frozen=True)
+class LayerFit:
+    """Seconds of a layer for a batch, forward and backward together: measured, by the fit to all layers, and by a fit
+    that has not seen the layer."""
+
+    layer: str
+    measured: float
+    fitted: float
+    held_out: float
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """A device with the constants that measured layers give, where they began, and how each layer comes out."""
+
+    device: Device
+    start: Constants
+    constants: Constants
+    layers: tuple[LayerFit, ...]
+
+    @property
+    def fit_error(self) -> float:
+        """Mean of |fitted / measured - 1| over the layers."""
+        return float(np.mean([abs(each.fitted / each.measured - 1) for each in self.layers]))
+
+    @property
+    def held_out_error(self) -> float:
+        """Mean of |held out / measured - 1| over the layers."""
+        return float(np.mean([abs(each.held_out / each.measured - 1) for each in self.layers]))
+
+
+def calibrate(model: Model, batch: int, device: Device, profile: Profile) -> Calibration:
+    """The efficiencies of the kinds of work that the measured layers have, of the memory, and the overhead of a kernel.
+
+    Held-out times come from five fits, each without every fifth layer. Raises ScenarioError where fewer than two layers
+    can be used, a layer being of use if it took time and launches kernels.
+    """
+    works = _layer_works(model, batch, device, profile)
+    if len(works) < 2:
+        raise ScenarioError(f"{len(works)} of its layers took time and launch kernels; a fit needs 2 at least")
+    start = _free(device, [work for pair in works.values() for work in pair])
+    constants = fit([work for pair in works.values() for work in pair], start)
+    unseen: dict[str, dict[str, float]] = {}
+    for number in range(min(_FOLDS, len(works))):
+        mine = list(works)[number::_FOLDS]
+        others = [work for name, pair in works.items() if name not in mine for work in pair]
+        unseen |= dict.fromkeys(mine, fit(others, start))
+    layers = [
+        LayerFit(
+            name,
+            sum(work.seconds for work in pair),
+            sum(work.predicted(constants) for work in pair),
+            sum(work.predicted(unseen[name]) for work in pair),
+        )
+        for name, pair in works.items()
+    ]
+    return Calibration(with_constants(device, constants), start, constants, tuple(layers))
+
+
+def _free(device: Device, works: Sequence[Work]) -> dict[str, float]:
+    """What these times can say something of, with the device's own values; of a curve, that at their batch."""
+    used = {kind for work in works for kind, flop in zip(work.kinds, work.counts[0], strict=True) if flop}
+    if device.precision != "fp32" and "winograd" in used:
+        used = used - {"winograd"} | {"convolution"}
+    start = {kind: device.efficiency.share(kind, works[0].batch) for kind in sorted(used | {"memory"})}
+    return {**start, OVERHEAD: device.kernel_overhead} if device.kernel_overhead else start
+
+
+def _layer_works(model: Model, batch: int, device: Device, profile: Profile) -> dict[str, tuple[Work, ...]]:
+    """Layer -> its forward and its backward pass, where each took time."""
+    measured = times_on(profile, device)
+    found = {}
+    for number, layer in enumerate(model.layers):
+        if layer.name in measured and layer.kernels:
+            times = measured[layer.name]
+            passes = [(times.forward, 1, 0), (times.backward, 0, 1)]
+            works = [
+                _layer_work(layer, batch, device, seconds, first=number == 0, forward=forward, backward=backward)
+                for seconds, forward, backward in passes
+                if seconds > 0
+            ]
+            found[layer.name] = tuple(work for work in works if work.predicted({}) > 0)
+    return {name: works for name, works in found.items() if works}
+
+
+def _layer_work(
+    layer: Layer, batch: int, device: Device, seconds: float, *, first: bool, forward: int, backward: int
+) -> Work:
+    rows = _rows(layer, batch, device, first=first, forward=forward, backward=backward)
+    counts = np.array([row for _, row in rows]).T
+    return Work(device, batch, tuple(kind for kind, _ in rows), counts, seconds, _LAYER_WEIGHT)
 
 
 def _rows(
