@@ -11,6 +11,7 @@ from typing import Any
 from netsim.errors import Problem, ScenarioError, did_you_mean
 from netsim.families import build
 from netsim.hardware import Device
+from netsim.profiler_traces import layer_times
 from netsim.texts import read_text
 from netsim.units import Duration, shown
 
@@ -31,13 +32,14 @@ Profile = tuple[Measured, ...]
 
 
 def read_profile(value: Any) -> Profile:
-    """A profile from a CSV file's name, or from a list of tables with the fields of Measured."""
+    """A profile from the name of a CSV file or, ending in .json, of a trace of the PyTorch profiler, or from a list of
+    tables with the fields of Measured."""
     if isinstance(value, str):
-        rows = _from_csv(value)
+        rows = _from_trace(value) if value.endswith(".json") else _from_csv(value)
     elif isinstance(value, (list, tuple)):
         rows = [build(Measured, table) for table in value]
     else:
-        raise ScenarioError(f"{shown(value)} is neither the name of a CSV file nor a list of tables")
+        raise ScenarioError(f"{shown(value)} is neither the name of a CSV file or a trace nor a list of tables")
     twice = [key for key, times in Counter((row.layer, row.device) for row in rows).items() if times > 1]
     if twice:
         raise ScenarioError([Problem("", f"{' on '.join(filter(None, key))} is there twice") for key in twice])
@@ -60,6 +62,14 @@ def strangers(profile: Profile, model: str, names: Collection[str]) -> Iterator[
     for layer in dict.fromkeys(row.layer for row in profile):
         if layer not in names:
             yield Problem("job.profile", f"no layer {layer!r} in {model}.{did_you_mean(layer, names)}")
+
+
+def _from_trace(file: str) -> list[Measured]:
+    try:
+        times = layer_times(read_text(file))
+    except ScenarioError as error:
+        raise ScenarioError([Problem(each.path, f"{file}: {each.message}") for each in error.problems]) from None
+    return [Measured(layer=name, forward=forward, backward=backward) for name, (forward, backward) in times.items()]
 
 
 def _from_csv(file: str) -> list[Measured]:

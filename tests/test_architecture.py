@@ -21,7 +21,7 @@ PICTURE = PACKAGE.parent / "docs" / "explanation" / "architecture.md"
 
 FLOORS = (
     {"units", "errors", "version"},
-    {"families", "hardware", "trace", "texts"},
+    {"families", "hardware", "profiler_traces", "trace", "texts"},
     {"axes", "crossings", "collectives", "topologies", "layers", "presets", "profiles"},
     {"models", "wording", "algorithms"},
     {"roofline", "scenario"},

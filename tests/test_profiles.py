@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -103,3 +104,60 @@ def test_a_profile_may_stand_in_the_scenario_itself() -> None:
 def test_a_profile_without_an_end_is_not_read_to_it() -> None:
     with pytest.raises(ScenarioError, match="a table has at most 10000000"):
         read_profile("/dev/zero")
+
+
+STEP = Path(__file__).parent / "data" / "torch_step.json"
+
+
+def trace_of(*events: dict[str, object]) -> str:
+    common = {"ph": "X", "tid": 1}
+    return json.dumps({"traceEvents": [{**common, **event} for event in events]})
+
+
+def test_a_trace_of_the_pytorch_profiler_gives_its_ranges_forward_and_their_nodes_backward() -> None:
+    events = json.loads(STEP.read_text(encoding="utf-8"))["traceEvents"]
+    found = {row.layer: row for row in read_profile(str(STEP))}
+    assert list(found) == ["stem", "relu", "flat", "head"]
+    ranges = [event["dur"] for event in events if event["name"] == "head"]
+    nodes = [
+        event["dur"]
+        for event in events
+        for node in ("AddmmBackward0", "TBackward0")  # what a dense layer's call makes
+        if event["name"] == f"autograd::engine::evaluate_function: {node}"
+    ]
+    assert (len(ranges), len(nodes)) == (2, 4)
+    assert found["head"].forward == pytest.approx(sum(ranges) / 2 * 1e-6)
+    assert found["head"].backward == pytest.approx(sum(nodes) / 2 * 1e-6)
+
+
+RANGE = {"cat": "user_annotation", "name": "stem", "ts": 0, "dur": 10}
+NODE = {
+    "cat": "cpu_op",
+    "name": "autograd::engine::evaluate_function: X",
+    "ts": 20,
+    "dur": 5,
+    "args": {"Sequence number": 1},
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "is no Chrome trace"),
+        ("[]", "is no Chrome trace"),
+        ('{"traceEvents": [3]}', "is no Chrome trace"),
+        ('{"traceEvents": ' + "[" * 100_000, "is no Chrome trace"),
+        (trace_of({**RANGE, "dur": -1}), "is no Chrome trace"),
+        (trace_of({**RANGE, "dur": float("nan")}), "is no Chrome trace"),
+        (trace_of(NODE), "has no ranges"),
+        (trace_of(RANGE), "has no backward pass"),
+        (trace_of(RANGE, NODE, {**RANGE, "name": "inner", "ts": 5}), "'stem' and 'inner' overlap"),
+        (trace_of(RANGE, NODE, {**RANGE, "cat": "kernel"}), "has kernels of a GPU"),
+        (STEP.read_text(encoding="utf-8")[:5000], "is no Chrome trace"),
+    ],
+)
+def test_a_trace_that_cannot_be_given_to_layers_is_refused(tmp_path: Path, text: str, said: str) -> None:
+    file = tmp_path / "trace.json"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(ScenarioError, match=said):
+        read_profile(str(file))

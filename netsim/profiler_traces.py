@@ -1,0 +1,96 @@
+"""Layer times from a Chrome trace of the PyTorch profiler, in which each layer's call is a `record_function`."""
+
+from __future__ import annotations
+
+import json
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from netsim.errors import ScenarioError
+
+_RANGE, _OPERATOR = "user_annotation", "cpu_op"
+_ON_A_GPU = {"kernel", "gpu_memcpy", "gpu_memset"}
+_BACKWARD = "autograd::engine::evaluate_function: "
+_SECOND = 1e6  # a Chrome trace counts in microseconds
+
+
+class Event(NamedTuple):
+    name: str
+    category: str
+    thread: str
+    start: float
+    duration: float
+    sequence: int | None  # the autograd node that a forward operator makes, and that its backward runs
+
+    @property
+    def end(self) -> float:
+        return self.start + self.duration
+
+
+def layer_times(text: str) -> dict[str, tuple[float, float]]:
+    """Layer -> seconds forward and backward, the mean over the calls of its range in the trace.
+
+    Forward is the range's own length. Backward is that of the autograd nodes that operators within the range made, by
+    their sequence numbers; the accumulation of gradients, which belongs to no layer, is left out. Times are those of
+    the host, so that a trace with kernels of a GPU is refused: there the host only launches. Raises ScenarioError.
+    """
+    events = list(_events(text))
+    if any(event.category in _ON_A_GPU for event in events):
+        raise ScenarioError("the trace has kernels of a GPU, whose times are not given to layers; write a CSV file")
+    ranges = sorted((event for event in events if event.category == _RANGE), key=lambda event: event.start)
+    if not ranges:
+        raise ScenarioError("the trace has no ranges; run each layer within torch.profiler.record_function(its name)")
+    operators = [event for event in events if event.category == _OPERATOR and event.sequence is not None]
+    nodes: dict[Any, float] = defaultdict(float)
+    for event in operators:
+        if event.name.startswith(_BACKWARD):
+            nodes[event.sequence] += event.duration
+    if not nodes:
+        raise ScenarioError("the trace has no backward pass; profile a whole training step")
+    made = _sequences(ranges, [event for event in operators if not event.name.startswith(_BACKWARD)])
+    calls: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    for number, event in enumerate(ranges):
+        calls[event.name].append((event.duration, sum(nodes.get(sequence, 0.0) for sequence in made[number])))
+    return {
+        name: (_mean([forward for forward, _ in times]), _mean([backward for _, backward in times]))
+        for name, times in calls.items()
+    }
+
+
+def _sequences(ranges: Sequence[Event], operators: Sequence[Event]) -> Mapping[int, set[Any]]:
+    """Number of a range -> the sequence numbers of the operators within it; ScenarioError where ranges overlap."""
+    threads: dict[Any, list[int]] = defaultdict(list)
+    for number, event in enumerate(ranges):
+        before = threads[event.thread]
+        if before and ranges[before[-1]].end > event.start:
+            both = f"{ranges[before[-1]].name!r} and {event.name!r}"
+            raise ScenarioError(f"the ranges {both} overlap, so their operators cannot be told apart")
+        before.append(number)
+    starts = {thread: [ranges[number].start for number in numbers] for thread, numbers in threads.items()}
+    found: dict[int, set[Any]] = defaultdict(set)
+    for event in operators:
+        place = bisect_right(starts.get(event.thread, []), event.start) - 1
+        if place >= 0 and event.end <= ranges[number := threads[event.thread][place]].end:
+            found[number].add(event.sequence)
+    return found
+
+
+def _events(text: str) -> Iterator[Event]:
+    try:
+        events = json.loads(text)["traceEvents"]
+        for event in events:
+            if event.get("ph") == "X":
+                start, duration = float(event["ts"]), float(event["dur"])
+                if not 0 <= duration < 1e15 or not abs(start) < 1e18:
+                    raise ValueError(f"{event['name']!r} takes {duration} us from {start} us on")
+                sequence = (event.get("args") or {}).get("Sequence number")
+                made = None if sequence is None else int(sequence)
+                yield Event(str(event["name"]), str(event.get("cat")), str(event.get("tid")), start, duration, made)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ScenarioError(f"is no Chrome trace of the PyTorch profiler: {error!r:.100}") from None
+
+
+def _mean(microseconds: Sequence[float]) -> float:
+    return sum(microseconds) / len(microseconds) / _SECOND
