@@ -68,6 +68,19 @@ def every_worker_has_a_device_and_a_link(scenario: Scenario) -> Iterator[Problem
 
 
 @rule
+def fair_links_have_no_queues(scenario: Scenario) -> Iterator[Problem]:
+    """Messages on fair links all move at once; those on fifo links go one by one, so that nothing is shared out."""
+    cluster = scenario.cluster
+    if cluster.forwarding == "store_and_forward" and cluster.sharing != "fifo":
+        yield Problem("cluster.forwarding", 'store_and_forward is for links with queues; add sharing = "fifo"')
+    links = [("cluster.link", cluster.link), ("cluster.server_link", cluster.server_link)]
+    links += [(f"cluster.group[{number}].link", group.link) for number, group in enumerate(cluster.group)]
+    for path, link in links:
+        if link and link.host_rate is not None and cluster.sharing == "fifo":
+            yield Problem(f"{path}.host_rate", 'is shared out among messages; it needs sharing = "fair"')
+
+
+@rule
 def servers_stand_somewhere(scenario: Scenario) -> Iterator[Problem]:
     """Servers apart need a link of their own where workers' links differ; co-located ones need a worker each."""
     cluster, strategy = scenario.cluster, scenario.job.strategy

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from itertools import pairwise
 from math import log
 from typing import Annotated, Literal
@@ -23,16 +23,70 @@ _VECTOR_WORK = frozenset({"depthwise", "elementwise"})
 ELEMENT_BYTES: dict[str, int] = {"fp32": 4, "tf32": 4, "fp16": 2, "bf16": 2}
 
 
+@dataclass(frozen=True, kw_only=True)
+class CurvePoint:
+    """Messages of `size` bytes and more have this latency (s, end to end), and get at most this rate (bytes/s)."""
+
+    size: Size
+    latency: Duration
+    rate: Rate
+
+
 @dataclass(frozen=True)
 class Link:
-    """How a host is connected: full duplex at `rate` (bytes/s) each way.
+    """How a host is connected: at `rate` (bytes/s) each way, or both ways together where `duplex` is half.
 
     `latency` (s) is end to end, from host to host through a switch with such a link on both sides; each of the two
-    hops has half of it.
+    hops has half of it. What messages cost beyond, after LogGP (Alexandrov et al. 1995):
+
+    `efficiency`: the share of the rate that is left for payload (protocol headers).
+    `overhead` (s): of the host's processor for each message, at the sender and again at the receiver.
+    `gap` (s): the least time from one message that the host sends to the next, and so for those that it receives.
+    `flow_rate` (bytes/s): the most that one connection gets, as one TCP stream does on a cloud's network card.
+    `host_rate` (bytes/s): the most that the host sends and receives in all.
+    `curve`: latency and rate by the size of the message, as of eager and rendezvous protocols.
     """
 
     rate: Rate
     latency: Duration
+    efficiency: Share = 1.0
+    overhead: Duration = 0.0
+    gap: Duration = 0.0
+    flow_rate: Rate | None = None
+    host_rate: Rate | None = None
+    duplex: Literal["full", "half"] = "full"
+    curve: tuple[CurvePoint, ...] = ()
+
+    def __post_init__(self) -> None:
+        sizes = [point.size for point in self.curve]
+        if sizes != sorted(set(sizes)):
+            raise ScenarioError("the sizes of the curve's rows must grow from row to row", path="curve")
+
+    @property
+    def for_payload(self) -> Link:
+        """The link as bytes without headers see it."""
+        share, curve = self.efficiency, tuple(replace(p, rate=p.rate * self.efficiency) for p in self.curve)
+        caps = [None if rate is None else rate * share for rate in (self.flow_rate, self.host_rate)]
+        return replace(self, rate=self.rate * share, efficiency=1.0, flow_rate=caps[0], host_rate=caps[1], curve=curve)
+
+    @property
+    def plain(self) -> bool:
+        """Whether a message costs its latency and its bytes at the link's rate, and nothing else."""
+        return self == Link(self.rate, self.latency, efficiency=self.efficiency)
+
+    @property
+    def lowest_latency(self) -> float:
+        """Of any message (s)."""
+        return min(self.latency, *(point.latency for point in self.curve)) if self.curve else self.latency
+
+    def latency_of(self, nbytes: float) -> float:
+        """Of a message of this size (s)."""
+        return next((point.latency for point in reversed(self.curve) if point.size <= nbytes), self.latency)
+
+    def cap_of(self, nbytes: float) -> float:
+        """The most that one message of this size gets (bytes/s), however free the link is."""
+        curve = next((point.rate for point in reversed(self.curve) if point.size <= nbytes), self.rate)
+        return min(curve, self.rate if self.flow_rate is None else self.flow_rate)
 
 
 @dataclass(frozen=True, kw_only=True)

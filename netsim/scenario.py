@@ -53,7 +53,8 @@ class Cluster:
     """The machines and their network: `workers` equal ones, or `group`s of unequal ones.
 
     Parameter servers that stand apart have `server_link`, by default the workers' link. `sharing` says how messages
-    share a link; `reduction_rate` (bytes/s) is how fast a host adds received gradients to its own, None for at no cost.
+    share a link, and `forwarding` whether switches with fifo links pass a message on while it comes, or when they have
+    all of it; `reduction_rate` (bytes/s) is how fast a host adds received gradients to its own, None for at no cost.
     """
 
     workers: Annotated[int, Count("a number of workers", at_most=MOST_WORKERS)] | None = None
@@ -62,6 +63,7 @@ class Cluster:
     group: tuple[Group, ...] = ()
     topology: Annotated[Any, one_of("topologies")] = _STAR
     sharing: Literal["fair", "fifo"] = "fair"
+    forwarding: Literal["cut_through", "store_and_forward"] = "cut_through"
     server_link: ALink | None = None
     reduction_rate: Rate | None = None
 

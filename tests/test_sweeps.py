@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -163,7 +164,7 @@ def sweep(folder: Path, *more: str) -> list[str]:
         "--set",
         "job.bucket=2 MB",
         "--set",
-        "iterations=3",
+        "iterations=30",  # so that points last long enough to be struck
         "-o",
         str(folder),
         *more,
@@ -177,7 +178,12 @@ def test_a_sweep_that_is_struck_down_goes_on_and_ends_in_the_same_bytes(
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     struck, whole = tmp_path / "struck", tmp_path / "whole"
     victim = subprocess.Popen(
-        sweep(struck, "--jobs", "1"), env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        sweep(struck, "--jobs", "1"),
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # a shell's background jobs ignore it
     )
     kept = 0
     while kept < 3 and victim.poll() is None:

@@ -8,8 +8,9 @@ import simpy
 
 from netsim.engine.exchange import AllReduces, Exchange, Process, Servers
 from netsim.engine.log import Log
-from netsim.engine.network import SHARING, Network
+from netsim.engine.network import Network
 from netsim.engine.plan import Plan
+from netsim.engine.sharing import network_of
 from netsim.errors import RunError
 from netsim.training.parameter_server import ParameterServer
 
@@ -20,7 +21,8 @@ def train(plan: Plan, detail: str, progress: Progress | None = None) -> tuple[Lo
     """Play all iterations; `progress` hears of each that worker 0 has ended. RunError if nothing can go on."""
     env = simpy.Environment()
     log = Log(plan, detail)
-    network = SHARING[plan.scenario.cluster.sharing](env, plan.topology, None if detail == "summary" else log.delivered)
+    cluster, record = plan.scenario.cluster, None if detail == "summary" else log.delivered
+    network = network_of(cluster.sharing, cluster.forwarding)(env, plan.topology, record)
     kind = Servers if isinstance(plan.strategy, ParameterServer) else AllReduces
     exchange = kind(plan, network, log)
     workers = [env.process(_worker(exchange, number, progress)) for number in range(plan.workers)]

@@ -30,7 +30,7 @@ class Plan:
 
     scenario: Scenario
     computing: tuple[Computing, ...]  # of each worker, its slow-down included
-    links: tuple[Link, ...]  # of each host
+    links: tuple[Link, ...]  # of each host, without headers
     hosts: tuple[str, ...]
     buckets: tuple[Bucket, ...]  # nothing to exchange for one worker
     layers: tuple[str, ...]
@@ -68,7 +68,8 @@ class Plan:
         workers begin each step together, so that a tree, whose leaves end early, may do better from step to step."""
         scenario = self.scenario
         unequal = len(set(self.computing)) > 1 or len(set(self.links)) > 1
-        if unequal or scenario.noise.jitter or scenario.job.streams > 1:
+        plain = all(link.plain for link in set(self.links))
+        if unequal or not plain or scenario.noise.jitter or scenario.job.streams > 1:
             return None
         computing, (sizes, ready) = self.computing[0], self._sizes_and_ready(self.computing[0])
         arguments = self.workers, sizes, ready, self.links[0], scenario.cluster.reduction_rate
@@ -84,7 +85,7 @@ class Plan:
     def lower_bound(self) -> float:
         """No step is shorter on the mean (s), however it is scheduled. Equal workers begin it together; among unequal
         or irregular ones some may run ahead, so that only their computing and the ports' bytes bound it."""
-        fastest = Link(rate=max(k.rate for k in self.links), latency=min(k.latency for k in self.links))
+        fastest = Link(rate=max(k.rate for k in self.links), latency=min(k.lowest_latency for k in self.links))
         computing, total = self.computing, sum(bucket.nbytes for bucket in self.buckets)
         if len(set(computing)) == 1 and not self.scenario.noise.jitter:
             return lower_bound(self.strategy, self.workers, *self._sizes_and_ready(computing[0]), computing[0], fastest)
@@ -107,14 +108,14 @@ def plan(scenario: Scenario) -> Plan:
         sparse = job.embedding_gradients == "sparse"
         times = step_times(job.model, job.batch, group.device, sparse=sparse, profile=job.profile)
         computing += [Computing(times.forward, times.backward, times.update).slowed(group.slowdown)] * group.count
-        links += [group.link] * group.count
+        links += [group.link.for_payload] * group.count
     workers = len(computing)
     try:
         job.strategy.fit(workers)
     except ScenarioError as error:
         raise ScenarioError([Problem(f"job.strategy.{p.path}", p.message) for p in error.problems]) from None
     servers = job.strategy.helpers(workers)
-    links += [cluster.server_link or links[0]] * servers
+    links += [cluster.server_link.for_payload if cluster.server_link else links[0]] * servers
     hosts = [f"worker{i}" for i in range(workers)] + [f"server{i}" for i in range(servers)]
     names = tuple(layer.name for layer in job.model.layers)
     nbytes = tuple(map(float, job.gradient_sizes(workers)))

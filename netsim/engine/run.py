@@ -13,9 +13,10 @@ from netsim import families
 from netsim.collectives.rounds import Collective
 from netsim.engine import des, fast
 from netsim.engine.fast import FastNetwork, FastPlay
-from netsim.engine.network import SHARING, Network, Timer
+from netsim.engine.network import Network, Timer
 from netsim.engine.plan import Plan, memory_limit_messages, plan, refuse_if_too_large
 from netsim.engine.play import Adder, Countdown, Play, Steps
+from netsim.engine.sharing import network_of
 from netsim.errors import RunError, ScenarioError, did_you_mean
 from netsim.hardware import Link
 from netsim.scenario import Scenario
@@ -124,14 +125,14 @@ def collective(
     and the lower bound know of neither. ScenarioError where kind and ranks do not fit.
     """
     check_engine(engine)
-    if sharing not in SHARING:
-        raise ScenarioError(f"no sharing {sharing!r}.{did_you_mean(sharing, SHARING)}", path="sharing")
+    shared = network_of(sharing)
     kind.fit(ranks)
     helpers, size = kind.helpers(ranks), 0.0 if kind.operation == "barrier" else size
     messages = kind.messages(ranks, enough=_MOST_MESSAGES) * kind.lanes(size, ranks)
     link = Link(rate=rate, latency=latency)
     names = [f"rank{i}" for i in range(ranks)] + [f"server{i}" for i in range(helpers)]
-    hosts = [Host(name, (links or {}).get(host, link)) for host, name in enumerate(names)]
+    own = {host: each.for_payload for host, each in (links or {}).items()}
+    hosts = [Host(name, own.get(host, link)) for host, name in enumerate(names)]
     ready = np.array([(late or {}).get(host, 0.0) for host in range(len(hosts))])
     build = topology or families.FAMILIES["topologies"].build("star")
     quick = FastNetwork(build(hosts))
@@ -142,7 +143,7 @@ def collective(
         time = float(FastPlay(kind, ranks, quick, reduction_rate)(ready, size).max())
     else:
         refuse_if_too_large(messages, 0, ranks, path="ranks")
-        slow = network = SHARING[sharing](simpy.Environment(), build(hosts), None)
+        slow = network = shared(simpy.Environment(), build(hosts), None)
         time = _play(kind, ranks, size, slow, reduction_rate, ready.tolist())
     busiest = busiest_link(network.use())
     return CollectiveResult(

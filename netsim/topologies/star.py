@@ -8,16 +8,20 @@ from netsim.topologies.base import Host, Topology
 
 
 def star(hosts: Sequence[Host]) -> Topology:
-    """Every host on one ideal switch by a full-duplex link: `NAME.up` towards the switch, `NAME.down` from it.
+    """Every host on one ideal switch: by `NAME.up` towards the switch and `NAME.down` from it, or, half duplex, by
+    `NAME.both` either way.
 
     A link's latency is end to end, so that each of the two hops of a route has half of its own link's.
     """
-    links = [host.link for host in hosts for _ in ("up", "down")]
+    links = [(host, way) for host in hosts for way in (("up", "down") if host.link.duplex == "full" else ("both",))]
+    first = {id(host): number for number, (host, _) in reversed(list(enumerate(links)))}
+    up = [first[id(host)] for host in hosts]
+    down = [number + (host.link.duplex == "full") for number, host in zip(up, hosts, strict=True)]
     return Topology(
         hosts=tuple(hosts),
-        names=tuple(f"{host.name}.{way}" for host in hosts for way in ("up", "down")),
-        ends=tuple(ends for host in hosts for ends in ((host.name, "switch"), ("switch", host.name))),
-        rates=tuple(link.rate for link in links),
-        latencies=tuple(link.latency / 2 for link in links),
-        route=lambda src, dst: (2 * src, 2 * dst + 1),
+        names=tuple(f"{host.name}.{way}" for host, way in links),
+        ends=tuple(("switch", host.name) if way == "down" else (host.name, "switch") for host, way in links),
+        rates=tuple(host.link.rate for host, _ in links),
+        latencies=tuple(host.link.latency / 2 for host, _ in links),
+        route=lambda src, dst: (up[src], down[dst]),
     )

@@ -7,7 +7,9 @@ import simpy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from netsim.engine.network import SHARING, Flow, Link, Message, Network, max_min_rates
+from netsim.engine.fair import Flow, max_min_rates
+from netsim.engine.network import Link, Message, Network
+from netsim.engine.sharing import SHARING
 from netsim.hardware import Link as HostLink
 from netsim.topologies.base import Host
 from netsim.topologies.star import star
@@ -156,7 +158,7 @@ def test_bytes_are_conserved_and_no_link_runs_above_its_rate_or_idles_with_work(
 def test_rates_are_max_min_fair(paths: list[list[int]], rates: list[float]) -> None:
     """The defining property (Bertsekas, Gallager): every flow has a full link on which nobody is faster."""
     links = [Link(f"link{i}", rate, 0.0) for i, rate in enumerate(rates)]
-    flows = [Flow([links[i] for i in path], 0.0) for path in paths]
+    flows = [Flow([links[i] for i in path]) for path in paths]
     for flow in flows:
         for link in flow.links:
             link.flows[flow] = None
