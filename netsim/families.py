@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pydantic_core import CoreSchema
 
 Builder = Callable[..., Any]
+_CHOICE = re.compile(r"constrained-\w+$|tuple\[")  # pydantic's names of what a value may be instead, within a path
 _NO_MEMBERS = {"base", "rounds"}
 
 
@@ -241,11 +242,17 @@ def _readable(hint: Any) -> Any:
 
 
 def _problems(error: ValidationError, known: Mapping[str, Any]) -> Iterator[Problem]:
+    told = set[str]()
     for line in error.errors(include_url=False):
-        path = ""
+        path, choice = "", False
         for step in line["loc"]:
-            path = f"{path}[{step}]" if isinstance(step, int) else _join(path, step or '""')
-        yield Problem(path, _message(line, known))
+            if isinstance(step, str) and _CHOICE.match(step):
+                choice = True
+            else:
+                path = f"{path}[{step}]" if isinstance(step, int) else _join(path, step or '""')
+        if not (choice and path in told):  # of what may be one thing or another, what keeps it from being the first
+            yield Problem(path, _message(line, known))
+        told.add(path)
 
 
 def _message(line: Any, known: Mapping[str, Any]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from netsim.units import show
 from netsim.version import VERSION
 
 Row = Mapping[str, Any]
+_MOST_WARNINGS = 3  # of a sweep's points
 _MOST_DRAWN = 64  # ranks, as rows of a figure
 STRATEGY, WORKERS = "job.strategy.kind", "cluster.workers"
 
@@ -155,6 +156,14 @@ def warnings_of(scenario: Scenario) -> list[str]:
     """What a user should know before he trusts the figures of a scenario."""
     short = shortages(scenario) if scenario.job.memory == "warning" else ()
     return [*warnings_of_model(scenario.job.model), *map(str, short)]
+
+
+def warnings_of_points(base: Scenario, points: Iterable[Scenario]) -> list[str]:
+    """What a user should know of the points of a sweep, beyond what is said of their base: the first few."""
+    said = set(warnings_of(base))
+    new = [each for each in dict.fromkeys(each for point in points for each in warnings_of(point)) if each not in said]
+    more = [f"and {len(new) - _MOST_WARNINGS} more like these at other points"] if len(new) > _MOST_WARNINGS else []
+    return [*new[:_MOST_WARNINGS], *more]
 
 
 def warnings_of_model(model: Model, device: Device | None = None, batch: int = 1) -> list[str]:

@@ -162,6 +162,21 @@ def test_compare_takes_its_scenario_from_the_command_line(netsim: Any) -> None:
     assert sorted({row["cluster.workers"] for row in document["along_workers"]}) == [2, 3, 4]
 
 
+def test_an_efficiency_that_is_neither_a_share_nor_a_curve_is_refused_once(netsim: Any) -> None:
+    device = '{ peak = { fp32 = "1 Tflop/s" }, memory_rate = "1 TB/s", efficiency = { dense = 1.5 } }'
+    result = netsim("run", QUICKSTART, *FAST, "--set", f"cluster.device={device}")
+    assert result.status == 2
+    assert result.err == "netsim: cluster.device.efficiency.dense: 1.5 is too large; it must be at most 1\n"
+
+
+def test_batches_that_do_not_fit_at_points_of_a_sweep_are_warned_of_without_a_flood(netsim: Any) -> None:
+    batches = ",".join(str(batch) for batch in range(20_000, 20_006))
+    err = netsim("sweep", QUICKSTART, "--axis", f"job.batch=32,{batches}", "--set", "iterations=1", "-q").err
+    warnings = [line for line in err.splitlines() if "warning" in line]
+    assert len(warnings) == 4 and "20,000 samples need" in warnings[0]
+    assert warnings[-1] == "netsim: warning: and 3 more like these at other points"
+
+
 @pytest.mark.parametrize("command", ["run", "compare"])
 def test_a_batch_that_does_not_fit_the_memory_is_a_warning_on_standard_error(netsim: Any, command: str) -> None:
     large = [command, QUICKSTART, *FAST, "--set", "job.batch=4096", "--json"]

@@ -59,11 +59,12 @@ def rows_of(
     quiet: bool,
 ) -> tuple[list[dict[str, Any]], list[Failure]]:
     """The rows of all points, in the order of the axes, and what went wrong at those that failed."""
-    from netsim import sweeps, terminal
+    from netsim import results, sweeps, terminal
     from netsim.engine.run import check_engine, simulate
 
     check_engine(engine)
     points = sweeps.points_of(scenario, axes, engine=engine, version=VERSION)
+    warn(results.warnings_of_points(scenario, [point.scenario for point in points]))
     outcomes: dict[int, sweeps.Outcome] = {}
     with contextlib.ExitStack() as stack:
         store = stack.enter_context(sweeps.kept_in(folder)) if folder else None
