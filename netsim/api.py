@@ -241,7 +241,7 @@ def _time(result: run.CollectiveResult) -> float:
     return result.time_s
 
 
-def sweep(scenario: Scenario, axes: Mapping[str, Sequence[Any]] | None = None, *, jobs: int = 1) -> pd.DataFrame:
+def sweep(scenario: Scenario, axes: Mapping[str, Any] | None = None, *, jobs: int = 1) -> pd.DataFrame:
     """All combinations of the axes (path -> values; the scenario's own where none are given) as a tidy frame: one row
     a point, first its coordinates in columns named by their paths, then the keys of `Trace.summary`."""
     from netsim import tables

@@ -128,9 +128,10 @@ def _without_alias(strategy: Any) -> Any:
     return ALIASES.get(strategy, strategy) if isinstance(strategy, str) else strategy
 
 
-def axes(given: Sequence[str]) -> dict[str, list[Any]]:
-    """{"cluster.workers": [2, 4]} from --axis cluster.workers=2,4; commas within brackets and quotes do not part."""
-    axes: dict[str, list[Any]] = {}
+def axes(given: Sequence[str]) -> dict[str, Any]:
+    """{"cluster.workers": [2, 4]} from --axis cluster.workers=2,4; commas within brackets and quotes do not part. A
+    single table with `from` is a range, as in a file."""
+    axes: dict[str, Any] = {}
     problems = []
     for each in given:
         path, _, text = each.partition("=")
@@ -140,10 +141,31 @@ def axes(given: Sequence[str]) -> dict[str, list[Any]]:
             problems.append(Problem("--axis", f"{each!r} is not PATH=V1,V2,..., such as cluster.workers=2,4,8"))
         elif path in axes:
             problems.append(Problem("--axis", f"{path} is given twice; name all of its values at once"))
-        axes[path] = [_without_aliases({path: value})[path] for value in values]
+        alone = values[0] if len(values) == 1 else None
+        if isinstance(alone, Mapping) and "from" in alone:
+            axes[path] = alone
+        else:
+            axes[path] = [_without_aliases({path: value})[path] for value in values]
     if problems:
         raise ScenarioError(problems)
     return axes
+
+
+def design(
+    axes: Mapping[str, Any], zipped: Sequence[str], skip: Sequence[str], replicas: int | None, drawn: str | None
+) -> dict[str, Any]:
+    """The table of a sweep, with --zip, --skip, --replicas and --design in the place of its own words."""
+    words: dict[str, Any] = {}
+    if zipped:
+        words["zip"] = [[path.strip() for path in group.split(",")] for group in zipped]
+    if skip:
+        words["skip"] = list(skip)
+    if replicas is not None:
+        words["replicas"] = replicas
+    if drawn is not None:
+        kind, _, points = drawn.partition("=")
+        words["design"] = {"kind": kind.strip(), "points": override_value(points.strip())}
+    return {**axes, **words}
 
 
 def _parts(text: str) -> Iterator[str]:

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -54,7 +55,8 @@ class Axis:
 def measure(values: Sequence[Any]) -> tuple[str, tuple[float, ...]] | None:
     """The common SI unit and the numbers of values that can be ordered by size; None for words, switches and tables."""
     if values and all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in values):
-        return "", tuple(float(value) for value in values)
+        with suppress(OverflowError):  # of an integer beyond all floats
+            return "", tuple(float(value) for value in values)
     if not values or not all(isinstance(value, str) for value in values):
         return None
     for unit in EXAMPLES:

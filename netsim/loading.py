@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import math
 import re
 import tomllib
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass, replace
-from itertools import product
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from netsim import checks, presets
+from netsim.designs import WORDS, Design, sweep_schema
 from netsim.errors import Problem, ScenarioError
 from netsim.families import FAMILIES, Chosen, build, json_schema, kind_of, parameters
 from netsim.hardware import Device, Link
@@ -23,8 +21,6 @@ from netsim.units import Quantity, plain, shown
 
 _LARGEST_FILE = 1_000_000  # bytes; a scenario is some lines
 _DEEPEST = 50  # tables within tables; a scenario has some five
-_MOST_VALUES = 10_000  # of an axis
-_MOST_POINTS = 100_000  # of a sweep, whose scenarios are all made before the first runs
 _NOT_IN_FILES = ("name", "question", "table")
 
 
@@ -72,26 +68,27 @@ def vary(scenario: Scenario, overrides: Mapping[str, Any]) -> Scenario:
     return from_table(table, overrides, name=scenario.name, question=scenario.question)
 
 
-def expand(
-    scenario: Scenario, axes: Mapping[str, Sequence[Any]] | None = None
-) -> list[tuple[dict[str, Any], Scenario]]:
-    """All combinations of the axes (path -> values; the scenario's own `sweep` where none are given), each as its
+def expand(scenario: Scenario, axes: Mapping[str, Any] | None = None) -> list[tuple[dict[str, Any], Scenario]]:
+    """All points of a sweep (`axes`, see `netsim.designs`; the scenario's own where none is given), each as its
     coordinates and its scenario, the last axis varying fastest. Raises ScenarioError with all that do not work."""
-    axes = _lists(scenario.sweep if axes is None else axes)
-    problems = [Problem(path, message) for path, message in _wrong_with(axes)]
-    if problems:
-        raise ScenarioError(problems)
-    points: list[tuple[dict[str, Any], Scenario]] = []
-    for values in product(*axes.values()):
-        coordinates = dict(zip(axes, values, strict=True))
+    design = Design.of(scenario.sweep if axes is None else axes, seed=scenario.seed)
+    return list(expanded(scenario, design.points))
+
+
+def expanded(scenario: Scenario, points: Iterable[Mapping[str, Any]]) -> Iterator[tuple[dict[str, Any], Scenario]]:
+    """Each point with its scenario, as they are asked for. Raises ScenarioError at the end, with all that did not
+    work."""
+    problems: dict[Problem, None] = {}
+    for coordinates in points:
         try:
-            points.append((coordinates, vary(scenario, coordinates)))
+            varied = vary(scenario, coordinates)
         except ScenarioError as error:
             at = ", ".join(f"{path} = {shown(value)}" for path, value in coordinates.items())
-            problems += [Problem(p.path, f"{p.message} (at {at})" if at else p.message) for p in error.problems]
+            problems |= {Problem(p.path, f"{p.message} (at {at})" if at else p.message): None for p in error.problems}
+        else:
+            yield dict(coordinates), varied
     if problems:
-        raise ScenarioError(list(dict.fromkeys(problems)))
-    return points
+        raise ScenarioError(list(problems))
 
 
 def override_value(text: str) -> Any:
@@ -127,10 +124,7 @@ def dump_device(device: Device) -> str:
 def schema() -> dict[str, Any]:
     """JSON Schema of a scenario file, for editors."""
     found = json_schema(Scenario, left_out=_NOT_IN_FILES)
-    axis = {"type": "array", "minItems": 1}
-    found["properties"]["sweep"] = {
-        "type": "object", "description": "axes: the path of a key -> its values", "additionalProperties": axis
-    }  # fmt: skip
+    found["properties"]["sweep"] = sweep_schema()
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "netsim scenario", **found}
 
 
@@ -208,35 +202,6 @@ def _frozen(value: Any, path: str = "", depth: int = 0) -> Any:
     return tuple(_frozen(each, path, depth + 1) for each in value)
 
 
-def _lists(axes: Mapping[str, Any]) -> dict[str, Sequence[Any]]:
-    """The axes with lists as their values. Raises ScenarioError for a single value in the place of a list."""
-    lists = {path: plain(values) for path, values in axes.items()}
-    alone = [
-        path for path, values in lists.items() if isinstance(values, (str, Mapping)) or not isinstance(values, Iterable)
-    ]
-    if alone:
-        raise ScenarioError([Problem(path, f"{shown(lists[path])} is not a list of values") for path in alone])
-    return {path: tuple(values) for path, values in lists.items()}
-
-
-def _wrong_with(axes: Mapping[str, Sequence[Any]]) -> Iterator[tuple[str, str]]:
-    """What is wrong with axes whatever their values mean, as path and message."""
-    for path, values in axes.items():
-        if not values:
-            yield path, "has no values; give a list of them"
-        if len(values) > _MOST_VALUES:
-            yield path, f"has {len(values)} values; it must be at most {_MOST_VALUES}"
-        written = Counter(map(repr, values))  # 1 and true are equal, but not the same
-        for value in {repr(value): value for value in values if written[repr(value)] > 1}.values():
-            yield path, f"has {shown(value)} twice; once is enough"
-        for other in axes:
-            if path.startswith(f"{other}."):
-                yield path, f"lies within {other}, which is an axis, too, and would take its place"
-    points = math.prod(map(len, axes.values()))
-    if points > _MOST_POINTS:
-        yield "sweep", f"has {points} points; it must be at most {_MOST_POINTS}, so leave values out"
-
-
 def _build(table: Mapping[str, Any]) -> Scenario:
     scenario: Scenario = build(Scenario, table, left_out=_NOT_IN_FILES)
     return scenario
@@ -281,21 +246,33 @@ def _spelled_out(key: str, name: str) -> dict[str, Any]:
 
 
 def _axes_problems(scenario: Scenario) -> list[Problem]:
-    """Each value of each axis must do by itself, or beside the first values of the other axes."""
-    wrong = [
-        Problem("sweep" if path == "sweep" else f'sweep."{path}"', said) for path, said in _wrong_with(scenario.sweep)
-    ]
-    if wrong:
-        return wrong
+    """Each value of each axis must do by itself, or at the first point that has it. What a sampled design draws is
+    looked at when it is drawn."""
+    try:
+        design = Design.of(scenario.sweep, seed=scenario.seed)
+    except ScenarioError as error:
+        return [Problem(_in_sweep(problem.path), problem.message) for problem in error.problems]
     table = {key: value for key, value in scenario.table.items() if key != "sweep"}
-    firsts = {path: values[0] for path, values in scenario.sweep.items()}
+    if design.sampled:
+        return []
+    firsts: dict[tuple[str, str], Mapping[str, Any]] = {}
+    for point in design.points:
+        for path, value in point.items():
+            firsts.setdefault((path, repr(value)), point)
     problems: list[Problem] = []
-    for path, values in scenario.sweep.items():
-        for value in values:
+    for path, values in design.axes.items():
+        for value in values if path in scenario.sweep else ():
             found = _problems_at(table, {path: value})
-            if found and _problems_at(table, {**firsts, path: value}):
-                problems += [Problem(f'sweep."{path}"', f"{shown(value)}: {problem}") for problem in found]
+            if found and _problems_at(table, firsts[path, repr(value)]):
+                problems += [Problem(_in_sweep(path), f"{shown(value)}: {problem}") for problem in found]
     return problems
+
+
+def _in_sweep(path: str) -> str:
+    """Where a key of the sweep stands in a file."""
+    if path == "sweep":
+        return path
+    return f"sweep.{path}" if path.split(".")[0] in WORDS else f'sweep."{path}"'
 
 
 def _problems_at(table: Mapping[str, Any], coordinates: Mapping[str, Any]) -> list[Problem]:

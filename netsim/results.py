@@ -13,6 +13,7 @@ from netsim import explain, presets
 from netsim.axes import contender_axis, text
 from netsim.calibration.device import OVERHEAD, calibrate
 from netsim.collectives.rounds import Collective
+from netsim.designs import Design
 from netsim.engine.run import simulate
 from netsim.errors import Problem, ScenarioError, did_you_mean
 from netsim.families import FAMILIES
@@ -65,7 +66,8 @@ def comparison_axes(scenario: Scenario, strategies: Sequence[str]) -> dict[str, 
     if cluster.workers is None:
         return {STRATEGY: list(strategies)}
     doublings = [1 << power for power in range(1, (2 * cluster.workers).bit_length())]
-    counts = scenario.sweep.get(WORKERS) or [
+    own = Design.of(scenario.sweep, seed=scenario.seed).axes if scenario.sweep else {}
+    counts = own.get(WORKERS) or [
         count for count in doublings if all(_works(scenario, name, count) for name in strategies)
     ]
     return {STRATEGY: list(strategies), WORKERS: sorted({cluster.workers, *counts})}

@@ -153,7 +153,7 @@ class Scenario:
     seed: Annotated[int, Count("a seed", at_least=0, at_most=2**63 - 1)] = 0
     iterations: Annotated[int, Count("a number of iterations", at_most=10_000_000)] = 1
     noise: Noise = Noise()
-    sweep: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    sweep: Mapping[str, Any] = field(default_factory=dict)  # see netsim.designs
     name: str = "scenario"
     question: str = ""  # the comment at the top of the file
     table: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)

@@ -76,7 +76,7 @@ class Store:
 
 
 def points_of(
-    scenario: Scenario, axes: Mapping[str, Sequence[Any]] | None = None, *, engine: str = "auto", version: str = ""
+    scenario: Scenario, axes: Mapping[str, Any] | None = None, *, engine: str = "auto", version: str = ""
 ) -> list[Point]:
     """The points of a sweep. The key covers the scenario as resolved, its seed, the engine and netsim's version."""
     return [
@@ -87,7 +87,7 @@ def points_of(
 
 def run_points(
     scenario: Scenario,
-    axes: Mapping[str, Sequence[Any]] | None = None,
+    axes: Mapping[str, Any] | None = None,
     *,
     simulate: Simulate,
     jobs: int = 1,

@@ -23,8 +23,8 @@ FLOORS = (
     {"units", "errors", "version"},
     {"families", "hardware", "profiler_traces", "trace", "texts"},
     {"axes", "crossings", "collectives", "topologies", "layers", "presets", "profiles"},
-    {"models", "wording", "algorithms"},
-    {"roofline", "scenario"},
+    {"models", "wording", "algorithms", "conditions"},
+    {"roofline", "scenario", "designs"},
     {"training", "memory", "calibration"},
     {"checks"},
     {"loading"},
@@ -47,6 +47,7 @@ HOMES = {
     "pydantic": {"units", "families"},
     "pydantic_core": {"units", "families"},
     "rich": {"terminal"},
+    "scipy": {"designs"},
     "simpy": {"engine", "validation"},  # validation plays a ring in ns.py, which is built on it
     "tomli_w": {"loading"},
 }

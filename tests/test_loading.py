@@ -100,7 +100,7 @@ def test_everything_that_is_wrong_is_said_at_once() -> None:
         ({"sweep": {"cluster.workers": []}}, 'sweep."cluster.workers": has no values'),
         ({"sweep": {"cluster.wrkers": [1]}}, "cluster.wrkers: no such key. Did you mean 'workers'?"),
         ({"sweep": {"cluster.workers": [2, 0]}}, 'sweep."cluster.workers": 0: cluster.workers: 0 is not a number'),
-        ({"sweep": {"cluster.workers": 2}}, "sweep.cluster.workers: 2 is not a list"),
+        ({"sweep": {"cluster.workers": 2}}, 'sweep."cluster.workers": 2 is not a list'),
     ],
 )
 def test_bad_values_are_refused_with_their_path(overrides: dict[str, Any], complaint: str) -> None:

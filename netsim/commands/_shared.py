@@ -51,7 +51,7 @@ def options(*names: str) -> Callable[[Command], Command]:
 
 def rows_of(
     scenario: Scenario,
-    axes: Mapping[str, Sequence[Any]],
+    axes: Mapping[str, Any],
     folder: Path | None,
     engine: str,
     jobs: int | None,
