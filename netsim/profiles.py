@@ -15,6 +15,7 @@ from netsim.profiler_traces import layer_times
 from netsim.texts import read_text
 from netsim.units import Duration, shown
 
+_LARGEST_TRACE = 200_000_000  # bytes, uncompressed
 _COLUMNS = ("layer", "forward_s", "backward_s")
 
 
@@ -32,10 +33,10 @@ Profile = tuple[Measured, ...]
 
 
 def read_profile(value: Any) -> Profile:
-    """A profile from the name of a CSV file or, ending in .json, of a trace of the PyTorch profiler, or from a list of
-    tables with the fields of Measured."""
+    """A profile from the name of a CSV file or, ending in .json or .json.gz, of a trace of the PyTorch profiler, or
+    from a list of tables with the fields of Measured."""
     if isinstance(value, str):
-        rows = _from_trace(value) if value.endswith(".json") else _from_csv(value)
+        rows = _from_trace(value) if value.endswith((".json", ".json.gz")) else _from_csv(value)
     elif isinstance(value, (list, tuple)):
         rows = [build(Measured, table) for table in value]
     else:
@@ -66,7 +67,7 @@ def strangers(profile: Profile, model: str, names: Collection[str]) -> Iterator[
 
 def _from_trace(file: str) -> list[Measured]:
     try:
-        times = layer_times(read_text(file))
+        times = layer_times(read_text(file, most=_LARGEST_TRACE))
     except ScenarioError as error:
         raise ScenarioError([Problem(each.path, f"{file}: {each.message}") for each in error.problems]) from None
     return [Measured(layer=name, forward=forward, backward=backward) for name, (forward, backward) in times.items()]

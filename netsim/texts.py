@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from pathlib import Path
 
 from netsim.errors import ScenarioError
@@ -22,16 +23,22 @@ def why_unreadable(error: Exception) -> str:
     return "no such file" if isinstance(error, FileNotFoundError) else str(error)
 
 
-def read_text(file: str, *, path: str = "") -> str:
-    """The text of a file; ScenarioError, at `path`, if it cannot be one."""
+def read_text(file: str, *, path: str = "", most: int = _LARGEST_FILE) -> str:
+    """The text of a file of at most so many bytes, which may be compressed (`.gz`); ScenarioError, at `path`, if it
+    cannot be one."""
     place = Path(file)
     try:
         if place.is_dir():
             raise ScenarioError(f"{file} is a directory", path=path)
-        content, size = bounded(place, _LARGEST_FILE)
-        if size > _LARGEST_FILE:
-            raise ScenarioError(f"{file} has {size} bytes; a table has at most {_LARGEST_FILE}", path=path)
+        content, size = bounded(place, most)
+        if place.suffix == ".gz":
+            content = zlib.decompressobj(wbits=31).decompress(content, most + 1)
+            size = len(content)
+        if size > most:
+            raise ScenarioError(f"{file} has {size} bytes; a table has at most {most}", path=path)
         return content.decode("utf-8-sig")
+    except zlib.error:
+        raise ScenarioError(f"{file} is not compressed by gzip", path=path) from None
     except UnicodeDecodeError:
         raise ScenarioError(f"{file} is no text in UTF-8", path=path) from None
     except (OSError, ValueError) as error:

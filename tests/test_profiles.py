@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 from typing import Any
@@ -140,6 +141,35 @@ NODE = {
 }
 
 
+def launched(number: int, ts: float, dur: float) -> list[dict[str, object]]:
+    """A launch on the host's thread 1, and its kernel on stream 7, much later, as Kineto writes them."""
+    args = {"args": {"correlation": number}}
+    return [
+        {"cat": "cuda_runtime", "name": "cudaLaunchKernel", "ts": ts, "dur": 1, **args},
+        {"cat": "kernel", "name": "sgemm", "tid": 7, "ts": ts + 1000, "dur": dur, **args},
+    ]
+
+
+@pytest.mark.parametrize("suffix", [".json", ".json.gz"])
+def test_on_a_gpu_a_layer_takes_the_time_of_the_kernels_that_were_launched_within_it(
+    tmp_path: Path, suffix: str
+) -> None:
+    made = {"cat": "cpu_op", "name": "aten::mm", "ts": 2, "dur": 5, "args": {"Sequence number": 1}}
+    kernels = [*launched(1, 3, 300), *launched(2, 5, 400), *launched(3, 15, 5000), *launched(4, 22, 800)]
+    file = tmp_path / f"step{suffix}"
+    text = trace_of(RANGE, made, NODE, *kernels).encode()
+    file.write_bytes(gzip.compress(text) if suffix == ".json.gz" else text)
+    (row,) = read_profile(str(file))
+    assert (row.forward, row.backward) == pytest.approx((700e-6, 800e-6))
+
+
+def test_a_profile_that_only_looks_compressed_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "step.json.gz"
+    file.write_bytes(b"{}")
+    with pytest.raises(ScenarioError, match="is not compressed by gzip"):
+        read_profile(str(file))
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -152,7 +182,7 @@ NODE = {
         (trace_of(NODE), "has no ranges"),
         (trace_of(RANGE), "has no backward pass"),
         (trace_of(RANGE, NODE, {**RANGE, "name": "inner", "ts": 5}), "'stem' and 'inner' overlap"),
-        (trace_of(RANGE, NODE, {**RANGE, "cat": "kernel"}), "has kernels of a GPU"),
+        (trace_of(RANGE, NODE, {**RANGE, "cat": "kernel"}), "the launches of 1 kernels are not in the trace"),
         (STEP.read_text(encoding="utf-8")[:5000], "is no Chrome trace"),
     ],
 )
