@@ -6,10 +6,12 @@ from collections.abc import Callable
 
 import simpy
 
-from netsim.engine.exchange import AllReduces, Exchange, Process, Servers
+from netsim.engine.allreduces import AllReduces
+from netsim.engine.exchange import Exchange, Process
 from netsim.engine.log import Log
 from netsim.engine.network import Network
 from netsim.engine.plan import Plan
+from netsim.engine.servers import Servers
 from netsim.engine.sharing import network_of
 from netsim.errors import RunError
 from netsim.training.parameter_server import ParameterServer
