@@ -36,6 +36,29 @@ class Transfer(NamedTuple):
     end: float  # s
 
 
+NO_CAUSE = -1
+
+
+class Activity(NamedTuple):
+    """Something that took time, and the activity whose end let it begin: together they are what the critical path is
+    found in. A message lasts from its sending to its delivery; an exchange between hosts has nothing else."""
+
+    kind: str  # "forward", "backward", "update", "reduce", "message", and "end" of a worker's step, which takes no time
+    host: int
+    name: str  # of the bucket; "" for what is about none
+    iteration: int
+    start: float  # s
+    end: float  # s
+    to: int  # the receiver of a message; else the host
+    cause: int  # the row of the activity whose end let this begin; NO_CAUSE at the beginning of what was recorded
+    nbytes: float = 0.0  # of a message, like all that follows
+    begin: float = 0.0  # s, when its first byte is on the wire
+    latency: float = 0.0  # s, of its route
+    overhead: float = 0.0  # s, that it costs the two hosts
+    wire: float = 0.0  # s, that its bytes need at the full rate of its slowest link
+    route: int = -1  # the number of its links in `Trace.routes`
+
+
 class WorkerStep(NamedTuple):
     """One worker's part in one iteration. The parts sum to its length:
     compute + straggler_wait + exposed_communication = end - start."""
@@ -98,6 +121,8 @@ class Trace:
     spans: Columns[Span]
     transfers: Columns[Transfer]
     facts: dict[str, Any] = field(default_factory=dict)  # what the summary needs beside the records
+    activities: Columns[Activity] = field(default_factory=lambda: Columns(Activity, ()))
+    routes: tuple[tuple[str, ...], ...] = ()  # names of links
 
     def summary(self) -> dict[str, Any]:
         """The figures of `netsim run --json`, in SI units; times are means over workers and iterations.

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import simpy
-
 from netsim.engine.allreduces import AllReduces
+from netsim.engine.causes import lasting
 from netsim.engine.exchange import Exchange, Process
 from netsim.engine.log import Log
 from netsim.engine.network import Network
@@ -21,8 +20,8 @@ Progress = Callable[[int], None]
 
 def train(plan: Plan, detail: str, progress: Progress | None = None) -> tuple[Log, Network]:
     """Play all iterations; `progress` hears of each that worker 0 has ended. RunError if nothing can go on."""
-    env = simpy.Environment()
     log = Log(plan, detail)
+    env = log.clock()
     cluster, record = plan.scenario.cluster, None if detail == "summary" else log.delivered
     network = network_of(cluster.sharing, cluster.forwarding)(env, plan.topology, record)
     kind = Servers if isinstance(plan.strategy, ParameterServer) else AllReduces
@@ -42,20 +41,21 @@ def _worker(exchange: Exchange, worker: int, progress: Progress | None) -> Proce
     for iteration in range(plan.scenario.iterations):
         start = env.now
         computing = plan.computing[worker].slowed(float(plan.factors[worker, iteration]))
-        yield env.timeout(sum(computing.forward))
+        about = worker, (iteration, None)
+        yield lasting(env.timeout(sum(computing.forward)), "forward", *about)
         *gaps, rest = computing.backward_until(plan.buckets)
         for bucket, backward in enumerate(gaps):
-            yield env.timeout(backward)
+            yield lasting(env.timeout(backward), "backward", *about)
             if overlap:
                 exchange.offer(worker, iteration, bucket)
-        yield env.timeout(rest)
+        yield lasting(env.timeout(rest), "backward", *about)
         log.computed(worker, iteration, start, env.now, computing)
         if not overlap:
             for bucket in range(len(plan.buckets)):
                 exchange.offer(worker, iteration, bucket)
         yield exchange.all_in(worker, iteration)
         exchange.close(worker, iteration)
-        yield env.timeout(computing.update)
+        yield lasting(env.timeout(computing.update), "update", *about)
         log.ended(worker, iteration, env.now, computing.update)
         if progress and worker == 0:
             progress(iteration)

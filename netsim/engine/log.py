@@ -6,7 +6,9 @@ from itertools import accumulate
 
 import numpy as np
 import numpy.typing as npt
+import simpy
 
+from netsim.engine.causes import Causal
 from netsim.engine.network import Message
 from netsim.engine.plan import Plan
 from netsim.trace import Columns, Span, Transfer, WorkerStep
@@ -27,6 +29,14 @@ class Log:
         self._computing, self._waited, self._exchanging = (np.zeros(shape) for _ in range(3))
         self.spans: list[Span] = []
         self.transfers: list[Transfer] = []
+        self.causes: Causal | None = None  # of the engine that knows them
+
+    def clock(self) -> simpy.Environment:
+        """An environment for the run, which keeps the causes of what is recorded."""
+        if not self._recorded:
+            return simpy.Environment()
+        self.causes = Causal(self._recorded, [bucket.name for bucket in self._plan.buckets])
+        return self.causes
 
     def records(self, iteration: int) -> bool:
         """Whether spans and transfers of this iteration are wanted."""
@@ -65,6 +75,8 @@ class Log:
     def ended(self, worker: int, iteration: int, now: float, update: float) -> None:
         """The worker's step is over, the update done."""
         self._end[worker, iteration] = now
+        if self.causes:
+            self.causes.ends("end", worker, (iteration, None), now, now, cause=self.causes.cause)
         if iteration in self._recorded and update > 0:
             self.spans.append(Span(worker, "update", "optimiser", iteration, now - update, now))
 
@@ -79,6 +91,13 @@ class Log:
         if iteration in self._recorded:
             name, times = self._plan.buckets[bucket].name, (message.sent, message.start, now)
             self.transfers.append(Transfer(message.src, message.dst, message.nbytes, name, iteration, *times))
+        if self.causes:
+            rate = min(message.cap, *(link.rate for link in message.links))
+            self.causes.ends(
+                "message", message.src, message.label, message.sent, now, cause=message.cause, to=message.dst,
+                nbytes=message.nbytes, begin=message.start, latency=message.latency, overhead=message.overhead,
+                wire=message.nbytes / rate, route=self.causes.route([link.name for link in message.links if link.name]),
+            )  # fmt: skip
 
     def steps(self) -> Columns[WorkerStep]:
         """Each worker's steps with what they were made of."""

@@ -20,7 +20,7 @@ from simpy.events import Event, EventPriority
 
 from netsim.hardware import Link as Port
 from netsim.topologies.base import Topology
-from netsim.trace import Columns, LinkUse
+from netsim.trace import NO_CAUSE, Columns, LinkUse
 
 # SimPy breaks ties in time by priority, then in order of scheduling. What must see all that happens at one moment
 # (rates, the order of arrivals) is scheduled last in it.
@@ -32,13 +32,16 @@ class Message:
 
     Messages on one `stream` between two hosts follow one another. Of those that a host sends at the same moment, those
     of lower `order` leave first. `label` is the sender's own. `cap` is the most that it gets (bytes/s), whatever is
-    free; `latency` what it waits out on its whole route (s), `overhead` what it costs its two hosts (s)."""
+    free; `latency` what it waits out on its whole route (s), `overhead` what it costs its two hosts (s). `cause` is the
+    activity that led to its being sent, `links` what it came over."""
 
     __slots__ = (
         "cap",
+        "cause",
         "dst",
         "label",
         "latency",
+        "links",
         "nbytes",
         "order",
         "overhead",
@@ -56,6 +59,7 @@ class Message:
         self.stream, self.order, self.label = stream, order, label
         self.sent = self.start = sent
         self.cap, self.latency, self.overhead = math.inf, 0.0, 0.0
+        self.cause, self.links = NO_CAUSE, list[Link]()
 
 
 Then = Callable[[Message], object]
@@ -132,6 +136,7 @@ class Network:
         if src == dst:
             then(message)
             return
+        message.cause = getattr(self.env, "cause", NO_CAUSE)
         message.latency = self._route(message)[1]
         if not self._plain:
             self._price(message)
@@ -210,6 +215,7 @@ class Network:
         self.latency_sum += message.latency + message.overhead
         self.duration_sum += now - message.sent
         if self._record:
+            message.links = links
             self._record(message, now)
         message.then(message)
 

@@ -9,6 +9,7 @@ import simpy
 from simpy.events import Event
 
 from netsim.collectives.rounds import Collective, PieceBytes
+from netsim.engine.causes import lasting
 from netsim.engine.network import Message, Network, Timer
 
 
@@ -113,7 +114,8 @@ class Play:
         def then(message: Message) -> None:
             at_source.tick()
             if add and self._adders[dst].rate is not None:
-                Timer(self._env, self._adders[dst].add(message.nbytes), at_destination.tick, None)
+                adding = self._adders[dst].add(message.nbytes)
+                lasting(Timer(self._env, adding, at_destination.tick, None), "reduce", dst, self._label)
             else:
                 at_destination.tick()
 

@@ -21,7 +21,7 @@ from netsim.errors import RunError, ScenarioError, did_you_mean
 from netsim.hardware import Link
 from netsim.scenario import Scenario
 from netsim.topologies.base import Host
-from netsim.trace import Columns, LinkUse, Span, Trace, Transfer
+from netsim.trace import Activity, Columns, LinkUse, Span, Trace, Transfer
 from netsim.training.parameter_server import ParameterServer
 
 ENGINES = ("auto", "simpy", "fast")
@@ -62,6 +62,8 @@ def simulate(
         spans=Columns(Span, log.spans),
         transfers=Columns(Transfer, sorted(log.transfers, key=lambda t: (t.end, t.src, t.dst, t.start))),
         facts={**_facts(the_plan, network), "why_simpy": why_simpy},
+        activities=log.causes.activities if log.causes else Columns(Activity, ()),
+        routes=log.causes.routes if log.causes else (),
     )
 
 

@@ -7,6 +7,7 @@ from functools import partial
 
 import simpy
 
+from netsim.engine.causes import lasting
 from netsim.engine.exchange import Exchange, Process
 from netsim.engine.log import Log
 from netsim.engine.network import Message, Network
@@ -57,7 +58,7 @@ class Servers(Exchange):
             nbytes = self._shards[bucket][server] / self._lanes[bucket]
             start, adding = self.env.now, self.adders[host].add(nbytes)
             if adding > 0:
-                yield self.env.timeout(adding)
+                yield lasting(self.env.timeout(adding), "reduce", host, (iteration, bucket))
                 self.log.added(host, iteration, self.plan.buckets[bucket].name, start, self.env.now)
             came[key] += 1
             if came[key] == self.plan.workers:
