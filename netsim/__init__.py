@@ -17,7 +17,7 @@ from netsim.errors import NetsimError, RunError, ScenarioError
 from netsim.version import VERSION as __version__
 
 if TYPE_CHECKING:
-    from netsim.api import allreduce, sweep
+    from netsim.api import allreduce, explanation, sweep
     from netsim.engine.run import simulate
     from netsim.loading import expand, load
     from netsim.scenario import Scenario
@@ -32,6 +32,7 @@ __all__ = [
     "__version__",
     "allreduce",
     "expand",
+    "explanation",
     "load",
     "simulate",
     "sweep",
@@ -42,6 +43,7 @@ _HOMES = {
     "Trace": "netsim.trace",
     "allreduce": "netsim.api",
     "expand": "netsim.loading",
+    "explanation": "netsim.api",
     "load": "netsim.loading",
     "simulate": "netsim.engine.run",
     "sweep": "netsim.api",

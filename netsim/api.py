@@ -1,4 +1,4 @@
-"""The Python names that are more than a re-export: `netsim.allreduce` and `netsim.sweep`."""
+"""The Python names that are more than a re-export: `netsim.allreduce`, `netsim.explanation` and `netsim.sweep`."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ from netsim.units import Count, Duration, Quantity, Rate, Size, plain
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from netsim.explain.explanation import Explanation
 
 _RANKS = Count("a number of ranks", at_most=MOST_WORKERS)
 
@@ -239,6 +241,17 @@ def map_of_winners(found: Crossover, kinds: Sequence[str | Mapping[str, Any]], *
 
 def _time(result: run.CollectiveResult) -> float:
     return result.time_s
+
+
+def explanation(scenario: Scenario, *, strategies: Sequence[str] | None = None) -> Explanation:
+    """Why a scenario takes its time: its critical path, the bottleneck, bounds, and what would help.
+
+    `as_dict()` gives the keys of `netsim explain --json`. strategies: names of those to try instead.
+    """
+    from netsim.explain import explanation as explaining
+    from netsim.explain import sensitivities
+
+    return explaining.explanation(scenario, run.simulate, strategies=strategies or sensitivities.STRATEGIES)
 
 
 def sweep(scenario: Scenario, axes: Mapping[str, Any] | None = None, *, jobs: int = 1) -> pd.DataFrame:

@@ -7,7 +7,7 @@ import json
 import re
 import sys
 import textwrap
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -287,6 +287,27 @@ def members(families: Mapping[str, Mapping[str, str]]) -> None:
             table.add_row(member, line)
         _say(("\n" if number else "") + family)
         _print(table)
+
+
+def grid(headers: Sequence[str], rows: Iterable[Sequence[str]], *, left: Sequence[int] = (0,)) -> None:
+    """A table of cells that are text already; columns go to the right, but for those that go to the left."""
+    table = _table(*headers)
+    for number in left:
+        table.columns[number].justify = "left"
+    for row in rows:
+        table.add_row(*row)
+    _print(table)
+
+
+def say(sentences: str) -> None:
+    """Sentences, wrapped, a paragraph a line."""
+    _say(sentences)
+
+
+def bar(share: float, *, width: int = 20) -> str:
+    """A share of one as a bar, to an eighth of a character."""
+    eighths = round(max(0.0, min(1.0, share)) * width * 8)
+    return "█" * (eighths // 8) + " ▏▎▍▌▋▊▉"[eighths % 8].strip()
 
 
 def _figure(key: str, value: Any) -> tuple[str, str]:

@@ -533,3 +533,16 @@ def test_crossover_says_where_and_draws_a_map(netsim: Any, tmp_path: Path) -> No
     assert wrong.status == 2
     for said in ("--size: varies along size; leave it out", "--ranks: is missing", "--latency: is missing"):
         assert said in wrong.err
+
+
+def test_explain_says_why_and_for_scripts_the_promised_keys(netsim: Any) -> None:
+    found = netsim(
+        "explain", QUICKSTART, *FAST, "--set", "job.strategy.kind=ps", "--strategies", "ring", "--json"
+    ).document
+    assert sum(found["decomposition"].values()) == pytest.approx(found["iteration_time_s"], rel=1e-9)
+    assert found["bottleneck"] == "link server0.down"
+    assert {"change", "predicted_s", "simulated_s", "path_changed"} <= set(found["sensitivities"][0])
+    assert found["bounds"]["lower_bound_s"] <= found["iteration_time_s"]
+    said = netsim("explain", QUICKSTART, *FAST, "--strategies", "ring")
+    assert said.status == 0 and max(map(len, said.out.splitlines())) <= 80
+    assert netsim("explain", QUICKSTART, "--strategies", "rings").status == 2

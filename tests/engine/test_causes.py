@@ -6,6 +6,7 @@ a message was not sent in the course of what released it.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any, get_args, get_type_hints
 
 import numpy as np
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 
 from netsim import loading
 from netsim.engine.run import simulate
+from netsim.explain.path import critical_path
 from netsim.families import FAMILIES
 from netsim.trace import NO_CAUSE, Trace
 from netsim.training.parameter_server import ParameterServer
@@ -74,6 +76,14 @@ def leads_back_to_the_start(trace: Trace) -> None:
         assert passed == pytest.approx(float(end[row]), rel=1e-9)
 
 
+def parts_sum_to_the_iteration_time(trace: Trace) -> None:
+    path = critical_path(trace)
+    time = float(trace.steps["end"].max()) / trace.facts["iterations"]
+    assert sum(path.decomposition.values()) == pytest.approx(time, rel=1e-9)
+    assert path.decomposition["other"] == 0, "all time on the path has a name"
+    assert all(one.end == pytest.approx(next_.start) for one, next_ in pairwise(path.steps))
+
+
 def has_all_records(trace: Trace) -> None:
     """Each transfer is a message, and all that hosts do lies within something that they are known to do."""
     rows = trace.activities.columns
@@ -97,6 +107,7 @@ def test_every_activity_begins_when_its_cause_ends(kind: dict[str, Any], network
     trace = played({"job.strategy": kind, **NETWORKS[network]})
     begins_when_its_cause_ends(trace)
     leads_back_to_the_start(trace)
+    parts_sum_to_the_iteration_time(trace)
     has_all_records(trace)
 
 
@@ -120,6 +131,7 @@ def test_causes_hold_for_jobs_that_are_drawn(
     trace = played({**changes, **noise, **NETWORKS[network]})
     begins_when_its_cause_ends(trace)
     leads_back_to_the_start(trace)
+    parts_sum_to_the_iteration_time(trace)
 
 
 def test_of_the_last_iteration_alone_causes_are_kept_from_its_start_on() -> None:

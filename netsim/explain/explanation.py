@@ -1,0 +1,53 @@
+"""All that is said of one scenario: its critical path, what would help, and how far from the possible it is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from netsim.explain.path import CriticalPath, critical_path
+from netsim.explain.sensitivities import STRATEGIES, Sensitivity, Simulate, bounds, sensitivities
+from netsim.scenario import Scenario
+
+_SAME = 1e-9  # relative difference that rounding makes between engines
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Why an iteration takes its time; times in s, of an iteration on the mean over the run."""
+
+    summary: dict[str, Any]  # of the run
+    path: CriticalPath
+    bounds: dict[str, float | None]
+    sensitivities: tuple[Sensitivity, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """What `netsim explain --json` prints."""
+        kept = ("scenario", "engine", "seed", "strategy", "model", "workers", "iterations", "iteration_time_s")
+        return {
+            **{key: self.summary[key] for key in kept},
+            "decomposition": self.path.decomposition,
+            "bottleneck": self.path.bottleneck,
+            "compute_by_layer": self.path.by("compute"),
+            "time_by_link": self.path.by_link,
+            "waiting_by_rival": self.path.by("sharing", "queueing"),
+            "bounds": self.bounds,
+            "sensitivities": [each.as_dict() for each in self.sensitivities],
+        }
+
+
+def explanation(scenario: Scenario, simulate: Simulate, *, strategies: Sequence[str] = STRATEGIES) -> Explanation:
+    """Plays the scenario with its causes, then every change of it. The reference engine plays it, whichever the
+    scenario would have by itself, since that one knows the causes; both give the same times.
+
+    Raises ScenarioError for a scenario whose records would not fit this machine's memory.
+    """
+    trace = simulate(scenario, engine="simpy", detail="full")
+    summary, path = trace.summary(), critical_path(trace)
+    known = {
+        "lower_bound_s": summary["lower_bound_iteration_time_s"],
+        "closed_form_s": summary["closed_form_iteration_time_s"],
+    }
+    found = sensitivities(scenario, path, simulate, strategies)
+    return Explanation(summary, path, {**bounds(scenario, simulate), **known}, tuple(found))

@@ -1,0 +1,306 @@
+"""The critical path: from the end of a run back through what let each thing begin, and what it is made of.
+
+The path goes from the last worker's end to the activity that it waited for last, from that one's beginning to the one
+that it had waited for, and so on: steps that meet end to start, without a gap, from the run's first moment to its last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from netsim.trace import NO_CAUSE, Trace
+
+# What a path is made of, as explain.md describes it. Anything else that hosts do is a part under its own name.
+PARTS = (
+    "compute",
+    "straggler_wait",
+    "latency",
+    "transfer",
+    "sharing",
+    "queueing",
+    "overhead",
+    "reduction",
+    "server_work",
+    "other",
+)
+COMPUTE = ("forward", "backward", "update")
+ON_LINKS = ("transfer", "sharing", "queueing", "degraded")
+
+Numbers = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Piece:
+    """So many seconds of the path of one kind: of a layer, over a link, behind a rival."""
+
+    part: str
+    seconds: float
+    what: str = ""  # the layer, the link, the host, or the rival flow
+    link: str = ""  # of a message's pieces: the link that they were spent on
+    iteration: int = 0
+
+
+@dataclass(frozen=True)
+class Step:
+    """One activity on the path."""
+
+    kind: str
+    host: str
+    to: str
+    name: str
+    iteration: int
+    start: float  # s
+    end: float  # s
+    pieces: tuple[Piece, ...]
+
+
+@dataclass(frozen=True)
+class CriticalPath:
+    """The steps of a path in order of time, over so many iterations."""
+
+    steps: tuple[Step, ...]
+    iterations: int
+
+    @cached_property
+    def length(self) -> float:
+        """Seconds of an iteration."""
+        return (self.steps[-1].end - self.steps[0].start) / self.iterations if self.steps else 0.0
+
+    @cached_property
+    def decomposition(self) -> dict[str, float]:
+        """Part -> seconds an iteration; they sum to `length`."""
+        return {**dict.fromkeys(PARTS, 0.0), **self.sums(lambda piece: piece.part)}
+
+    def by(self, *parts: str) -> dict[str, float]:
+        """What these parts are about -> seconds an iteration, the most first."""
+        return self.sums(lambda piece: piece.what if piece.part in parts else None)
+
+    @cached_property
+    def by_link(self) -> dict[str, float]:
+        """Link -> seconds an iteration of transfer, of sharing it and of queueing for it, the most first."""
+        return self.sums(lambda piece: piece.link if piece.part in ON_LINKS else None)
+
+    def sums(self, key: Any) -> dict[str, float]:
+        """Seconds an iteration by a key of pieces, the most first; pieces whose key is None do not count."""
+        found: dict[str, list[float]] = {}
+        for step in self.steps:
+            for piece in step.pieces:
+                name = key(piece)
+                if name is not None:
+                    found.setdefault(name, []).append(piece.seconds)
+        sums = {name: float(np.sum(seconds)) / self.iterations for name, seconds in found.items()}
+        return dict(sorted(sums.items(), key=lambda each: -float(f"{each[1]:.9g}")))  # equals stay in the path's order
+
+    @cached_property
+    def bottleneck(self) -> str:
+        """What most of the path is spent on: "compute", "stragglers", "latency", another part, or "link NAME", the
+        link of most seconds, where it is spent on links."""
+        parts = {name: seconds for name, seconds in self.decomposition.items() if name not in ON_LINKS}
+        parts["stragglers"] = parts.pop("straggler_wait")
+        if self.by_link:
+            parts[f"link {next(iter(self.by_link))}"] = sum(self.by_link.values())
+        return max(parts, key=lambda part: parts[part])
+
+
+def critical_path(trace: Trace) -> CriticalPath:
+    """The path of a run, or, if the trace has the records of its last iteration alone, of that iteration.
+
+    Empty for a trace without activities: the fast engine keeps none, and nor does `detail="summary"`.
+    """
+    rows = trace.activities.columns
+    ends = np.flatnonzero(rows["kind"] == "end")
+    if not len(ends):
+        return CriticalPath((), 1)
+    whole = len(ends) == len(trace.steps)
+    begin = 0.0 if whole else _begin_of_the_last(trace)
+    taken = _Pieces(trace)
+    steps: list[Step] = []
+    at = int(ends[np.argmax(rows["end"][ends])])
+    now = float(rows["end"][at])
+    while now > begin:
+        if at == NO_CAUSE:
+            steps.append(Step("other", "", "", "", 0, begin, now, (Piece("other", now - begin),)))
+            break
+        end = float(rows["end"][at])
+        if end < now:  # a wait that nobody named
+            steps.append(Step("other", "", "", "", 0, end, now, (Piece("other", now - end),)))
+        start = max(begin, float(rows["start"][at]))
+        if end > start:
+            steps.append(taken.step(at, start))
+        now, at = start, int(rows["cause"][at])
+    return CriticalPath(tuple(reversed(steps)), trace.facts["iterations"] if whole else 1)
+
+
+def _begin_of_the_last(trace: Trace) -> float:
+    """When all workers had ended the iteration before the last."""
+    iteration, end = trace.steps["iteration"], trace.steps["end"]
+    return float(end[iteration < iteration.max()].max(initial=0.0))
+
+
+class _Pieces:
+    """Takes activities of a trace apart."""
+
+    def __init__(self, trace: Trace) -> None:
+        self._trace, self._rows = trace, trace.activities.columns
+        self._rates: Mapping[str, float] = dict(zip(trace.links["link"], trace.links["rate"].tolist(), strict=True))
+        self._rivals = Rivals(trace)
+
+    def step(self, at: int, start: float) -> Step:
+        """An activity of the path, from `start` on."""
+        rows, hosts = self._rows, self._trace.hosts
+        kind, host, iteration = str(rows["kind"][at]), int(rows["host"][at]), int(rows["iteration"][at])
+        end, name = float(rows["end"][at]), str(rows["name"][at])
+        if kind in COMPUTE:
+            pieces = self._computing(host, iteration, start, end)
+        elif kind == "message":
+            pieces = self._message(at, start)
+        elif kind == "reduce":
+            part = "server_work" if host >= self._trace.facts["workers"] else "reduction"
+            pieces = [Piece(part, end - start, hosts[host])]
+        else:
+            pieces = [Piece(kind, end - start, hosts[host])]
+        dated = tuple(Piece(each.part, each.seconds, each.what, each.link, iteration) for each in pieces)
+        return Step(kind, hosts[host], hosts[int(rows["to"][at])], name, iteration, start, end, dated)
+
+    def _computing(self, host: int, iteration: int, start: float, end: float) -> Iterator[Piece] | list[Piece]:
+        """By layer; what the worker takes longer than the median one is waiting for a straggler."""
+        mine, median = self._compute[iteration, host], self._medians[iteration]
+        late = max(0.0, 1.0 - median / mine) if mine else 0.0
+        pieces = []
+        for name, seconds in self._layers(host, start, end):
+            pieces.append(Piece("compute", seconds * (1 - late), name))
+            if late:
+                pieces.append(Piece("straggler_wait", seconds * late, self._trace.hosts[host]))
+        return pieces
+
+    @cached_property
+    def _compute(self) -> dict[tuple[int, int], float]:
+        """(iteration, worker) -> s."""
+        steps = (self._trace.steps[column].tolist() for column in ("iteration", "worker", "compute"))
+        return {(iteration, worker): seconds for iteration, worker, seconds in zip(*steps, strict=True)}
+
+    @cached_property
+    def _medians(self) -> dict[int, float]:
+        """Iteration -> s, over the workers that took part in it."""
+        of: dict[int, list[float]] = {}
+        for (iteration, _), seconds in self._compute.items():
+            of.setdefault(iteration, []).append(seconds)
+        return {iteration: float(np.median(seconds)) for iteration, seconds in of.items()}
+
+    def _layers(self, host: int, start: float, end: float) -> list[tuple[str, float]]:
+        """What the host computed in between, by layer; what no layer accounts for is the last one's."""
+        starts, ends, names = self._spans.get(host, _NO_SPANS)
+        first, last = np.searchsorted(ends, start, "right"), np.searchsorted(starts, end, "left")
+        within = np.minimum(ends[first:last], end) - np.maximum(starts[first:last], start)
+        found = list(zip(names[first:last], within.tolist(), strict=True))
+        rest = end - start - float(within.sum())
+        return [*found[:-1], (found[-1][0], found[-1][1] + rest)] if found else [("", rest)]
+
+    @cached_property
+    def _spans(self) -> dict[int, tuple[Numbers, Numbers, list[str]]]:
+        spans = self._trace.spans.columns
+        computing = np.flatnonzero(np.isin(spans["phase"], COMPUTE))
+        order = computing[np.lexsort((spans["start"][computing], spans["host"][computing]))]
+        hosts = spans["host"][order]
+        edges = np.flatnonzero(np.diff(hosts)) + 1
+        return {
+            int(spans["host"][rows[0]]): (spans["start"][rows], spans["end"][rows], spans["name"][rows].tolist())
+            for rows in np.split(order, edges)
+            if len(rows)
+        }
+
+    def _message(self, at: int, start: float) -> list[Piece]:
+        """Overhead, latency, its bytes at the full rate, and what else it took: sharing links, or queueing for them."""
+        rows = self._rows
+        begun, end = float(rows["start"][at]), float(rows["end"][at])
+        overhead, latency, wire = (float(rows[name][at]) for name in ("overhead", "latency", "wire"))
+        wire = min(wire, max(0.0, end - begun - overhead - latency))  # by rounding it may take a hair less
+        lost = end - begun - overhead - latency - wire
+        if lost < 1e-12 * end:
+            wire, lost = wire + lost, 0.0
+        rivals, link = self._rivals.of(at) if lost else ({}, "")
+        link = link or self._slowest(at)
+        flow = f"{self._trace.hosts[int(rows['host'][at])]} to {self._trace.hosts[int(rows['to'][at])]}"
+        pieces = [
+            Piece("overhead", overhead, flow),
+            Piece("latency", latency, flow),
+            Piece("transfer", wire, link, link),
+            *self._losses(lost, rivals, flow, link),
+        ]
+        kept = [piece for piece in pieces if piece.seconds > 0]
+        share = (end - start) / sum(piece.seconds for piece in kept)  # less than 1 where the path begins within it
+        return [Piece(piece.part, piece.seconds * share, piece.what, piece.link) for piece in kept]
+
+    def _losses(self, lost: float, rivals: Mapping[str, float], flow: str, link: str) -> list[Piece]:
+        """What a message took beyond its due, dealt to the flows that were on its link by the bytes that they moved
+        meanwhile; without any, the link gave less than its full rate."""
+        if not rivals:
+            return [Piece("degraded", lost, link, link)] if lost > 0 else []
+        queued = self._trace.scenario.cluster.sharing == "fifo"
+        total = sum(rivals.values())
+        return [
+            Piece("queueing" if queued or rival == flow else "sharing", lost * nbytes / total, rival, link)
+            for rival, nbytes in rivals.items()
+        ]
+
+    def _slowest(self, at: int) -> str:
+        """The first of the slowest links of a message's route."""
+        route = self._trace.routes[int(self._rows["route"][at])]
+        return min(route, key=lambda link: self._rates.get(link, np.inf))
+
+
+_NO_SPANS: tuple[Numbers, Numbers, list[str]] = np.zeros(0), np.zeros(0), []
+
+
+class Rivals:
+    """Who else moved bytes over a message's links while it was under way."""
+
+    def __init__(self, trace: Trace) -> None:
+        self._hosts, self._routes = trace.hosts, trace.routes
+        self._rows = trace.activities.columns
+        self._rates = dict(zip(trace.links["link"], trace.links["rate"].tolist(), strict=True))
+
+    @cached_property
+    def _on(self) -> dict[str, npt.NDArray[np.int64]]:
+        """Link -> the messages that came over it, in order of their ends."""
+        messages = np.flatnonzero(self._rows["kind"] == "message")
+        routes = self._rows["route"][messages]
+        found: dict[str, list[npt.NDArray[np.int64]]] = {}
+        for number in np.unique(routes):
+            for link in self._routes[number]:
+                found.setdefault(link, []).append(messages[routes == number])
+        return {link: np.sort(np.concatenate(parts)) for link, parts in found.items()}
+
+    def of(self, at: int) -> tuple[dict[str, float], str]:
+        """Bytes that each other flow moved meanwhile over the busiest link of the message's route, each taken to have
+        had an even pace; and that link. ({}, "") if nobody did."""
+        start, end = float(self._rows["start"][at]), float(self._rows["end"][at])
+        best: tuple[dict[str, float], str] = {}, ""
+        load = 0.0
+        for link in self._routes[int(self._rows["route"][at])]:
+            moved = self._moved(self._on[link], at, start, end)
+            busy = sum(moved.values()) / self._rates.get(link, np.inf)
+            if busy > load:
+                best, load = (moved, link), busy
+        return best
+
+    def _moved(self, rows: Sequence[int] | npt.NDArray[Any], at: int, start: float, end: float) -> dict[str, float]:
+        columns = self._rows
+        rows = np.asarray(rows)[np.searchsorted(columns["end"][rows], start, "right") :]
+        begin, stop = columns["begin"][rows], columns["end"][rows]
+        within = np.minimum(stop, end) - np.maximum(begin, start)
+        there = (within > 0) & (rows != at)
+        rows, nbytes = rows[there], (columns["nbytes"][rows] * within / np.maximum(stop - begin, 1e-300))[there]
+        moved: dict[str, float] = {}
+        for src, dst, part in zip(
+            columns["host"][rows].tolist(), columns["to"][rows].tolist(), nbytes.tolist(), strict=True
+        ):
+            flow = f"{self._hosts[src]} to {self._hosts[dst]}"
+            moved[flow] = moved.get(flow, 0.0) + part
+        return moved

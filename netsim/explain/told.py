@@ -1,0 +1,162 @@
+"""An explanation in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from netsim.explain.explanation import Explanation
+from netsim.explain.sensitivities import STRATEGY, Sensitivity
+from netsim.units import show
+from netsim.wording import capital, listed, number_text, percent_text
+
+PART_NAMES = {
+    "compute": "computing",
+    "straggler_wait": "waiting for stragglers",
+    "latency": "latency",
+    "transfer": "sending at the full rate",
+    "sharing": "sharing links with others",
+    "queueing": "queueing behind others",
+    "degraded": "links below their rate",
+    "overhead": "messages' overhead",
+    "reduction": "adding gradients",
+    "server_work": "servers' adding",
+    "other": "what has no name",
+}
+_SMALL = 0.005  # share of an iteration: less goes unsaid
+_FEW = 3
+_MOST = 0.6  # share of the time on links: a host that has it is the one that is waited for
+_CLOSE = 1.005  # times the lower bound: as good as the bound
+
+
+def told(explained: Explanation) -> tuple[str, ...]:
+    """What takes the time, what is the bottleneck, what would help, and how far from the possible this is."""
+    return (
+        _what(explained),
+        _made_of(explained),
+        *_bottleneck(explained),
+        *_help(explained),
+        *_bounds(explained),
+    )
+
+
+def part_name(part: str) -> str:
+    return PART_NAMES.get(part, part.replace("_", " "))
+
+
+def link_name(link: str) -> str:
+    """ "server0.down" as people say it: "server0's incoming port"."""
+    host, _, way = link.rpartition(".")
+    ways = {"up": "outgoing", "down": "incoming", "both": "half-duplex"}
+    return f"{host}'s {ways[way]} port" if host and way in ways else f"link {link}"
+
+
+def _seconds(seconds: float) -> str:
+    return show(seconds, "s", digits=3)
+
+
+def _share(part: float, total: float) -> str:
+    return percent_text(float(f"{part / total:.9g}"))  # so that a half is rounded alike, whatever dust there is
+
+
+def _what(explained: Explanation) -> str:
+    summary = explained.summary
+    workers = summary["workers"]
+    who = f"{workers} worker{'' if workers == 1 else 's'}"
+    strategy = "" if workers == 1 else f" with {summary['strategy'].replace('_', ' ')}"
+    return f"An iteration of {summary['model']} takes {_seconds(summary['iteration_time_s'])} on {who}{strategy}."
+
+
+def _made_of(explained: Explanation) -> str:
+    parts, total = explained.path.decomposition, explained.path.length
+    large = sorted(parts.items(), key=lambda each: -each[1])
+    said = [
+        f"{_share(seconds, total)} {part_name(part)} ({_seconds(seconds)})"
+        for part, seconds in large
+        if seconds >= _SMALL * total
+    ]
+    return f"Its critical path is {listed(said)}."
+
+
+def _bottleneck(explained: Explanation) -> Iterator[str]:
+    path, total = explained.path, explained.path.length
+    if path.bottleneck == "compute":
+        layer, seconds = next(iter(path.by("compute").items()))
+        yield (
+            "The bottleneck is computing: a faster network cannot save more than "
+            f"{_seconds(total - path.decomposition['compute'])}. The longest layer, {layer}, takes {_seconds(seconds)}."
+        )
+    elif path.bottleneck.startswith("link "):
+        yield _link(explained)
+    else:
+        said = {"stragglers": "waiting for stragglers"}.get(path.bottleneck, part_name(path.bottleneck))
+        yield f"The bottleneck is {said}."
+
+
+def _link(explained: Explanation) -> str:
+    """Which links the path waits for: one host's, or many alike; and what the busiest carries."""
+    path, summary = explained.path, explained.summary
+    whole, waits = sum(path.by_link.values()), sum(path.by("sharing", "queueing").values())
+    hosts: dict[str, dict[str, float]] = {}
+    for link, seconds in path.by_link.items():
+        hosts.setdefault(link.rpartition(".")[0], {})[link] = seconds
+    ports = max(hosts.values(), key=lambda links: sum(links.values()))
+    if sum(ports.values()) > _MOST * whole:
+        over = listed([f"{link_name(link)} for {_seconds(seconds)}" for link, seconds in ports.items()])
+    else:
+        link, seconds = next(iter(path.by_link.items()))
+        over = f"links for {_seconds(whole)}, most on {link_name(link)} ({_seconds(seconds)})"
+    shared = f"; {_share(waits, whole)} of that while others use them" if waits >= _SMALL * whole else ""
+    busiest, nbytes = summary["busiest_link"], summary["busiest_link_bytes_per_iteration"]
+    carried = f" {capital(link_name(busiest))} carries {show(nbytes, 'B', digits=3)} an iteration." if busiest else ""
+    return f"The bottleneck is the network: the path waits on {over}{shared}.{carried}"
+
+
+def _help(explained: Explanation) -> Iterator[str]:
+    """What helps most as the strategy is, what another strategy would do, and what would be money for nothing."""
+    kept = [each for each in explained.sensitivities if not each.change.startswith(STRATEGY)]
+    good = [each for each in kept if each.saves_share >= _SMALL]
+    if good:
+        yield f"What would help most: {'; '.join(f'{each.change} ({_outcome(each)})' for each in good[:_FEW])}."
+    idle = [each.change for each in kept if each.predicted_s and abs(each.saves_share) < _SMALL]
+    if idle:
+        yield f"{capital(listed(idle))} would hardly be felt."
+    others = [each for each in explained.sensitivities if each.change.startswith(STRATEGY)]
+    if others and others[0].saves_share >= _SMALL:
+        best = others[0]
+        yield f"Another strategy, {best.change.removeprefix(STRATEGY)}, takes {_outcome(best)}."
+    elif others:
+        yield f"None of the other strategies that were tried is faster ({_names(others)})."
+
+
+def _names(others: Sequence[Sensitivity]) -> str:
+    return listed([each.change.removeprefix(STRATEGY) for each in others])
+
+
+def _outcome(each: Sensitivity) -> str:
+    least = f"{_seconds(each.simulated_s)}, {percent_text(each.saves_share)} less"
+    if each.predicted_s is None:
+        return least
+    if each.path_changed:
+        return f"{least}; the path foretold {_seconds(each.predicted_s)}, but the path changed"
+    return f"{least}, as the path foretells"
+
+
+def _bounds(explained: Explanation) -> Iterator[str]:
+    bounds, total = explained.bounds, explained.path.length
+    parts = [
+        f"{_seconds(seconds)} {words}"
+        for key, words in (
+            ("compute_only_s", "if only computing took time"),
+            ("bandwidth_only_s", "if only bytes did"),
+            ("latency_only_s", "if only latency did"),
+        )
+        if (seconds := bounds[key]) is not None
+    ]
+    yield f"It would be {listed(parts)}."
+    least = bounds["lower_bound_s"]
+    if least:
+        factor = total / least
+        yield (
+            f"No exchange of these buckets could take less than {_seconds(least)}: this one "
+            + ("reaches that." if factor < _CLOSE else f"takes {number_text(factor)} x as long.")
+        )

@@ -1,0 +1,81 @@
+"""What would help is foretold from the path and confirmed by simulation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from netsim import loading
+from netsim.engine.run import simulate
+from netsim.explain.explanation import Explanation, explanation
+from netsim.explain.sensitivities import PATH_CHANGED, Sensitivity
+from netsim.explain.told import told
+from netsim.families import FAMILIES
+
+BASE: dict[str, Any] = {
+    "cluster": {
+        "workers": 4,
+        "device": "v100",
+        "link": {"rate": "10 Gbit/s", "latency": "100 us"},
+        "reduction_rate": "20 GB/s",
+    },
+    "job": {"model": "mobilenet_v1", "batch": 8, "strategy": "ring", "overlap": False, "bucket": "all"},
+}
+FORETOLD = ("device 10 % faster", "hosts' links 10 % faster", "hosts' links twice as fast", "half the latency")
+
+
+def explained(changes: dict[str, Any]) -> Explanation:
+    return explanation(loading.from_table(BASE, changes), simulate)
+
+
+def named(found: Explanation) -> dict[str, Sensitivity]:
+    return {each.change: each for each in found.sensitivities}
+
+
+@pytest.mark.parametrize("strategy", FAMILIES["strategies"].names())
+def test_where_nothing_overlaps_the_path_foretells_to_the_last_digits(strategy: str) -> None:
+    found = named(explained({"job.strategy": strategy}))
+    for change in (*FORETOLD, "adding 10 % faster"):
+        assert found[change].simulated_s == pytest.approx(found[change].predicted_s, rel=1e-9), change
+        assert found[change].path_changed is False
+
+
+def test_a_second_server_halves_the_time_on_the_servers_port() -> None:
+    changes = {"job.strategy": "parameter_server", "cluster.reduction_rate": "1 PB/s", "cluster.link.latency": "0 s"}
+    found = named(explained(changes))["one more server"]
+    assert found.predicted_s == pytest.approx(found.simulated_s, rel=1e-6)
+
+
+def test_where_overlap_hides_what_was_waited_for_the_path_is_said_to_change() -> None:
+    changes = {"job.overlap": True, "job.bucket": "1 MB", "job.batch": 64, "cluster.link.rate": "3 Gbit/s"}
+    found = explained(changes)
+    changed = [each for each in found.sensitivities if each.path_changed]
+    assert changed and all(
+        abs(each.predicted_s - each.simulated_s) > PATH_CHANGED * each.simulated_s for each in changed
+    )
+    assert "the path changed" in " ".join(told(found))
+
+
+def test_bounds_leave_one_thing_each() -> None:
+    found = explained({})
+    parts, bounds = found.path.decomposition, found.bounds
+    assert bounds["compute_only_s"] == pytest.approx(parts["compute"], rel=1e-6)
+    assert bounds["latency_only_s"] == pytest.approx(parts["latency"], rel=1e-6)
+    assert bounds["bandwidth_only_s"] == pytest.approx(parts["transfer"] + parts["reduction"], rel=1e-6)
+    assert bounds["lower_bound_s"] <= found.path.length * (1 + 1e-9)
+
+
+def test_one_worker_has_a_device_to_change_and_nothing_else() -> None:
+    found = explained({"cluster.workers": 1})
+    assert list(named(found)) == ["device 10 % faster"]
+    assert told(found)[0] == "An iteration of mobilenet_v1 takes 20.6 ms on 1 worker."
+
+
+def test_the_sentences_say_what_is_waited_for_and_what_would_help() -> None:
+    said = " ".join(told(explained({"job.strategy": "parameter_server", "cluster.link.rate": "1 Gbit/s"})))
+    assert "The bottleneck is the network: the path waits on server0's incoming port for 542 ms" in said
+    assert "one more server" in said and "half the latency would hardly be felt." in said
+    assert "Another strategy, halving doubling, takes" in said
+    computing = " ".join(told(explained({"cluster.link.rate": "400 Gbit/s"})))
+    assert "The bottleneck is computing" in computing
