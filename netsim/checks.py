@@ -85,9 +85,12 @@ def servers_stand_somewhere(scenario: Scenario) -> Iterator[Problem]:
     """Servers apart need a link of their own where workers' links differ; co-located ones need a worker each."""
     cluster, strategy = scenario.cluster, scenario.job.strategy
     if not isinstance(strategy, ParameterServer):
-        if cluster.server_link is not None:
-            yield Problem("cluster.server_link", "is given, but the strategy has no servers; leave it out")
+        for key in ("server_link", "server_device", "server_rate"):
+            if getattr(cluster, key) is not None:
+                yield Problem(f"cluster.{key}", "is given, but the strategy has no servers; leave it out")
         return
+    if cluster.server_device is not None and cluster.reduction_rate is not None:
+        yield Problem("cluster.reduction_rate", "is given, but the server's device says how fast it adds; leave it out")
     links = {group.link for group in cluster.groups}
     if strategy.placement == "apart" and len(links) > 1 and cluster.server_link is None:
         yield Problem("cluster.server_link", "is missing; the groups' links differ, so say which one servers have")

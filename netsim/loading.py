@@ -238,7 +238,7 @@ def _keys_of(kind: Any) -> set[str]:
 
 def _spelled_out(key: str, name: str) -> dict[str, Any]:
     """A preset or a member that stands there by name, as a table in which one key can be changed."""
-    if key == "device":
+    if key in ("device", "server_device"):
         return dict(_plain(presets.device(name)))
     if key in ("link", "server_link"):
         return dict(_plain(presets.link(name)))

@@ -17,9 +17,9 @@ from netsim.profiles import Profile, times_on
 Bound = Literal["compute", "memory", "overhead"]
 
 _FLOP_A_MAC = 2
-_PARAM_BYTES = 4
+PARAM_BYTES = 4
 # SGD with momentum reads parameter, gradient and momentum, and writes parameter and momentum, all in fp32.
-_UPDATE_PASSES = 5
+UPDATE_PASSES = 5
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def step_times(model: Model, batch: int, device: Device, *, sparse: bool = False
     return StepTimes(
         forward=tuple(time.forward for time in known),
         backward=tuple(time.backward for time in known),
-        update=_UPDATE_PASSES * _PARAM_BYTES * updated / device.reached_memory_rate(batch),
+        update=UPDATE_PASSES * PARAM_BYTES * updated / device.reached_memory_rate(batch),
     )
 
 

@@ -55,6 +55,8 @@ class Cluster:
     Parameter servers that stand apart have `server_link`, by default the workers' link. `sharing` says how messages
     share a link, and `forwarding` whether switches with fifo links pass a message on while it comes, or when they have
     all of it; `reduction_rate` (bytes/s) is how fast a host adds received gradients to its own, None for at no cost.
+    A `server_device` adds and makes the optimiser's step at its own memory's rate, and workers then make none;
+    `server_rate` (bytes/s) is what a server's software handles, of pushes and answers together.
     """
 
     workers: Annotated[int, Count("a number of workers", at_most=MOST_WORKERS)] | None = None
@@ -65,6 +67,8 @@ class Cluster:
     sharing: Literal["fair", "fifo"] = "fair"
     forwarding: Literal["cut_through", "store_and_forward"] = "cut_through"
     server_link: ALink | None = None
+    server_device: ADevice | None = None
+    server_rate: Rate | None = None
     reduction_rate: Rate | None = None
 
     @property

@@ -73,6 +73,25 @@ class WorkerStep(NamedTuple):
     exposed_communication: float  # s of the other waiting: for an exchange
 
 
+class Update(NamedTuple):
+    """A gradient that a parameter server dealt with: computed on weights number `held`, applied at `time` as part of
+    weights number `version`, the first being 1. Its staleness is version - 1 - held: the updates between."""
+
+    time: float  # s, when the last of its keys was applied, or thrown away
+    worker: int
+    iteration: int  # of the worker
+    held: int
+    version: int  # all gradients of a synchronous update share it; -1: the gradient was thrown away
+
+
+class ServerUse(NamedTuple):
+    """What a parameter server did in the whole run."""
+
+    host: int
+    nbytes: float  # of pushes and answers
+    busy: float  # s of handling messages, adding and applying
+
+
 class LinkUse(NamedTuple):
     """What one direction of a link carried in the whole run."""
 
@@ -120,6 +139,8 @@ class Trace:
     links: Columns[LinkUse]
     spans: Columns[Span]
     transfers: Columns[Transfer]
+    updates: Columns[Update] = field(default_factory=lambda: Columns(Update, []))
+    servers: Columns[ServerUse] = field(default_factory=lambda: Columns(ServerUse, []))
     facts: dict[str, Any] = field(default_factory=dict)  # what the summary needs beside the records
     activities: Columns[Activity] = field(default_factory=lambda: Columns(Activity, ()))
     routes: tuple[tuple[str, ...], ...] = ()  # names of links
@@ -131,14 +152,12 @@ class Trace:
         "link NAME", the busiest, for the time that messages spend on getting their bytes through.
         """
         facts, steps, iterations = self.facts, self.steps, self.facts["iterations"]
-        ends = steps["end"].reshape(iterations, -1).max(axis=1)
-        lengths = np.diff(ends, prepend=0.0)
-        iteration = float(ends[-1]) / iterations
+        iteration, lengths = self._pace()
         compute, communication, wait, exposed = (
             float(steps[part].mean())
             for part in ("compute", "communication", "straggler_wait", "exposed_communication")
         )
-        rate = facts["batch"] * facts["workers"] / iteration if iteration else None
+        rate = facts["batch"] * facts["needed"] / iteration if iteration else None
         alone = sum(facts["batch"] / seconds for seconds in facts["computing_s"] if seconds)
         busiest: LinkUse | None = facts["busiest_link"]
         load = busiest.nbytes / busiest.rate / iterations if busiest else 0.0
@@ -174,7 +193,43 @@ class Trace:
             "bottleneck": self._bottleneck(compute, communication, wait, load),
             "closed_form_iteration_time_s": facts["closed_form_s"],
             "lower_bound_iteration_time_s": facts["lower_bound_s"],
+            **self._updating(iteration),
         }
+
+    def _pace(self) -> tuple[float, np.ndarray[Any, Any]]:
+        """Seconds of an iteration on the mean, and of each.
+
+        Where workers have iterations of their own, n workers at the sum of their own paces; so that one that goes on
+        alone at the end counts as it did before. Else the time until so many workers as an iteration takes have ended
+        the last one."""
+        steps, workers = self.steps, self.facts["workers"]
+        if self.facts["at_once"]:
+            done = np.bincount(steps["worker"], minlength=workers)
+            last = np.zeros(workers)
+            np.maximum.at(last, steps["worker"], steps["end"])
+            pace = float((done[last > 0] / last[last > 0]).sum())
+            return workers / pace if pace else 0.0, steps["end"] - steps["start"]
+        order = np.lexsort((steps["end"], steps["iteration"]))
+        first = np.searchsorted(steps["iteration"][order], np.arange(self.facts["iterations"]))
+        ends = steps["end"][order][first + self.facts["needed"] - 1]
+        return float(ends[-1]) / len(ends), np.diff(ends, prepend=0.0)
+
+    def _updating(self, iteration: float) -> dict[str, Any]:
+        """What a parameter server's updates were like, of which none is a key of a run without servers."""
+        figures: dict[str, Any] = {}
+        kept = self.updates["version"] > 0
+        if self.facts["at_once"]:
+            stale = (self.updates["version"] - 1 - self.updates["held"])[kept]
+            figures["updates_per_s"] = self.facts["workers"] / iteration if iteration else None
+            figures["mean_staleness"] = float(stale.mean()) if len(stale) else 0.0
+            figures["max_staleness"] = int(stale.max(initial=0))
+            figures["staleness_counts"] = np.bincount(stale).tolist()
+        elif self.facts["needed"] < self.facts["workers"]:
+            figures["dropped_gradients"] = int((~kept).sum())
+        if len(self.servers):
+            figures["server_busy_s"] = self.servers["busy"].tolist()
+            figures["server_bytes"] = self.servers["nbytes"].tolist()
+        return figures
 
     def _bottleneck(self, compute: float, communication: float, wait: float, load: float) -> str:
         busiest: LinkUse | None = self.facts["busiest_link"]

@@ -65,6 +65,21 @@ SERVER = {"kind": "parameter_server"}
             "job.strategy.servers: 3 servers cannot be co-located with 2 workers; at most 2 can",
         ),
         ({"workers": 2, "device": "v100", "link": LINK}, {"strategy": SERVER, "streams": 2}, "job.streams: 2 streams"),
+        (
+            {"workers": 2, "device": "v100", "link": LINK, "server_device": "v100", "server_rate": "1 GB/s"},
+            {},
+            "cluster.server_rate: is given, but the strategy has no servers",
+        ),
+        (
+            {"workers": 2, "device": "v100", "link": LINK, "server_device": "v100", "reduction_rate": "1 GB/s"},
+            {"strategy": SERVER},
+            "cluster.reduction_rate: is given, but the server's device says how fast it adds",
+        ),
+        (
+            {"workers": 2, "device": "v100", "link": LINK},
+            {"strategy": {**SERVER, "backup": 2}},
+            "job.strategy.backup: 2 of 2 workers cannot be backup; at least one gradient must count",
+        ),
     ],
 )
 def test_rules_across_fields(cluster: dict[str, Any], job: dict[str, Any], complaint: str) -> None:

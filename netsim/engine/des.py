@@ -31,6 +31,7 @@ def train(plan: Plan, detail: str, progress: Progress | None = None) -> tuple[Lo
     waiting = [plan.hosts[number] for number, worker in enumerate(workers) if worker.is_alive]
     if waiting:
         raise RunError(f"nothing can move any more at {env.now:g} s, and these still wait: {', '.join(waiting)}")
+    exchange.ended()
     return log, network
 
 
@@ -38,9 +39,9 @@ def _worker(exchange: Exchange, worker: int, progress: Progress | None) -> Proce
     """A worker's life: forward, backward, offering buckets as they are ready; wait for the sums; update; again."""
     env, plan, log = exchange.env, exchange.plan, exchange.log
     overlap = plan.scenario.job.overlap
-    for iteration in range(plan.scenario.iterations):
+    for iteration in exchange.iterations(worker):
         start = env.now
-        computing = plan.computing[worker].slowed(float(plan.factors[worker, iteration]))
+        computing = plan.computing[worker].slowed(plan.factor(worker, iteration))
         about = worker, (iteration, None)
         yield lasting(env.timeout(sum(computing.forward)), "forward", *about)
         *gaps, rest = computing.backward_until(plan.buckets)

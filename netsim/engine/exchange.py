@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from typing import Any
 
 from simpy.events import Event
@@ -24,6 +24,10 @@ class Exchange:
         self._all_in: dict[tuple[int, int], Countdown] = {}
         self._times: dict[tuple[int, int], dict[int, tuple[float, float]]] = {}
 
+    def iterations(self, worker: int) -> Iterable[int]:
+        """The iterations that a worker takes part in, one after another."""
+        return range(self.plan.scenario.iterations)
+
     def offer(self, worker: int, iteration: int, bucket: int) -> None:
         """The worker has this bucket's gradients ready."""
         self._times.setdefault((worker, iteration), {})[bucket] = self.env.now, self.env.now
@@ -44,6 +48,9 @@ class Exchange:
         times = self._times[worker, iteration]
         times[bucket] = times[bucket][0], self.env.now
         self.all_in(worker, iteration).tick()
+
+    def ended(self) -> None:
+        """The run is over; what is known of all of it is noted."""
 
     def close(self, worker: int, iteration: int) -> None:
         """The worker goes on; what was kept of this exchange is noted and forgotten."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from itertools import accumulate
 
 import numpy as np
@@ -11,7 +12,7 @@ import simpy
 from netsim.engine.causes import Causal
 from netsim.engine.network import Message
 from netsim.engine.plan import Plan
-from netsim.trace import Columns, Span, Transfer, WorkerStep
+from netsim.trace import Columns, ServerUse, Span, Transfer, Update, WorkerStep
 from netsim.training.step import Computing
 
 Times = npt.NDArray[np.float64]  # of each worker, s
@@ -23,12 +24,16 @@ class Log:
     def __init__(self, plan: Plan, detail: str) -> None:
         self._plan = plan
         last = plan.scenario.iterations - 1
-        self._recorded = {"summary": range(0), "last": range(last, last + 1), "full": range(last + 1)}[detail]
+        every = range(sys.maxsize if plan.at_once else last + 1)
+        self._recorded = {"summary": range(0), "last": range(last, last + 1), "full": every}[detail]
         shape = plan.workers, plan.scenario.iterations
-        self._start, self._computed, self._end, self._compute = (np.zeros(shape) for _ in range(4))
-        self._computing, self._waited, self._exchanging = (np.zeros(shape) for _ in range(3))
+        self._start, self._computed, self._end, self._compute = (np.full(shape, np.nan) for _ in range(4))
+        self._computing, self._waited, self._exchanging = (np.full(shape, np.nan) for _ in range(3))
+        self._held: dict[tuple[int, int], float] = {}
         self.spans: list[Span] = []
         self.transfers: list[Transfer] = []
+        self.updates: list[Update] = []
+        self.servers: list[ServerUse] = []
         self.causes: Causal | None = None  # of the engine that knows them
 
     def clock(self) -> simpy.Environment:
@@ -54,6 +59,8 @@ class Log:
 
     def computed(self, worker: int, iteration: int, start: float, now: float, computing: Computing) -> None:
         """A worker has ended its backward pass; from the start of the step it computed without a pause."""
+        if iteration >= self._end.shape[1]:
+            self._grow()
         self._start[worker, iteration], self._computed[worker, iteration] = start, now
         self._compute[worker, iteration] = computing.total
         self._computing[worker, iteration] = computing.total - computing.update
@@ -80,10 +87,18 @@ class Log:
         if iteration in self._recorded and update > 0:
             self.spans.append(Span(worker, "update", "optimiser", iteration, now - update, now))
 
-    def added(self, host: int, iteration: int, name: str, start: float, end: float) -> None:
-        """A host has added what it received to its own."""
+    def added(self, host: int, iteration: int, name: str, start: float, end: float, *, phase: str = "reduce") -> None:
+        """A host has added what it received to its own, or done something else with it."""
         if iteration in self._recorded and end > start:
-            self.spans.append(Span(host, "reduce", name, iteration, start, end))
+            self.spans.append(Span(host, phase, name, iteration, start, end))
+
+    def updated(self, now: float, worker: int, iteration: int, held: int, version: int) -> None:
+        """A gradient has become part of the weights, or been thrown away."""
+        self.updates.append(Update(now, worker, iteration, held, version))
+
+    def held(self, worker: int, iteration: int, seconds: float) -> None:
+        """How long the last answer to a worker was held back for slower workers."""
+        self._held[worker, iteration] = seconds
 
     def delivered(self, message: Message, now: float) -> None:
         """A message has arrived; its label is (iteration, bucket)."""
@@ -101,7 +116,7 @@ class Log:
 
     def steps(self) -> Columns[WorkerStep]:
         """Each worker's steps with what they were made of."""
-        waited = np.minimum(self._computing.max(axis=0) - self._computing, self._waited)
+        waited = np.minimum(self._for_others(), self._waited)
         exposed = self._waited - waited
         parts = self._start, self._end, self._compute, self._exchanging, waited, exposed
         workers, iterations = self._start.shape
@@ -111,8 +126,27 @@ class Log:
                 WorkerStep(iteration, worker, *(float(part[worker, iteration]) for part in parts))
                 for iteration in range(iterations)
                 for worker in range(workers)
+                if not np.isnan(self._end[worker, iteration])
             ],
         )
+
+    def _for_others(self) -> Times:
+        """Seconds of waiting that slower workers explain, if so much was waited: the slowest one's longer computing,
+        among those that an update waits for; or, of workers with iterations of their own, what held them back."""
+        if self._plan.at_once:
+            held = np.zeros(self._end.shape)
+            for place, seconds in self._held.items():
+                held[place] = seconds
+            return held
+        slowest = np.sort(self._computing, axis=0)[self._plan.needed - 1]  # of those that are not there last
+        longer: Times = np.maximum(0.0, slowest - self._computing)
+        return longer
+
+    def _grow(self) -> None:
+        """Room for twice as many iterations."""
+        for name in ("_start", "_computed", "_end", "_compute", "_computing", "_waited", "_exchanging"):
+            array = getattr(self, name)
+            setattr(self, name, np.pad(array, ((0, 0), (0, array.shape[1])), constant_values=np.nan))
 
     def _lay_out(
         self, host: int, phase: str, names: tuple[str, ...], iteration: int, start: float, lasts: tuple[float, ...]

@@ -11,12 +11,12 @@ import numpy.typing as npt
 
 from netsim.collectives.rounds import Collective
 from netsim.errors import Problem, ScenarioError
-from netsim.hardware import Link
+from netsim.hardware import ELEMENT_BYTES, Link
 from netsim.roofline import step_times
 from netsim.scenario import Scenario
 from netsim.topologies.base import Host, Topology
 from netsim.training.buckets import Bucket, gather
-from netsim.training.parameter_server import ParameterServer
+from netsim.training.parameter_server import Costs, ParameterServer
 from netsim.training.step import Computing, ideal_all_reduces, jitter, lower_bound, ready_times
 from netsim.units import show
 
@@ -35,6 +35,7 @@ class Plan:
     buckets: tuple[Bucket, ...]  # nothing to exchange for one worker
     layers: tuple[str, ...]
     gradient_bytes: tuple[float, ...]  # of each layer
+    alone: tuple[float, ...]  # s of a step of each worker, if it had nobody to exchange with
 
     @property
     def workers(self) -> int:
@@ -57,6 +58,41 @@ class Plan:
         scenario = self.scenario
         return jitter(scenario.seed, self.workers, scenario.iterations, scenario.noise.jitter)
 
+    def factor(self, worker: int, iteration: int) -> float:
+        """What noise multiplies a worker's computing time with, in any iteration that it may come to."""
+        drawn = self._luck[-1]
+        while iteration >= drawn.shape[1]:
+            scenario = self.scenario
+            drawn = jitter(scenario.seed, self.workers, 2 * drawn.shape[1], scenario.noise.jitter)
+            self._luck[:] = [drawn]
+        return float(drawn[worker, iteration])
+
+    @cached_property
+    def _luck(self) -> list[npt.NDArray[np.float64]]:
+        return [self.factors]
+
+    @property
+    def at_once(self) -> bool:
+        """Whether workers have iterations of their own."""
+        return isinstance(self.strategy, ParameterServer) and self.strategy.at_once
+
+    @property
+    def needed(self) -> int:
+        """How many workers' gradients an iteration takes."""
+        return self.workers - (self.strategy.backup if isinstance(self.strategy, ParameterServer) else 0)
+
+    @property
+    def server_costs(self) -> Costs:
+        """What a byte costs a parameter server."""
+        cluster = self.scenario.cluster
+        return Costs.of(
+            handling_rate=cluster.server_rate,
+            reduction_rate=cluster.reduction_rate,
+            memory_rate=cluster.server_device.reached_memory_rate(1) if cluster.server_device else None,
+            element=ELEMENT_BYTES[self.scenario.job.gradient_precision],
+            at_once=self.at_once,
+        )
+
     def messages_per_iteration(self, enough: float = float("inf")) -> int:
         """Messages of all buckets; counting stops beyond `enough`."""
         a_lane = self.strategy.messages(self.workers, enough=enough)
@@ -69,7 +105,8 @@ class Plan:
         scenario = self.scenario
         unequal = len(set(self.computing)) > 1 or len(set(self.links)) > 1
         plain = all(link.plain for link in set(self.links))
-        if unequal or not plain or scenario.noise.jitter or scenario.job.streams > 1:
+        costly = scenario.cluster.server_rate or scenario.cluster.server_device
+        if unequal or not plain or scenario.noise.jitter or scenario.job.streams > 1 or costly:
             return None
         computing, (sizes, ready) = self.computing[0], self._sizes_and_ready(self.computing[0])
         arguments = self.workers, sizes, ready, self.links[0], scenario.cluster.reduction_rate
@@ -87,11 +124,22 @@ class Plan:
         or irregular ones some may run ahead, so that only their computing and the ports' bytes bound it."""
         fastest = Link(rate=max(k.rate for k in self.links), latency=min(k.lowest_latency for k in self.links))
         computing, total = self.computing, sum(bucket.nbytes for bucket in self.buckets)
+        ports = self.strategy.lower_bound(self.workers, total, replace(fastest, latency=0.0))
+        if self.at_once or self.needed < self.workers:  # a worker beside its server may do most of the work
+            return max(self._least_computing, ports if self.strategy.helpers(self.workers) else 0.0)
         if len(set(computing)) == 1 and not self.scenario.noise.jitter:
             return lower_bound(self.strategy, self.workers, *self._sizes_and_ready(computing[0]), computing[0], fastest)
         mine = [each.total * float(factors.mean()) for each, factors in zip(computing, self.factors, strict=True)]
-        ports = self.strategy.lower_bound(self.workers, total, replace(fastest, latency=0.0))
         return max(*mine, ports)
+
+    @property
+    def _least_computing(self) -> float:
+        """Seconds of an iteration in which nobody waits: n workers at the sum of their paces; or, of those that an
+        iteration takes, the slowest."""
+        alone = np.asarray([each.total for each in self.computing])
+        if self.at_once:
+            return 0.0 if self.scenario.noise.jitter else len(alone) / float((1 / alone).sum())
+        return float(np.sort(alone[:, None] * self.factors, axis=0)[self.needed - 1].mean())
 
     def _sizes_and_ready(self, computing: Computing) -> tuple[list[float], tuple[float, ...]]:
         ready = ready_times(computing, self.buckets, overlap=self.scenario.job.overlap)
@@ -115,12 +163,15 @@ def plan(scenario: Scenario) -> Plan:
     except ScenarioError as error:
         raise ScenarioError([Problem(f"job.strategy.{p.path}", p.message) for p in error.problems]) from None
     servers = job.strategy.helpers(workers)
+    alone = tuple(each.total for each in computing)
+    if cluster.server_device and workers > 1:  # the servers make the optimiser's step
+        computing = [replace(each, update=0.0) for each in computing]
     links += [cluster.server_link.for_payload if cluster.server_link else links[0]] * servers
     hosts = [f"worker{i}" for i in range(workers)] + [f"server{i}" for i in range(servers)]
     names = tuple(layer.name for layer in job.model.layers)
     nbytes = tuple(map(float, job.gradient_sizes(workers)))
     buckets = gather(nbytes, names, job.bucket) if workers > 1 else ()
-    return Plan(scenario, tuple(computing), tuple(links), tuple(hosts), buckets, names, nbytes)
+    return Plan(scenario, tuple(computing), tuple(links), tuple(hosts), buckets, names, nbytes, alone)
 
 
 def refuse_if_too_large(messages_at_once: float, records: float, workers: int, *, path: str) -> None:

@@ -21,7 +21,7 @@ from netsim.errors import RunError, ScenarioError, did_you_mean
 from netsim.hardware import Link
 from netsim.scenario import Scenario
 from netsim.topologies.base import Host
-from netsim.trace import Activity, Columns, LinkUse, Span, Trace, Transfer
+from netsim.trace import Activity, Columns, LinkUse, ServerUse, Span, Trace, Transfer, Update
 from netsim.training.parameter_server import ParameterServer
 
 ENGINES = ("auto", "simpy", "fast")
@@ -59,6 +59,8 @@ def simulate(
         hosts=the_plan.hosts,
         steps=log.steps(),
         links=network.use(),
+        updates=Columns(Update, log.updates),
+        servers=Columns(ServerUse, log.servers),
         spans=Columns(Span, log.spans),
         transfers=Columns(Transfer, sorted(log.transfers, key=lambda t: (t.end, t.src, t.dst, t.start))),
         facts={**_facts(the_plan, network), "why_simpy": why_simpy},
@@ -240,12 +242,14 @@ def _facts(the_plan: Plan, network: Network | FastNetwork) -> dict[str, Any]:
         "name": scenario.name,
         "gradient_bytes": whole(sum(the_plan.gradient_bytes)),
         "buckets": len(the_plan.buckets),
-        "computing_s": [computing.total for computing in the_plan.computing],
+        "computing_s": list(the_plan.alone),
         "wire_bytes": whole(network.nbytes),
         "formula_wire_bytes": the_plan.strategy.wire_bytes(the_plan.workers, sum(b.nbytes for b in the_plan.buckets)),
         "messages": network.messages,
         "latency_share": network.latency_sum / network.duration_sum if network.duration_sum else 0.0,
         "busiest_link": busiest,
+        "at_once": the_plan.at_once,
+        "needed": the_plan.needed,
         "closed_form_s": the_plan.closed_form,
         "lower_bound_s": the_plan.lower_bound,
     }

@@ -4,7 +4,7 @@ import pytest
 
 from netsim.errors import ScenarioError
 from netsim.hardware import Link
-from netsim.training.parameter_server import ParameterServer
+from netsim.training.parameter_server import Costs, ParameterServer
 
 LINK = Link(rate=1.0, latency=0.5)
 
@@ -27,9 +27,53 @@ def test_one_worker_waits_for_nothing() -> None:
     assert ParameterServer().ideal_exchange(1, [1.0], [3.0], LINK, None) == 3.0
 
 
-@pytest.mark.parametrize("fields", [{"keys": "whole"}, {"slices": 2}, {"slice": 1e6}])
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"keys": "whole"},
+        {"keys": "by_size"},
+        {"slices": 2},
+        {"slice": 1e6},
+        {"backup": 1},
+        {"mode": "async"},
+        {"pull": "after_push"},
+    ],
+)
 def test_there_is_no_closed_form_for_uneven_keys_or_slices(fields: dict[str, object]) -> None:
     assert ParameterServer(**fields).ideal_exchange(2, [1.0], [0.0], LINK, None) is None
+
+
+def test_keys_by_size_go_whole_to_scattered_servers_or_to_all() -> None:
+    """MXNet: key k below the bound goes to server 9973 k mod 4, so 1 to 1, 2 to 2; a larger one to all."""
+    shares = ParameterServer(servers=4, keys="by_size", whole_below=4.0).owned([1.0, 8.0, 0.0, 2.0], 3)
+    assert shares == ((1.0, 0.0, 0.0, 0.0), (2.0, 2.0, 2.0, 2.0), (0.0,) * 4, (0.0, 0.0, 2.0, 0.0))
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"staleness": 3}, 'staleness is the bound of mode = "ssp"'),
+        ({"mode": "async", "backup": 1}, "backup workers are for mode"),
+        ({"whole_below": 1e3}, "whole_below is for keys"),
+    ],
+)
+def test_fields_that_would_move_nothing_are_refused(fields: dict[str, object], told: str) -> None:
+    with pytest.raises(ValueError, match=told):
+        ParameterServer(**fields)
+
+
+def test_a_bound_of_3_is_what_ssp_has_by_default() -> None:
+    assert (ParameterServer(mode="ssp").bound, ParameterServer(mode="async").bound) == (3, float("inf"))
+
+
+def test_what_a_byte_costs_a_server() -> None:
+    """Without a device, reduction_rate; with one, three passes to add, and five of four bytes for each parameter."""
+    plain = Costs.of(handling_rate=2.0, reduction_rate=4.0, memory_rate=None, element=4, at_once=False)
+    assert (plain.handling(8.0), plain.adding(8.0), plain.applying(8.0)) == (4.0, 2.0, 0.0)
+    device = Costs.of(handling_rate=None, reduction_rate=None, memory_rate=6.0, element=4, at_once=False)
+    assert (device.handling(8.0), device.adding(8.0), device.applying(8.0)) == (0.0, 4.0, pytest.approx(8 * 5 / 6))
+    half = Costs.of(handling_rate=None, reduction_rate=None, memory_rate=6.0, element=2, at_once=True)
+    assert (half.adding(8.0), half.applying(8.0)) == (0.0, pytest.approx(8 / 2 * 4 * 5 / 6))
 
 
 def test_more_servers_than_workers_cannot_be_co_located() -> None:
