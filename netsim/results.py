@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -222,7 +223,7 @@ def members(family: str | None) -> dict[str, dict[str, str]]:
 
 def _of_family(name: str) -> dict[str, str]:
     family = FAMILIES[name]
-    return {member: _first_line(family.member(member)) for member in family.names()}
+    return {member: _first_sentence(family.member(member)) for member in family.names()}
 
 
 def _of_devices(_: str) -> dict[str, str]:
@@ -245,11 +246,12 @@ def _link(link: Link) -> str:
 def _figures(_: str) -> dict[str, str]:
     from netsim import plots
 
-    return {name: _first_line(figure) for name, figure in sorted(plots.figures().items())}
+    return {name: _first_sentence(figure) for name, figure in sorted(plots.figures().items())}
 
 
-def _first_line(member: Any) -> str:
-    return (inspect.getdoc(member) or "").split("\n\n")[0].replace("\n", " ")
+def _first_sentence(member: Any) -> str:
+    paragraph = " ".join((inspect.getdoc(member) or "").split("\n\n")[0].split())
+    return re.split(r"\.(?=\s+[A-Z`\"])|;(?=\s)", paragraph, maxsplit=1)[0].rstrip(":.") + "."
 
 
 def calibrate_device(model: Model, batch: int, device: Device, file: str) -> dict[str, Any]:

@@ -546,3 +546,9 @@ def test_explain_says_why_and_for_scripts_the_promised_keys(netsim: Any) -> None
     said = netsim("explain", QUICKSTART, *FAST, "--strategies", "ring")
     assert said.status == 0 and max(map(len, said.out.splitlines())) <= 80
     assert netsim("explain", QUICKSTART, "--strategies", "rings").status == 2
+
+
+def test_every_member_is_listed_with_one_sentence_that_ends(netsim: Any) -> None:
+    listed = netsim("list", "--json").document
+    said = [line for family in listed.keys() - {"devices", "links"} for line in listed[family].values()]
+    assert said and all(line.endswith(".") and "::" not in line and len(line) <= 140 for line in said)

@@ -15,7 +15,9 @@ from netsim.collectives.rounds import Collective
 @dataclass(frozen=True, kw_only=True)
 class Bcube(AlongDimensions):
     """Groups of `base` ranks swap and add parts of their buffer, all pairs at once; then groups of ranks `base` apart
-    on what is left, and so on, and the same way back: 2 log_base n steps. For n = 4, base 2::
+    on what is left, and so on, and the same way back: 2 log_base n steps.
+
+    For n = 4, base 2::
 
         0 <-> 1   2 <-> 3    halves
         0 <-> 2   1 <-> 3    quarters; then back

@@ -14,7 +14,7 @@ from netsim.hardware import Link
 
 @dataclass(frozen=True, kw_only=True)
 class BinomialTree(Collective):
-    """Reduce to rank 0 in ceil(log2 n) steps that halve the ranks still holding partial sums, then broadcast likewise.
+    """Reduce to rank 0 in ceil(log2 n) steps, each of which halves who still holds a sum; then broadcast likewise.
 
     For n = 8, upwards (downwards the arrows turn)::
 

@@ -15,8 +15,8 @@ from netsim.hardware import Link
 
 @dataclass(frozen=True, kw_only=True)
 class HalvingDoubling(Collective):
-    """Reduce-scatter by swapping halves, quarters, ... with partners at distances 1, 2, 4, ..., then all-gather by the
-    same way back: as few bytes as a ring in 2 log2 n steps.
+    """Swap halves, quarters, ... with partners 1, 2, 4, ... apart, and the same way back: a ring's bytes in 2 log2 n
+    steps. A reduce-scatter, then an all-gather.
 
     For n = 4, pieces 0 to 3::
 

@@ -25,7 +25,9 @@ _RING = Ring()
 
 @dataclass(frozen=True, kw_only=True)
 class Hierarchical(Collective):
-    """Reduce inside each host, all-reduce between hosts, share inside each host. For n = 8 and 4 ranks a host, rings::
+    """Reduce inside each host, all-reduce between hosts, share inside each host.
+
+    For n = 8 and 4 ranks a host, rings::
 
         0 -> 1 -> 2 -> 3 -> 0      4 -> 5 -> 6 -> 7 -> 4      reduce-scatter inside
         0 <-> 4   1 <-> 5   2 <-> 6   3 <-> 7                 all-reduce between, each on its quarter

@@ -16,6 +16,7 @@ from netsim.hardware import Link
 @dataclass(frozen=True, kw_only=True)
 class Rabenseifner(HalvingDoubling):
     """Recursive halving and doubling; where n is no power of two, the first ranks fold in pairs that share the adding.
+
     For n = 6::
 
         0 <-> 1   2 <-> 3              each adds one half for both

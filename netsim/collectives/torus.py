@@ -12,8 +12,10 @@ from netsim.collectives.rounds import Collective
 
 @dataclass(frozen=True, kw_only=True)
 class Torus(AlongDimensions):
-    """A ring's reduce-scatter along the last dimension, then along the one before on what is left of the buffer, and so
-    on; then all-gathers the same way back: the bytes of a ring in sum of 2 (d - 1) steps. For n = 8 as 2 x 2 x 2::
+    """Rings along each dimension in turn: the bytes of one ring in far fewer steps, the sum of 2 (d - 1).
+
+    Reduce-scatter along the last dimension, then along the one before on what is left of the buffer, and so on; then
+    all-gathers the same way back. For n = 8 as 2 x 2 x 2::
 
         0 <-> 1   2 <-> 3   4 <-> 5   6 <-> 7    the buffer, in halves
         0 <-> 2   1 <-> 3   4 <-> 6   5 <-> 7    a half, in quarters

@@ -14,7 +14,9 @@ from netsim.collectives.rounds import Collective
 
 @dataclass(frozen=True, kw_only=True)
 class Torus2D(AlongDimensions):
-    """Reduce-scatter along rows, all-reduce along columns, all-gather along rows, each as a ring. For n = 8::
+    """Reduce-scatter along rows, all-reduce along columns, all-gather along rows, each as a ring.
+
+    For n = 8::
 
         0 -> 1 -> 0    2 -> 3 -> 2    4 -> 5 -> 4    6 -> 7 -> 6     rows of 2: the buffer, in halves
         0 -> 2 -> 4 -> 6 -> 0         1 -> 3 -> 5 -> 7 -> 1          columns of 4: a half, in eighths; then back

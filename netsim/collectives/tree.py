@@ -16,10 +16,10 @@ from netsim.hardware import Link
 
 @dataclass(frozen=True, kw_only=True)
 class Tree(Collective):
-    """Reduce up and broadcast down a k-ary tree, whose nodes are numbered level by level; children share their
-    parent's port, which carries k times the buffer each way. Slices are the segments of a pipelined tree.
+    """Reduce up and broadcast down a k-ary tree; children share their parent's port, which carries k times the buffer
+    each way. Slices are the segments of a pipelined tree.
 
-    For arity 2::
+    Nodes are numbered level by level. For arity 2::
 
                0
              /   \\

@@ -95,7 +95,7 @@ class Concatenation(Layer):
 
 @dataclass(frozen=True, kw_only=True)
 class LearnedOffset(Layer):
-    """Learned position embeddings added to every step, and `tokens` learned steps (a class token) put before them.
+    """Learned positions added to every step, and `tokens` learned steps (a class token) put before them.
 
     Parameters = (steps + tokens) features for the positions, and tokens features for the tokens themselves.
     """

@@ -10,7 +10,8 @@ from netsim.layers.base import Count, Layer
 
 @dataclass(frozen=True, kw_only=True)
 class Rnn(Layer):
-    """h' = tanh(W x + U h + b) at each step; `input_shape` is (steps, features), the output (steps, units).
+    """A vanilla cell, h' = tanh(W x + U h + b) at each step; `input_shape` is (steps, features), the output (steps,
+    units).
 
     Parameters = g (H (I + H) + biases H) with I features, H units and g gates (1 here), MACs = steps g H (I + H).
     `biases`: 1 as in the papers and CNTK, 2 as in PyTorch (one for W x, one for U h).

@@ -11,7 +11,7 @@ from netsim.units import show
 
 
 def link_bytes(frame: pd.DataFrame, ax: Axes) -> Axes:
-    """Bytes an iteration on the busiest link of each kind, one bar each, with the multiple of the gradients beside it.
+    """Bytes an iteration on the busiest link of each kind, a bar each; beside it, the multiple of the gradients.
 
     Columns: contender, link, alike (links of that kind), bytes_per_iteration, of_gradients.
     """

@@ -9,7 +9,7 @@ from netsim.plots._canvas import IDEAL, looks, scale
 
 
 def predicted(frame: pd.DataFrame, ax: Axes) -> Axes:
-    """Predicted over measured against the measured value, with bands of 5 and 10 per cent round what is right.
+    """Predicted over measured against the measured value; bands of 5 and 10 per cent are round what is right.
 
     Columns: group, measured, predicted.
     """
