@@ -19,7 +19,7 @@ Samples = Annotated[int, Interval(ge=1, le=10_000_000)]
 Curve = Annotated[tuple[tuple[Samples, Annotated[float, Interval(gt=0, le=2.25)]], ...], MinLen(1)]
 Efficient = Share | Curve
 
-_VECTOR_WORK = frozenset({"depthwise", "elementwise"})
+_VECTOR_WORK = frozenset({"depthwise", "elementwise", "normalisation"})
 ELEMENT_BYTES: dict[str, int] = {"fp32": 4, "tf32": 4, "fp16": 2, "bf16": 2}
 
 
@@ -120,7 +120,8 @@ class Efficiency:
     `dense`: [F] 0.78; [K] 0.50 to 0.77 on P100, 0.70 on 1080 Ti, at best 0.87 of an A100 and 0.80 of an H100.
     `recurrent`: [K] 0.11 at batch 16, 0.28 and 0.37 at 32, 0.43 at 128. No published rate has such layers.
     `attention`: many small matrix products, one for each head; taken as `recurrent`; the fit left it at 0.40.
-    `elementwise`: activations, normalisation, pooling, on the vector units, which memory bounds first. An assumption.
+    `elementwise`: activations, pooling, gates, on the vector units, which memory bounds first. An assumption.
+    `normalisation`: the elementwise work of normalisations, likewise.
     `memory`: [F] 0.61 of the datasheet's rate.
     """
 
@@ -133,6 +134,7 @@ class Efficiency:
     recurrent: Efficient = 0.4
     attention: Efficient = 0.4
     elementwise: Efficient = 0.5
+    normalisation: Efficient = 0.5
     memory: Efficient = 0.61
 
     def __post_init__(self) -> None:

@@ -103,7 +103,7 @@ def bytes_touched(layer: Layer, batch: int, device: Device) -> float:
 
 def _legs(layer: Layer, batch: int, device: Device) -> _Legs:
     products = _FLOP_A_MAC * layer.macs * batch / device.rate(layer.work, batch)
-    rest = layer.elementwise * batch / device.rate("elementwise", batch)
+    rest = layer.elementwise * batch / device.rate(layer.vector_work, batch)
     return _Legs(
         compute=products + rest,
         memory=bytes_touched(layer, batch, device) / device.reached_memory_rate(batch),

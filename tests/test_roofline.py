@@ -118,6 +118,17 @@ def test_batch_normalisation_reads_its_input_twice_and_writes_it_once() -> None:
     assert bytes_touched(layer, 16, PLAIN) == 4 * (3 * 16 * 800 + 16)
 
 
+def test_normalisation_has_an_efficiency_of_its_own() -> None:
+    layer = BatchNormalisation(input_shape=(8, 4, 4))
+    slow, fast = (
+        layer_time(layer, 10**6, replace(PLAIN, memory_rate=1e30, efficiency=Efficiency(normalisation=share)))
+        for share in (0.01, 0.02)
+    )
+    assert slow.forward - fast.forward == pytest.approx(fast.forward - layer.kernels * PLAIN.kernel_overhead)
+    other = replace(PLAIN, memory_rate=1e30, efficiency=Efficiency(normalisation=0.02, elementwise=0.01))
+    assert layer_time(layer, 10**6, other) == fast
+
+
 def test_an_efficiency_may_be_a_curve_over_the_batch() -> None:
     curve = replace(PLAIN, efficiency=Efficiency(dense=((4, 0.25), (64, 0.75))))
     at = {batch: curve.rate("dense", batch) / curve.peak_rate for batch in (1, 4, 16, 64, 1000)}

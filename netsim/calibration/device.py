@@ -32,7 +32,7 @@ class Work:
 
     device: Device
     batch: int
-    kinds: tuple[str, ...]
+    kinds: tuple[tuple[str, str], ...]  # of products, and of elementwise work
     counts: Floats  # rows: flop of products, elementwise flop, bytes, kernels, times over
     seconds: float
     weight: float = 1.0
@@ -40,9 +40,10 @@ class Work:
     def predicted(self, constants: Constants) -> float:
         """Seconds by the roofline with these constants in place of the device's."""
         device = with_constants(self.device, constants)
-        rates = {kind: device.rate(kind, self.batch) for kind in {*self.kinds, "elementwise"}}
+        rates = {kind: device.rate(kind, self.batch) for pair in set(self.kinds) for kind in pair}
         flop, elementwise, nbytes, kernels, times = self.counts
-        compute = flop / np.array([rates[kind] for kind in self.kinds]) + elementwise / rates["elementwise"]
+        products, vectors = np.array([[rates[kind] for kind in pair] for pair in self.kinds]).T
+        compute = flop / products + elementwise / vectors
         memory = nbytes / device.reached_memory_rate(self.batch)
         return float((times * (np.maximum(compute, memory) + kernels * device.kernel_overhead)).sum())
 
@@ -62,7 +63,7 @@ def step_work(model: Model, batch: int, device: Device, seconds: float, *, weigh
             kinds.append(kind)
             counts.append(row)
     update = step_times(model, batch, device).update * device.reached_memory_rate(batch)
-    kinds.append("elementwise")
+    kinds.append(("elementwise", "elementwise"))
     counts.append((0.0, 0.0, update, 0.0, 1.0))
     return Work(device, batch, tuple(kinds), np.array(counts).T, seconds, weight)
 
@@ -164,7 +165,7 @@ def calibrate(model: Model, batch: int, device: Device, profile: Profile) -> Cal
 
 def _free(device: Device, works: Sequence[Work]) -> dict[str, float]:
     """What these times can say something of, with the device's own values; of a curve, that at their batch."""
-    used = {kind for work in works for kind, flop in zip(work.kinds, work.counts[0], strict=True) if flop}
+    used = {kind for work in works for (kind, _), flop in zip(work.kinds, work.counts[0], strict=True) if flop}
     if device.precision != "fp32" and "winograd" in used:
         used = used - {"winograd"} | {"convolution"}
     start = {kind: device.efficiency.share(kind, works[0].batch) for kind in sorted(used | {"memory"})}
@@ -198,11 +199,11 @@ def _layer_work(
 
 def _rows(
     layer: Layer, batch: int, device: Device, *, first: bool, forward: int, backward: int
-) -> list[tuple[str, tuple[float, ...]]]:
-    rows: list[tuple[str, tuple[float, ...]]] = []
+) -> list[tuple[tuple[str, str], tuple[float, ...]]]:
+    rows: list[tuple[tuple[str, str], tuple[float, ...]]] = []
     for index, part in enumerate(layer.parts):
         passes = part.weight_gradients + (0 if first and index == 0 else part.input_gradients)
         flop, elementwise = 2.0 * part.macs * batch, float(part.elementwise * batch)
         nbytes, times = bytes_touched(part, batch, device), float(forward + backward * passes)
-        rows.append((part.work, (flop, elementwise, nbytes, float(part.kernels), times)))
+        rows.append(((part.work, part.vector_work), (flop, elementwise, nbytes, float(part.kernels), times)))
     return rows

@@ -14,7 +14,7 @@ from netsim.hardware import Link
 
 @dataclass(frozen=True, kw_only=True)
 class Bruck(Collective):
-    """Pieces go round in doubling distances: ceil(log2 n) steps for any n, each with twice the pieces of the one before.
+    """Pieces go round in doubling distances: ceil(log2 n) steps for any n, each with twice the pieces of the last.
 
     All-gather: in step k every rank gives the 2^k pieces that it has, from its own on, to the rank 2^k before it.
     Played backwards with adding, that is a reduce-scatter; both together are an all-reduce. For n = 5, and [pieces]::

@@ -89,6 +89,11 @@ class Layer(ABC):
         return "elementwise"
 
     @property
+    def vector_work(self) -> str:
+        """The entry of a device's `efficiency` that fits this layer's elementwise work."""
+        return "elementwise"
+
+    @property
     def kernels(self) -> int:
         """Kernels that one forward pass launches."""
         return 1

@@ -111,12 +111,15 @@ class TransposedConvolution(Convolution):
     MACs = N M D S K^2 / groups with an N x M *input* map.
     """
 
-    output_padding: Margin = 0
+    output_padding: Margins = 0
+
+    def problems(self) -> list[Problem]:
+        return wrong_axes(self, "output_padding") or super().problems()
 
     @property
     def output_shape(self) -> tuple[int, ...]:
         grown = ((n - 1) * step - 2 * pad + hole * (k - 1) + 1 for n, k, step, pad, hole in self._sliding)
-        return (self.filters, *(size + self.output_padding for size in grown))
+        return (self.filters, *map(sum, zip(grown, self._axes(self.output_padding), strict=True)))
 
     @property
     def macs(self) -> int:

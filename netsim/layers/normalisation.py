@@ -12,7 +12,20 @@ _FLOP_AN_ELEMENT = 8  # mean, variance, subtract, divide, scale and shift: one t
 
 
 @dataclass(frozen=True, kw_only=True)
-class BatchNormalisation(Layer):
+class _Normalisation(Layer):
+    """Keeps the shape; its time is elementwise work of its own efficiency."""
+
+    @property
+    def output_shape(self) -> tuple[int, ...]:
+        return self.input_shape
+
+    @property
+    def vector_work(self) -> str:
+        return "normalisation"
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchNormalisation(_Normalisation):
     """Each channel to mean 0 and variance 1 over the batch, then scaled and shifted (Ioffe, Szegedy 2015).
 
     2 parameters a channel; running mean and variance are no parameters, as they have no gradient. `scale`: with the
@@ -20,10 +33,6 @@ class BatchNormalisation(Layer):
     """
 
     scale: bool = True
-
-    @property
-    def output_shape(self) -> tuple[int, ...]:
-        return self.input_shape
 
     @property
     def params(self) -> int:
@@ -43,14 +52,10 @@ class BatchNormalisation(Layer):
 
 
 @dataclass(frozen=True, kw_only=True)
-class LayerNormalisation(Layer):
+class LayerNormalisation(_Normalisation):
     """Each sample's features (the last axis) to mean 0 and variance 1, then scaled and shifted (Ba et al. 2016)."""
 
     bias: bool = True
-
-    @property
-    def output_shape(self) -> tuple[int, ...]:
-        return self.input_shape
 
     @property
     def params(self) -> int:
@@ -62,7 +67,7 @@ class LayerNormalisation(Layer):
 
 
 @dataclass(frozen=True, kw_only=True)
-class GroupNormalisation(Layer):
+class GroupNormalisation(_Normalisation):
     """Groups of channels of each sample to mean 0 and variance 1, then scaled and shifted (Wu, He 2018)."""
 
     groups: Count
@@ -71,10 +76,6 @@ class GroupNormalisation(Layer):
         if self.input_shape[0] % self.groups:
             return [Problem("groups", f"{self.groups} must divide the {self.input_shape[0]} channels")]
         return super().problems()
-
-    @property
-    def output_shape(self) -> tuple[int, ...]:
-        return self.input_shape
 
     @property
     def params(self) -> int:

@@ -77,7 +77,7 @@ def _convolution(kind: type[Convolution], node: Node, graph: Graph) -> list[Laye
         "bias": node.input(2) is not None,
     }
     if transposed:
-        fields["output_padding"] = max(node.integers("output_padding") or (0,))
+        fields["output_padding"] = node.integers("output_padding") or 0
     built = _fitting(kind, shape, graph.sample(node.outputs[0]), fields)
     if built is not None and built.params == params:
         return [built]

@@ -164,7 +164,7 @@ def _convolution(kind: type[Convolution], part: Any, shape: Shape) -> list[Layer
         "bias": part.bias is not None,
     }
     if kind is TransposedConvolution:
-        fields["output_padding"] = part.output_padding[0]
+        fields["output_padding"] = tuple(part.output_padding)
     return [kind(input_shape=shape, **fields)]
 
 

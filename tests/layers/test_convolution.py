@@ -140,6 +140,15 @@ def test_a_transposed_convolution_undoes_the_shape_of_the_convolution_with_the_s
     assert (back.macs, back.params) == (grown.macs, grown.params)
 
 
+def test_output_padding_adds_to_the_axis_that_it_is_given_for() -> None:
+    fields = {"input_shape": (8, 5, 6), "filters": 4, "kernel": 3, "stride": 2}
+    plain, both, one = (
+        TransposedConvolution(**fields, output_padding=padding).output_shape  # type: ignore[arg-type]
+        for padding in (0, 1, (0, 1))
+    )
+    assert (plain, both, one) == ((4, 11, 13), (4, 12, 14), (4, 11, 14))
+
+
 @pytest.mark.parametrize(
     ("fields", "said"),
     [

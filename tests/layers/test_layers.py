@@ -134,6 +134,25 @@ def test_attention_costs_4_t_e_squared_and_2_t_squared_e(steps: int, heads: int,
     assert layer.output_shape == (steps, features)
 
 
+@given(steps=FEW, memory=FEW, kv_heads=st.sampled_from([1, 2, 4]), fused=st.booleans())
+def test_attention_to_another_sequence_costs_what_both_sequences_do(
+    steps: int, memory: int, kv_heads: int, fused: bool
+) -> None:
+    features, keys = 16, 4 * kv_heads
+    layer = MultiHeadAttention(input_shape=(steps, features), heads=4, memory=memory, kv_heads=kv_heads, fused=fused)
+    projected = 2 * steps * features**2 + 2 * memory * features * keys
+    assert layer.macs == projected + 2 * steps * memory * features
+    assert layer.params == 2 * features * (features + 1) + 2 * keys * (features + 1)
+    own, other = (MultiHeadAttention(input_shape=(steps, features), heads=4, memory=many) for many in (None, steps))
+    assert (own.macs, own.params) == (other.macs, other.params)
+
+
+def test_the_other_sequence_may_have_other_features() -> None:
+    layer = MultiHeadAttention(input_shape=(5, 16), heads=4, memory=7, memory_features=24)
+    assert layer.params == 2 * 16 * 17 + 2 * 16 * 25
+    assert layer.macs == 2 * 5 * 16 * 16 + 2 * 7 * 24 * 16 + 2 * 5 * 7 * 16
+
+
 def test_the_number_of_heads_changes_the_memory_of_attention_but_not_its_macs() -> None:
     few, many = (AttentionProduct(input_shape=(32, 64), heads=heads) for heads in (2, 8))
     assert few.macs == many.macs
@@ -199,6 +218,8 @@ def test_kinds_are_the_words_of_the_class_names() -> None:
     ("build", "said"),
     [
         (lambda: AttentionProduct(input_shape=(5, 10), heads=3), "heads: 3 must divide the 10 features"),
+        (lambda: AttentionProduct(input_shape=(5, 8), heads=4, kv_heads=3), "kv_heads: 3 must divide the 4 heads"),
+        (lambda: MultiHeadAttention(input_shape=(5, 8), heads=4, memory_features=3), "give its steps as memory, too"),
         (lambda: GroupNormalisation(input_shape=(10, 4, 4), groups=3), "groups: 3 must divide the 10 channels"),
         (lambda: LightrnnSoftmax(input_shape=(5, 10), vocabulary=9), "5 steps are not two a word"),
         (lambda: LightrnnSoftmax(input_shape=(5, 9), vocabulary=9, form="split"), "9 features cannot be split"),
