@@ -498,6 +498,22 @@ def test_nccl_tests_prints_a_line_a_size(netsim: Any) -> None:
         )
 
 
+def test_the_columns_of_nccl_tests_are_its_own_whatever_the_size(netsim: Any) -> None:
+    """Widths and digits of src/common.cu: sizes of 12, times of 9 without digits from 10 ms on."""
+    network = ["--ranks", "4", "--rate", "100 Gbit/s", "--latency", "5 us", "--nccl-tests", "--size", "8 B,1 GiB"]
+    out = netsim("collective", "ring", *network).out
+    for line in (
+        "#       size         count      type   redop    root     time   algbw   busbw #wrong     time   algbw   busbw"
+        " #wrong",
+        "           8             2     float     sum      -1    30.00    0.00    0.00      0    30.00    0.00    0.00"
+        "      0",
+        "  1073741824     268435456     float     sum      -1   128879    8.33   12.50      0   128879    8.33   12.50"
+        "      0",
+        "# Avg bus bandwidth    : 6.24836 ",
+    ):
+        assert line in out.splitlines()
+
+
 def test_collective_takes_one_of_a_kind_a_file_and_code(netsim: Any, tmp_path: Path) -> None:
     network = ["--ranks", "2", "--size", "1 MB", "--rate", "10 Gbit/s", "--latency", "10 us"]
     steps = tmp_path / "swap.toml"
