@@ -10,7 +10,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from netsim import algorithms, presets
+from netsim import presets
+from netsim.algorithms import code as own_code
+from netsim.algorithms import steps
 from netsim.collectives._libraries import Library
 from netsim.collectives.rounds import Collective, Operation
 from netsim.errors import Problem, ScenarioError, did_you_mean
@@ -63,7 +65,7 @@ def collective(
 ) -> Mapping[str, Any] | Collective | Auto:
     """What `netsim collective` is to play: a table, a collective of one's own that is proved right, or a choice."""
     if [kind, file, code].count(None) != 2:
-        raise ScenarioError("is one of: KIND, such as ring or auto; --file FILE; --code FILE.py:CLASS", path="KIND")
+        raise ScenarioError("is one of: KIND, such as ring or auto; --file FILE; --code FILE.py:NAME", path="KIND")
     given = _without_kind(settings, kind or file or code or "")
     if operation is not None:
         given["operation"] = operation
@@ -71,7 +73,7 @@ def collective(
         return build(Auto, given)  # type: ignore[no-any-return]
     if kind is not None:
         return {**given, "kind": ALIASES.get(kind, kind)}
-    return algorithms.from_file(file, given) if file else algorithms.from_code(str(code), given, ranks)
+    return steps.from_file(file, given) if file else own_code.from_code(str(code), given, ranks)
 
 
 def refuse_with_auto(given: Mapping[str, Any]) -> None:

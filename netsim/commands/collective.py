@@ -13,8 +13,8 @@ from netsim.commands._shared import options
 
 @click.command()
 @click.argument("kind", required=False)
-@click.option("--file", metavar="FILE", help="Steps of your own in place of KIND: a .toml or .json file.")
-@click.option("--code", metavar="FILE.py:CLASS", help="A class of your own in place of KIND; the file is run.")
+@click.option("--file", metavar="FILE", help="Steps of your own in place of KIND: TOML, JSON or MSCCL XML.")
+@click.option("--code", metavar="FILE.py:NAME", help="A class or a generator of rounds of your own; it is run.")
 @click.option("--ranks", type=int, required=True, help="How many.")
 @click.option("--size", required=True, metavar="SIZE", help='The buffer, "100 MB"; with --nccl-tests, several.')
 @click.option("--rate", required=True, metavar="RATE", help='Of every link, each way, "10 Gbit/s".')

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from netsim import algorithms
+from netsim.algorithms.code import from_code
+from netsim.algorithms.steps import from_file
 from netsim.api import allreduce, choose
 from netsim.collectives.rounds import Collective
 from netsim.errors import ScenarioError
@@ -36,7 +37,7 @@ class Mine(Ring):
 
 def of_file(folder: Path, text: str, name: str = "steps.toml") -> Collective:
     (folder / name).write_text(text)
-    return algorithms.from_file(str(folder / name), {})
+    return from_file(str(folder / name), {})
 
 
 def complaint(folder: Path, text: str, name: str = "steps.toml") -> str:
@@ -83,32 +84,32 @@ def test_a_wrong_file_ends_in_a_message(tmp_path: Path, old: str, new: str, said
 
 def test_hostile_files_end_in_messages(tmp_path: Path) -> None:
     assert "cannot be read" in complaint(tmp_path, "[" * 100_000, "deep.json")
-    assert "no table" in complaint(tmp_path, "[]", "list.json")
+    assert "is not a table" in complaint(tmp_path, "[]", "list.json")
     assert "neither" in complaint(tmp_path, SWAP, "steps.yaml")
     with pytest.raises(ScenarioError, match="no such file"):
-        algorithms.from_file(str(tmp_path / "none.toml"), {})
+        from_file(str(tmp_path / "none.toml"), {})
 
 
 def test_a_class_of_ones_own_is_run_only_when_it_is_named_as_code(tmp_path: Path) -> None:
     file = tmp_path / "mine_for_a_test.py"
     file.write_text(CLASS)
-    right = algorithms.from_code(f"{file}:Mine", {"slices": 2}, 5)
+    right = from_code(f"{file}:Mine", {"slices": 2}, 5)
     assert (
         allreduce(right, ranks=5, **NETWORK).time_s
         == allreduce({"kind": "ring", "slices": 2}, ranks=5, **NETWORK).time_s
     )
     for place, fields, said in (
         (f"{file}:Mine", {"left_out": 1}, "is no all_reduce: rank"),
-        (f"{file}:Other", {}, "no collective 'Other'"),
+        (f"{file}:Other", {}, "has no 'Other' that is a class"),
         (f"{file}:Mine", {"left": 1}, "no such key"),
-        (str(file), {}, "is not FILE.py:CLASS"),
+        (str(file), {}, "is neither FILE.py:NAME nor package.module:NAME"),
         (f"{tmp_path}/none.py:Mine", {}, "no such file"),
     ):
         with pytest.raises(ScenarioError, match=said):
-            algorithms.from_code(place, fields, 5)
+            from_code(place, fields, 5)
     file.write_text("1 / 0")
     with pytest.raises(ScenarioError, match="ends in ZeroDivisionError"):
-        algorithms.from_code(f"{file}:Mine", {}, 5)
+        from_code(f"{file}:Mine", {}, 5)
     del sys.modules["mine_for_a_test"]
 
 
@@ -150,3 +151,41 @@ def test_an_operation_that_one_kind_has_is_chosen_without_a_runner_up() -> None:
 def test_bus_bandwidth_is_counted_as_nccl_tests_do(kind: str, operation: str, factor: float) -> None:
     result = allreduce({"kind": kind, "operation": operation}, ranks=4, **NETWORK)
     assert result.busbw == pytest.approx(factor * 1e6 / result.time_s)
+
+
+GENERATOR = """
+import numpy as np
+from netsim.collectives.rounds import Round
+
+def swap(ranks):
+    rank = np.arange(ranks)
+    for bit in range(ranks.bit_length() - 1):
+        yield Round.of(rank, rank ^ (1 << bit), add=True)
+
+def half(ranks):
+    yield Round.of(np.arange(1, ranks), 0, add=True)
+
+def broken(ranks):
+    yield 1 / 0
+"""
+
+
+def test_a_generator_of_rounds_is_an_all_reduce_named_by_its_file_or_its_module(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "swaps_for_a_test.py").write_text(GENERATOR)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    twin = allreduce("recursive_doubling", ranks=8, **NETWORK)
+    for place in ("swaps_for_a_test.py:swap", "swaps_for_a_test:swap"):
+        result = allreduce(from_code(place, {}, 8), ranks=8, **NETWORK)
+        assert (result.time_s, result.wire_bytes, result.kind) == (twin.time_s, twin.wire_bytes, "swap")
+    for place, said in (
+        ("swaps_for_a_test:half", "swaps_for_a_test:half: is no all_reduce: rank 1 ends with piece 0"),
+        ("swaps_for_a_test:broken", "ends in ZeroDivisionError"),
+        ("swaps_for_a_test:NETWORK", "has no 'NETWORK' that is a class"),
+        ("no_such_module_here:swap", "ends in ModuleNotFoundError"),
+    ):
+        with pytest.raises(ScenarioError, match=said):
+            from_code(place, {}, 8)
+    del sys.modules["swaps_for_a_test"]
