@@ -509,7 +509,7 @@ def test_the_columns_of_nccl_tests_are_its_own_whatever_the_size(netsim: Any) ->
         "      0",
         "  1073741824     268435456     float     sum      -1   128879    8.33   12.50      0   128879    8.33   12.50"
         "      0",
-        "# Avg bus bandwidth    : 6.24879 ",
+        "# Avg bus bandwidth    : 6.24875 ",
     ):
         assert line in out.splitlines()
 
