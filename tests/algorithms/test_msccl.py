@@ -39,7 +39,8 @@ def ring(n: int) -> str:
     def blocks(g: int) -> str:
         kinds = ["s", *["rrs"] * (n - 2), "rrcs", *["rcs"] * (n - 2), "r"]
         places = [f"i {(g - 1 - number) % n}" for number in range(2 * n - 1)]
-        return block(0, (g + 1) % n, (g - 1) % n, (step(k, *each) for k, each in enumerate(zip(kinds, places, places))))
+        steps = [step(k, kind, place, place) for k, (kind, place) in enumerate(zip(kinds, places, strict=True))]
+        return block(0, (g + 1) % n, (g - 1) % n, steps)
 
     return algorithm("allreduce", n, blocks)
 
