@@ -170,9 +170,10 @@ def warnings_of_points(base: Scenario, points: Iterable[Scenario]) -> list[str]:
 
 
 def warnings_of_model(model: Model, device: Device | None = None, batch: int = 1) -> list[str]:
-    """What was counted as nothing, and whether a batch does not fit the device's memory."""
+    """What was counted as nothing or assumed, and whether a batch does not fit the device's memory."""
     short = shortage_of(model, batch, device) if device else ()
-    return [*(f"{model.kind}: counted as nothing: {what}" for what in model.skipped), *map(str, short)]
+    assumed = (f"{model.kind}: {what}" for what in model.assumed)
+    return [*(f"{model.kind}: counted as nothing: {what}" for what in model.skipped), *assumed, *map(str, short)]
 
 
 def draw_layers(file: Path, table: Row) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from netsim.layers.base import Count, Layer
+from netsim.layers.base import Count, Layer, Margin
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,7 +14,7 @@ class Rnn(Layer):
     units).
 
     Parameters = g (H (I + H) + biases H) with I features, H units and g gates (1 here), MACs = steps g H (I + H).
-    `biases`: 1 as in the papers and CNTK, 2 as in PyTorch (one for W x, one for U h).
+    `biases`: 1 as in the papers and CNTK, 2 as in PyTorch (one for W x, one for U h), or none.
     """
 
     axes: ClassVar[tuple[int, int]] = (2, 2)
@@ -22,7 +22,7 @@ class Rnn(Layer):
 
     units: Count
     bidirectional: bool = False
-    biases: Count = 1
+    biases: Margin = 1
 
     @property
     def directions(self) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -23,31 +23,44 @@ def from_onnx(file: str, unknown: Literal["error", "skip"] = "error", shapes: An
     """The layers of an ONNX file. `shapes` gives inputs whose axes have no size theirs, batch first; a batch axis
     without a size is 1. An operator that netsim does not know is an error, or, with `unknown` "skip", counted as
     nothing and named in the model's `skipped`."""
-    graph = Graph(loaded(file, _shapes(shapes)))
+    graph = Graph(*loaded(file, _shapes(shapes)))
     layers: list[Layer] = []
     problems: list[Problem] = []
     skipped: list[str] = []
     for node in graph.nodes():
         reader = READERS.get(node.kind)
         if reader is None:
-            skipped.append(f"{node.name} ({node.kind})")
-            problems.append(Problem("file", f"{file}: {node.name}: no layer for the operator {node.kind}"))
+            skipped.append(f"{node.said} ({node.kind})")
+            problems.append(Problem("file", f"{file}: {node.said}: no layer for the operator {node.kind}"))
             continue
         if graph.is_idle(node):
             continue
         try:
             layers += _named(reader(node, graph), node.name, layers)
         except ScenarioError as error:
-            problems += [Problem("file", f"{file}: {node.name}: {problem}") for problem in error.problems]
-            skipped.append(f"{node.name} ({node.kind})")
+            problems += [Problem("file", f"{file}: {node.said}: {problem}") for problem in error.problems]
+            skipped.append(f"{node.said} ({node.kind})")
         except (LookupError, TypeError, ValueError):  # inputs or attributes are missing, or of other types
-            problems.append(Problem("file", f"{file}: {node.name}: is not what ONNX calls {node.kind}"))
-            skipped.append(f"{node.name} ({node.kind})")
+            problems.append(Problem("file", f"{file}: {node.said}: is not what ONNX calls {node.kind}"))
+            skipped.append(f"{node.said} ({node.kind})")
     if problems and unknown == "error":
         raise ScenarioError(_few([*problems, Problem("unknown", '"skip" would count these as nothing')]))
     if not layers:
         raise ScenarioError(f"{file} has no layers", path="file")
-    return imported(Path(file).stem, layers, skipped)
+    return imported(Path(file).stem, layers, skipped, list(_assumed(graph)))
+
+
+def _assumed(graph: Graph) -> Iterator[str]:
+    """What the file does not say."""
+    origins = graph.origins
+    if origins.folded:
+        yield f"{len(origins.folded)} convolutions had their batch normalisation folded in; it is put back for training"
+    if graph.shared:
+        named = ", ".join(sorted(graph.shared)[:3]) + (", ..." if len(graph.shared) > 3 else "")
+        yield f"{len(graph.shared)} equal tensors of several modules were merged ({named}); each module has its own"
+    if origins.untrained:
+        named = ", ".join(sorted(origins.untrained)[:3]) + (", ..." if len(origins.untrained) > 3 else "")
+        yield f"not trained, as they are buffers, masks or tables of sines: {named}"
 
 
 def _few(problems: Sequence[Problem]) -> list[Problem]:
@@ -61,9 +74,10 @@ def _named(layers: Iterable[Layer], name: str, before: Sequence[Layer]) -> list[
     taken = {layer.name for layer in before}
     named = []
     for layer in layers:
-        number, own = 1, name
+        whole = f"{name}.{layer.name}" if layer.name else name
+        number, own = 1, whole
         while own in taken:
-            number, own = number + 1, f"{name}.{number + 1}"
+            number, own = number + 1, f"{whole}.{number + 1}"
         taken.add(own)
         named.append(replace(layer, name=own))
     return named

@@ -48,7 +48,7 @@ def _moved(node: Node, graph: Graph) -> list[Layer]:
 
 def _elementwise(node: Node, graph: Graph) -> list[Layer]:
     """One flop for each element that is written; operands that are trained, such as a bias, are parameters."""
-    return _counted(node, graph, elementwise=graph.elements(node.outputs[0]), params=graph.fresh(*node.inputs))
+    return _counted(node, graph, elementwise=graph.elements(node.outputs[0]), params=graph.fresh(node, *node.inputs))
 
 
 def _reduction(node: Node, graph: Graph) -> list[Layer]:
@@ -65,8 +65,9 @@ def _same_shape(kind: type[Layer]) -> Reader:
 
 def _convolution(kind: type[Convolution], node: Node, graph: Graph) -> list[Layer]:
     weight, shape, groups = graph.whole(node.inputs[1]), graph.sample(node.inputs[0]), node.integer("group", 1)
-    transposed = kind is TransposedConvolution
-    params = graph.fresh(*node.inputs[1:3])
+    transposed, folded = kind is TransposedConvolution, node.inputs[1] in graph.origins.folded
+    bias = graph.origins.folded.get(node.inputs[1], node.input(2) is not None)
+    params = graph.fresh(node, *node.inputs[1 : 2 + bias])
     fields: dict[str, Any] = {
         "filters": weight[1] * groups if transposed else weight[0],
         "kernel": weight[2:],
@@ -74,13 +75,14 @@ def _convolution(kind: type[Convolution], node: Node, graph: Graph) -> list[Laye
         "padding": _padding(node, weight[2:]),
         "dilation": node.integers("dilations") or 1,
         "groups": groups,
-        "bias": node.input(2) is not None,
+        "bias": bias,
     }
     if transposed:
         fields["output_padding"] = node.integers("output_padding") or 0
     built = _fitting(kind, shape, graph.sample(node.outputs[0]), fields)
     if built is not None and built.params == params:
-        return [built]
+        norm = BatchNormalisation(input_shape=built.output_shape, name="norm")
+        return [built, norm] if folded else [built]
     spread = graph.elements(node.inputs[0] if transposed else node.outputs[0])
     macs = spread * prod(weight[1:])
     work: Work = "convolution" if groups == 1 else "depthwise" if groups == shape[0] else "grouped"
@@ -136,8 +138,8 @@ def _dense(node: Node, graph: Graph, weight: Shape, bias: str | None) -> list[La
     first, second = node.inputs[:2]
     inside = weight[-2] if len(weight) > 1 else weight[-1]
     trained = [name for name in (first, second) if graph.is_constant(name)]
-    params = graph.fresh(first if graph.is_constant(first) else None, second)
-    biases = graph.fresh(bias)
+    params = graph.fresh(node, first if graph.is_constant(first) else None, second)
+    biases = graph.fresh(node, bias)
     units = weight[-1] if len(weight) > 1 else 1
     shape = graph.sample(first)
     plain = trained == [second] and len(weight) == 2 and shape[-1] == inside and len(shape) <= _MOST_AXES
@@ -158,7 +160,7 @@ def _einsum(node: Node, graph: Graph) -> list[Layer]:
             raise ScenarioError(f"no layer for the equation {operands!r}")
         sizes |= zip(letters, graph.whole(name), strict=True)
     trained = any(graph.is_constant(name) for name in node.inputs)
-    macs, params = prod(sizes.values()) // graph.batch, graph.fresh(*node.inputs)
+    macs, params = prod(sizes.values()) // graph.batch, graph.fresh(node, *node.inputs)
     work: Work = "dense" if trained else "attention"
     return _counted(node, graph, macs=macs, params=params, work=work, input_gradients=1 if trained else 2)
 
@@ -168,7 +170,7 @@ def _gather(node: Node, graph: Graph) -> list[Layer]:
     table, indices = node.inputs[:2]
     if not graph.is_constant(table):
         return _moved(node, graph)
-    shape, params = graph.whole(table), graph.fresh(table)
+    shape, params = graph.whole(table), graph.fresh(node, table)
     if len(shape) == 2 and params == prod(shape) and node.integer("axis", 0) == 0:
         return [Embedding(input_shape=(graph.elements(indices),), vocabulary=shape[0], features=shape[1])]
     return _counted(node, graph, params=params)
@@ -176,7 +178,7 @@ def _gather(node: Node, graph: Graph) -> list[Layer]:
 
 def _normalisation(kind: type[Layer], node: Node, graph: Graph, **fields: Any) -> list[Layer]:
     """The layer itself where its parameters are those of the node, else what is counted of it."""
-    params = graph.fresh(*node.inputs[1:3])
+    params = graph.fresh(node, *node.inputs[1:3])
     built = _fitting(kind, graph.sample(node.inputs[0]), graph.sample(node.outputs[0]), fields)
     if built is not None and built.params == params:
         return [built]
@@ -197,7 +199,7 @@ def _recurrent(cell: type[Rnn], node: Node, graph: Graph) -> list[Layer]:
     steps, _, features = graph.whole(node.inputs[0])
     directions, gated, _ = graph.whole(node.inputs[1])
     units = gated // cell.gates
-    params = graph.fresh(*node.inputs[1:4])
+    params = graph.fresh(node, *node.inputs[1:4])
     layer = cell(input_shape=(steps, features), units=units, bidirectional=directions == 2, biases=2)
     if layer.params == params:
         return [layer]
@@ -228,7 +230,7 @@ READERS: dict[str, Reader] = {
             node,
             graph,
             elementwise=_FLOP_A_NORMALISED_ELEMENT * graph.elements(node.outputs[0]),
-            params=graph.fresh(*node.inputs[1:]),
+            params=graph.fresh(node, *node.inputs[1:]),
         ),
     ),
     **_each("MaxPool AveragePool LpPool", _pooling),

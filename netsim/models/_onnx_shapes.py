@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from netsim.errors import Problem, ScenarioError
+from netsim.models._onnx_origins import Origins, origins
 from netsim.texts import why_unreadable
 from netsim.units import shown
 
@@ -24,8 +25,9 @@ _SHAPE_ARITHMETIC = frozenset({
 })  # fmt: skip
 
 
-def loaded(file: str, shapes: Mapping[str, tuple[int, ...]]) -> Any:
-    """The graph with inferred shapes. Whatever is wrong with the file ends in one message."""
+def loaded(file: str, shapes: Mapping[str, tuple[int, ...]]) -> tuple[Any, Origins]:
+    """The graph with inferred shapes, and where its constants came from. Whatever is wrong with the file ends in one
+    message."""
     try:
         onnx = import_module("onnx")
         inliner = import_module("onnx.inliner")
@@ -41,10 +43,11 @@ def loaded(file: str, shapes: Mapping[str, tuple[int, ...]]) -> Any:
         raise ScenarioError(f"{file} is no ONNX model that can be read: {_line(error)}", path="file") from None
     _check_names(file, model.graph)
     _import_domains(onnx, model)
+    constants = origins(onnx, file, model)
     _without_weights(onnx, model.graph)
     _set_inputs(file, model.graph, shapes)
     try:
-        return _inferred(onnx, model)
+        return _inferred(onnx, model), constants
     except Exception as error:
         raise ScenarioError(f"{file}: the shapes cannot be inferred: {_line(error)}", path="file") from None
 

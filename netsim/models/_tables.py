@@ -33,9 +33,10 @@ def stacked(tables: Any, name: str | None = None) -> Model:
     return Model(name or "layers", {"name": name, **options} if name else options, tuple(layers))
 
 
-def imported(name: str, layers: Sequence[Layer], skipped: Sequence[str] = ()) -> Model:
+def imported(name: str, layers: Sequence[Layer], skipped: Sequence[str] = (), assumed: Sequence[str] = ()) -> Model:
     """A model of layers that came from elsewhere; its options say it in full, so that it needs its file no more."""
-    return Model(name, {"name": name, "layers": tuple(map(_table, layers))}, tuple(layers), tuple(skipped))
+    options = {"name": name, "layers": tuple(map(_table, layers))}
+    return Model(name, options, tuple(layers), tuple(skipped), tuple(assumed))
 
 
 def from_csv(file: str) -> Model:

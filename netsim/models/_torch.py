@@ -5,68 +5,52 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from importlib import import_module
-from math import prod
-from typing import Any, NamedTuple
+from typing import Any, Literal
 
 from netsim.errors import Problem, ScenarioError
-from netsim.layers.attention import MultiHeadAttention
 from netsim.layers.base import Layer
-from netsim.layers.convolution import Convolution, TransposedConvolution
-from netsim.layers.dense import Dense
-from netsim.layers.elementwise import Activation, Dropout
-from netsim.layers.embedding import Embedding, EmbeddingBag
-from netsim.layers.normalisation import BatchNormalisation, GroupNormalisation, LayerNormalisation
-from netsim.layers.pooling import GlobalPooling, Pooling
-from netsim.layers.recurrent import Gru, Lstm, Rnn
-from netsim.layers.reshaping import Flatten
-from netsim.layers.softmax import Softmax
-from netsim.models._blocks import GELU, RELU, SWISH, TANH
 from netsim.models._tables import imported
+from netsim.models._torch_layers import Call, Fresh, counted, reader_of
 from netsim.models.base import Model
 
 _TOLERANCE = 0.01  # share that may be outside of modules
-_ACTIVATIONS = {
-    "ReLU": RELU, "ReLU6": RELU, "LeakyReLU": RELU, "PReLU": RELU, "Hardtanh": RELU, "ELU": TANH, "GELU": GELU,
-    "SiLU": SWISH, "Sigmoid": TANH, "Tanh": TANH, "Hardswish": SWISH, "Hardsigmoid": RELU, "Mish": SWISH,
-}  # fmt: skip
-_DROPOUTS = {"Dropout", "Dropout1d", "Dropout2d", "DropPath", "StochasticDepth"}
-_NOTHING = {"Identity", "Permute", "Unflatten"}
-
-Shape = tuple[int, ...]
 
 
-class Fresh(NamedTuple):
-    """Whether a module's weight and bias are its own, or were another's (or this one's in an earlier call)."""
+def from_torch(
+    module: Any, example_input: Any, *, name: str = "torch", unknown: Literal["error", "count", "skip"] = "error"
+) -> Model:
+    """The layers of a `torch.nn.Module`, as one run on `example_input` meets them: a tensor with its batch axis first,
+    a tuple of arguments or a dictionary of keywords.
 
-    weight: bool
-    bias: bool
-
-
-Reader = Callable[[Any, Shape, Fresh], list[Layer]]  # module, its input's shape
-
-
-def from_torch(module: Any, example_input: Any, *, name: str = "torch", outside: bool = False) -> Model:
-    """The layers of a `torch.nn.Module`, as one run on `example_input` (with its batch axis first) meets them.
-
-    Refused: a kind of module that netsim does not know, by name; and more than 1 % of the multiply-accumulates or the
-    parameters outside of modules (`torch.matmul` in a forward), as PyTorch's own counters find them. With `outside` all
-    that counts as nothing. A weight that was met before is tied. `options` of the model is what a scenario takes as
-    `job.model`.
+    What a forward does outside of modules that netsim knows (`torch.matmul`, parameters of its own) is counted as
+    PyTorch's own counters do. A module without children that netsim does not know is refused by its name, or, with
+    `unknown`, counted likewise ("count") or as nothing ("skip"), and named in the model's `skipped`. A weight that was
+    met before is tied. `options` of the model is what a scenario takes as `job.model`.
     """
     torch = _torch()
-    calls = _calls(torch, module, example_input)
-    unknown = {path: type(found).__name__ for path, found, _ in calls if _reader(found) is None}
-    if unknown and not outside:
-        raise ScenarioError([Problem(path, f"no layer for a {kind}") for path, kind in unknown.items()])
+    run = _runner(torch, module, example_input)
+    macs = _macs_by_module(module, run, _batch(example_input))
+    in_all = sum(macs.values())
+    calls = _calls(module, run)
+    strangers = {call.path: type(call.part).__name__ for call in calls if _is_strange(call.part)}
+    if strangers and unknown == "error":
+        problems = [Problem(path, f"no layer for a {kind}") for path, kind in strangers.items()]
+        told = '"count" would take what PyTorch counts of these, "skip" nothing'
+        raise ScenarioError([*problems, Problem("unknown", told)])
     layers: list[Layer] = []
+    skipped = []
     seen: set[int] = set()
-    for path, found, tensor in calls:
-        read = _reader(found)
+    for call in calls:
+        read = reader_of(call.part)
         if read is not None:
-            layers += _named(read(found, tuple(tensor.shape[1:]), _first_met(found, seen)), path, layers)
-    model = imported(name, layers)
-    if not outside:
-        _check(torch, model, module, example_input)
+            layers += _named(read(call._replace(fresh=_first_met(call.part, seen))), call.path, layers)
+        elif _is_strange(call.part) and unknown == "skip":
+            skipped.append(f"{call.path} ({type(call.part).__name__})")
+        else:
+            layers += _named(_rest(call, macs, seen), call.path, layers)
+    model = imported(name, layers, list(dict.fromkeys(skipped)))
+    if not skipped:
+        _check(module, model, in_all)
     return model
 
 
@@ -77,47 +61,105 @@ def _torch() -> Any:
         raise ScenarioError("a PyTorch module needs PyTorch, which is not installed") from None
 
 
-def _calls(torch: Any, module: Any, example: Any) -> list[tuple[str, Any, Any]]:
-    """Path, module and input of every call, in order, of modules that are leaves or that netsim knows as a whole."""
-    calls: list[tuple[str, Any, Any]] = []
+def _runner(torch: Any, module: Any, example: Any) -> Callable[[], None]:
+    """Runs the module once. With gradients, without which some take a way round their modules."""
+
+    def run() -> None:
+        with torch.enable_grad():
+            if isinstance(example, Mapping):
+                module(**example)
+            else:
+                module(*example) if isinstance(example, (tuple, list)) else module(example)
+
+    return run
+
+
+def _batch(example: Any) -> int:
+    if isinstance(example, Mapping):
+        example = list(example.values())
+    return int((example[0] if isinstance(example, (tuple, list)) else example).shape[0])
+
+
+def _macs_by_module(module: Any, run: Callable[[], None], batch: int) -> dict[str, float]:
+    """Path -> multiply-accumulates a sample that a module does itself, not those within it, as PyTorch counts them."""
+    attention = import_module("torch.nn.attention")
+    counter = import_module("torch.utils.flop_counter").FlopCounterMode(display=False)
+    with attention.sdpa_kernel(attention.SDPBackend.MATH), counter:  # as products: what is fused is not counted on CPUs
+        run()
+    counts = {key: sum(ops.values()) / 2 / batch for key, ops in counter.get_flop_counts().items()}
+    root = type(module).__name__
+    totals = {path: counts.get(f"{root}.{path}" if path else root, 0.0) for path, _ in module.named_modules()}
+    own = dict(totals)
+    for path in totals:
+        outer = path
+        while outer and not totals[outer := outer.rpartition(".")[0]]:
+            pass  # a list of modules, which is never called itself
+        if path:
+            own[outer] -= totals[path]
+    return {path or root.lower(): macs for path, macs in own.items()}
+
+
+def _calls(module: Any, run: Callable[[], None]) -> list[Call]:
+    """Every call, in the order in which they end, of modules that netsim knows as a whole, that are leaves, or that
+    hold others."""
+    calls: list[Call] = []
     hooks = []
     whole: set[str] = set()
     for path, part in module.named_modules():
-        inside_known = any(path.startswith(f"{outer}.") for outer in whole)
-        if inside_known or (list(part.children()) and _reader(part) is None):
+        if any(path.startswith(f"{outer}.") for outer in whole):
             continue
-        whole.add(path)
-        record = _recorder(calls, path or type(part).__name__.lower())
-        hooks.append(part.register_forward_pre_hook(record, with_kwargs=True))
+        if reader_of(part) is not None:
+            whole.add(path)
+        hooks.append(part.register_forward_hook(_recorder(calls, path), with_kwargs=True))
     try:
-        with torch.enable_grad():  # without it, transformers take a way round their modules
-            module(example)
+        run()
     finally:
         for hook in hooks:
             hook.remove()
     return calls
 
 
-def _recorder(calls: list[tuple[str, Any, Any]], path: str) -> Callable[..., None]:
-    def record(part: Any, arguments: tuple[Any, ...], keywords: Mapping[str, Any]) -> None:
-        tensor = arguments[0] if arguments else next(iter(keywords.values()))
-        if getattr(part, "batch_first", True) is False and tensor.dim() == 3:
-            tensor = tensor.transpose(0, 1)
-        calls.append((path, part, tensor))
+def _recorder(calls: list[Call], path: str) -> Callable[..., None]:
+    def record(part: Any, arguments: tuple[Any, ...], keywords: Mapping[str, Any], output: Any) -> None:
+        inputs = [each for each in (*arguments, *keywords.values()) if hasattr(each, "shape")]
+        first = output[0] if isinstance(output, (tuple, list)) else output
+        shape = tuple(first.shape[1:]) if hasattr(first, "shape") else ()
+        calls.append(Call(path or type(part).__name__.lower(), part, tuple(inputs), shape, Fresh(True, True)))
 
     return record
 
 
-def _check(torch: Any, model: Model, module: Any, example: Any) -> None:
-    """Holds the layers against PyTorch's own counters of parameters and multiply-accumulates."""
-    counter = import_module("torch.utils.flop_counter").FlopCounterMode(display=False)
-    with torch.enable_grad(), counter:
-        module(example)
-    counted = counter.get_total_flops() / 2 / example.shape[0]
+def _is_strange(part: Any) -> bool:
+    """Whether a module is a leaf that netsim does not know."""
+    return reader_of(part) is None and not list(part.children())
+
+
+def _first_met(part: Any, seen: set[int]) -> Fresh:
+    """Which of this module's numbers no module had before."""
+    weight, bias = getattr(part, "weight", None), getattr(part, "bias", None)
+    fresh = Fresh(id(weight) not in seen, id(bias) not in seen)
+    seen.update(id(each) for each in (weight, bias) if each is not None)
+    return fresh
+
+
+def _rest(call: Call, macs: dict[str, float], seen: set[int]) -> list[Layer]:
+    """What a module has and does beside its children: parameters of its own, matrix products."""
+    own = [each for each in call.part.parameters(recurse=False) if id(each) not in seen]
+    seen.update(map(id, own))
+    params, products = sum(each.numel() for each in own), round(macs.pop(call.path, 0.0))
+    if not params and not products:
+        return []
+    work: Any = "dense" if params else "attention"
+    both = {} if params else {"input_gradients": 2}
+    return counted(call, params=params, macs=products, work=work, **both)
+
+
+def _check(module: Any, model: Model, in_all: float) -> None:
+    """Holds the layers against PyTorch's own counts of parameters and multiply-accumulates a sample."""
     problems = []
-    if counted > model.macs * (1 + _TOLERANCE):
-        missing = counted - model.macs
-        problems.append(Problem("", f"{missing:,.0f} of {counted:,.0f} MACs a sample are done outside of modules"))
+    if in_all > model.macs * (1 + _TOLERANCE):
+        missing = in_all - model.macs
+        problems.append(Problem("", f"{missing:,.0f} of {in_all:,.0f} MACs a sample are not in any layer"))
     trained = sum(parameter.numel() for parameter in module.parameters())
     if abs(trained - model.params) > trained * _TOLERANCE:
         problems.append(Problem("", f"the module has {trained:,} parameters, its known layers {model.params:,}"))
@@ -136,117 +178,3 @@ def _named(layers: list[Layer], path: str, before: list[Layer]) -> list[Layer]:
             name, call = f"{path}.call{call}.{number}", call + 1
         named.append(replace(layer, name=name))
     return named
-
-
-def _first_met(part: Any, seen: set[int]) -> Fresh:
-    """Which of this module's numbers no module had before."""
-    weight, bias = getattr(part, "weight", None), getattr(part, "bias", None)
-    fresh = Fresh(id(weight) not in seen, id(bias) not in seen)
-    seen.update(id(each) for each in (weight, bias) if each is not None)
-    return fresh
-
-
-def _reader(part: Any) -> Reader | None:
-    return next((_READERS[each.__name__] for each in type(part).__mro__ if each.__name__ in _READERS), None)
-
-
-def _convolution(kind: type[Convolution], part: Any, shape: Shape) -> list[Layer]:
-    padding = part.padding
-    if padding == "same":
-        padding = tuple(hole * (axis - 1) // 2 for hole, axis in zip(part.dilation, part.kernel_size, strict=True))
-    fields = {
-        "filters": part.out_channels,
-        "kernel": tuple(part.kernel_size),
-        "stride": tuple(part.stride),
-        "padding": 0 if padding == "valid" else tuple(padding),
-        "dilation": tuple(part.dilation),
-        "groups": part.groups,
-        "bias": part.bias is not None,
-    }
-    if kind is TransposedConvolution:
-        fields["output_padding"] = tuple(part.output_padding)
-    return [kind(input_shape=shape, **fields)]
-
-
-def _pooling(part: Any, shape: Shape, fresh: Fresh) -> list[Layer]:
-    stride = part.stride or part.kernel_size
-    return [
-        Pooling(
-            input_shape=shape,
-            kernel=_axes(part.kernel_size),
-            stride=_axes(stride),
-            padding=_axes(part.padding),
-            ceiling=part.ceil_mode,
-        )
-    ]
-
-
-def _axes(value: Any) -> int | tuple[int, ...]:
-    return tuple(value) if isinstance(value, (tuple, list)) else value
-
-
-def _global_pooling(part: Any, shape: Shape, fresh: Fresh) -> list[Layer]:
-    size = part.output_size if isinstance(part.output_size, int) else max(part.output_size)
-    return [GlobalPooling(input_shape=shape, size=size)]
-
-
-def _recurrent(cell: type[Rnn], part: Any, shape: Shape) -> list[Layer]:
-    """One layer for each of the stack; PyTorch keeps two biases."""
-    layers: list[Layer] = []
-    fields = {"units": part.hidden_size, "bidirectional": part.bidirectional, "biases": 2}
-    if getattr(part, "proj_size", 0):
-        fields["projection"] = part.proj_size
-    for _ in range(part.num_layers):
-        layers.append(cell(input_shape=shape, **fields))
-        shape = layers[-1].output_shape
-    return layers
-
-
-def _normalisation(kind: type[Layer], part: Any, shape: Shape, **fields: Any) -> list[Layer]:
-    return [kind(input_shape=shape, **fields)] if part.weight is not None else []
-
-
-def _activation(flop: int) -> Reader:
-    return lambda part, shape, fresh: [Activation(input_shape=shape, flop=flop)]
-
-
-_READERS: dict[str, Reader] = {
-    **{f"Conv{axes}d": lambda part, shape, fresh: _convolution(Convolution, part, shape) for axes in (1, 2, 3)},
-    **{
-        f"ConvTranspose{axes}d": lambda part, shape, fresh: _convolution(TransposedConvolution, part, shape)
-        for axes in (1, 2, 3)
-    },
-    "Linear": lambda part, shape, fresh: [
-        Dense(
-            input_shape=shape,
-            units=part.out_features,
-            bias=part.bias is not None and fresh.bias,
-            tied=not fresh.weight,
-        )
-    ],
-    "Embedding": lambda part, shape, fresh: [
-        Embedding(input_shape=(prod(shape),), vocabulary=part.num_embeddings, features=part.embedding_dim)
-    ],
-    "EmbeddingBag": lambda part, shape, fresh: [
-        EmbeddingBag(input_shape=(prod(shape),), vocabulary=part.num_embeddings, features=part.embedding_dim)
-    ],
-    **{
-        f"BatchNorm{axes}d": lambda part, shape, fresh: _normalisation(BatchNormalisation, part, shape)
-        for axes in (1, 2, 3)
-    },
-    "LayerNorm": lambda part, shape, fresh: _normalisation(LayerNormalisation, part, shape, bias=part.bias is not None),
-    "GroupNorm": lambda part, shape, fresh: _normalisation(GroupNormalisation, part, shape, groups=part.num_groups),
-    **{f"{kind}Pool{axes}d": _pooling for kind in ("Max", "Avg") for axes in (1, 2, 3)},
-    **{f"Adaptive{kind}Pool{axes}d": _global_pooling for kind in ("Max", "Avg") for axes in (1, 2, 3)},
-    **{kind: lambda part, shape, fresh: [Dropout(input_shape=shape)] for kind in _DROPOUTS},
-    "Flatten": lambda part, shape, fresh: [Flatten(input_shape=shape)],
-    "Softmax": lambda part, shape, fresh: [Softmax(input_shape=shape)],
-    "RNN": lambda part, shape, fresh: _recurrent(Rnn, part, shape),
-    "GRU": lambda part, shape, fresh: _recurrent(Gru, part, shape),
-    "LSTM": lambda part, shape, fresh: _recurrent(Lstm, part, shape),
-    "MultiheadAttention": lambda part, shape, fresh: [
-        MultiHeadAttention(input_shape=shape, heads=part.num_heads, bias=part.in_proj_bias is not None, fused=True)
-    ],
-    **{kind: _activation(flop) for kind, flop in _ACTIVATIONS.items()},
-    **{kind: lambda part, shape, fresh: [] for kind in _NOTHING},
-}

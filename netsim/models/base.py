@@ -19,12 +19,13 @@ _INDEX_BYTES = 8  # of a row in a sparse gradient: PyTorch and TensorFlow write 
 @dataclass(frozen=True)
 class Model:
     """A network: its name in the family of models, the options that it was made with, and its layers. `skipped` says
-    what of the user's own was counted as nothing."""
+    what of the user's own was counted as nothing, `assumed` what its file does not say."""
 
     kind: str
     options: Mapping[str, Any]
     layers: tuple[Layer, ...]
     skipped: tuple[str, ...] = field(default=(), compare=False)
+    assumed: tuple[str, ...] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
         if not self.layers:

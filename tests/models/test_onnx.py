@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from netsim.errors import ScenarioError
@@ -40,21 +41,23 @@ class Written:
 
     def __init__(self, folder: Path, **inputs: Any) -> None:
         self.folder, self.nodes, self.weights = folder, [], []
+        self.producer, self.says = "pytorch", {}
         self.inputs = [
             helper.make_tensor_value_info(name, INT64 if name == "tokens" else FLOAT, shape)
             for name, shape in inputs.items()
         ]
 
-    def weight(self, name: str, *shape: int) -> str:
-        size = 1
-        for axis in shape:
-            size *= axis
-        self.weights.append(helper.make_tensor(name, FLOAT, shape, [0.0] * size))
+    def weight(self, name: str, *shape: int, values: Any = None) -> str:
+        numbers = np.zeros(shape) if values is None else values.reshape(shape)
+        self.weights.append(onnx.numpy_helper.from_array(numbers.astype("float32"), name))
         return name
 
-    def node(self, kind: str, *inputs: str, **attributes: Any) -> str:
+    def node(self, kind: str, *inputs: str, says: dict[str, str] | None = None, **attributes: Any) -> str:
         output = f"{kind.lower()}{len(self.nodes)}"
-        self.nodes.append(helper.make_node(kind, inputs, [output], name=f"/net/{output}", **attributes))
+        node = helper.make_node(kind, inputs, [output], name=f"/net/{output}", **attributes)
+        for key, value in (says or {}).items():
+            node.metadata_props.add(key=f"pkg.torch.onnx.{key}", value=value)
+        self.nodes.append(node)
         return output
 
     def file(self) -> str:
@@ -62,7 +65,10 @@ class Written:
         output.type.tensor_type.elem_type = FLOAT
         graph = helper.make_graph(self.nodes, "net", self.inputs, [output], self.weights)
         file = self.folder / "net.onnx"
-        onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)]), file)
+        for key, value in self.says.items():
+            graph.metadata_props.add(key=f"pkg.torch.export.ExportedProgram.{key}", value=value)
+        opset = [helper.make_opsetid("", 17)]
+        onnx.save(helper.make_model(graph, opset_imports=opset, producer_name=self.producer), file)
         return str(file)
 
     def model(self, **options: Any) -> Model:
@@ -163,6 +169,106 @@ def test_a_weight_that_is_used_twice_is_exchanged_once(write: Any) -> None:
     assert (embedding.params, scores.params, scores.macs, scores.kind) == (800, 0, 5 * 800, "dense")
 
 
+def test_a_transposed_copy_of_a_table_is_the_table(write: Any) -> None:
+    """As TorchScript writes a tied output layer whose transposition it has worked out; another weight of that shape is
+    another weight."""
+    values = np.random.default_rng(1).normal(size=(100, 8))
+    for copy, params in ((values.T, 800), (values.T + 1, 1600)):
+        net = write(tokens=[1, 5])
+        hidden = net.node("Gather", net.weight("table", 100, 8, values=values), "tokens")
+        net.node("MatMul", hidden, net.weight("onnx::MatMul_9", 8, 100, values=copy))
+        assert net.model().params == params
+
+
+def test_an_identity_of_a_weight_is_a_merged_one_if_pytorch_wrote_it(write: Any) -> None:
+    for producer, params, assumed in (("pytorch", 128, 1), ("tf2onnx", 64, 0)):
+        net = write(steps=[1, 6, 8])
+        net.producer, weight = producer, net.weight("one.weight", 8, 8)
+        other = net.node("Identity", weight)
+        net.node("MatMul", net.node("MatMul", "steps", weight), other)
+        model = net.model()
+        assert (model.params, len(model.assumed)) == (params, assumed)
+
+
+@pytest.mark.parametrize(("rows", "params"), [(16, 256), (200, 1600)])
+def test_small_weights_of_several_modules_are_merged_ones_and_of_one_module_are_shared(
+    write: Any, rows: int, params: int
+) -> None:
+    """TorchDynamo merges equal tensors of up to 1,024 elements; a call of the same module again has an @1."""
+    net = write(steps=[1, 6, 8])
+    weight = net.weight("one.weight", 8, rows)
+    for module in ("one", "two", "one@1"):
+        net.node("MatMul", "steps", weight, says={"name_scopes": f"['', '{module}', 'linear']"})
+    model = net.model()
+    assert model.params == params
+    assert [layer.name for layer in model.layers] == ["one.MatMul", "two.MatMul", "one.MatMul.2"]
+
+
+def positions(kind: str) -> Any:
+    angles = np.arange(20)[:, None] * 100.0 ** -(np.arange(8) / 8)
+    return {
+        "sine": np.sin(angles),
+        "cosine": np.cos(angles),
+        "interleaved": np.where(np.arange(8) % 2, np.sin(angles), np.cos(angles)),
+        "mask": np.triu(np.full((20, 8), -np.inf), 1),
+        "learned": np.random.default_rng(1).normal(size=(20, 8)),
+        "fresh": np.zeros((20, 8)),
+        "ones": np.ones((20, 8)),
+        "line": np.linspace(0, 1, 160).reshape(20, 8) ** 2,
+    }[kind]
+
+
+@pytest.mark.parametrize("kind", ["sine", "cosine", "interleaved", "mask"])
+def test_masks_and_tables_of_sines_are_not_trained(write: Any, kind: str) -> None:
+    net = write(steps=[1, 20, 8])
+    net.node("Add", "steps", net.weight("pe", 1, 20, 8, values=positions(kind)))
+    model = net.model()
+    assert model.params == 0 and model.assumed == ("not trained, as they are buffers, masks or tables of sines: pe",)
+
+
+@pytest.mark.parametrize("kind", ["learned", "fresh", "ones", "line"])
+def test_other_tables_are_trained(write: Any, kind: str) -> None:
+    net = write(steps=[1, 20, 8])
+    net.node("Add", "steps", net.weight("pe", 1, 20, 8, values=positions(kind)))
+    assert (net.model().params, net.model().assumed) == (160, ())
+
+
+def test_what_the_exporter_calls_a_buffer_is_not_trained(write: Any) -> None:
+    net = write(steps=[1, 20, 8])
+    net.node("Add", "steps", net.weight("scale", 8))
+    file = net.file()
+    proto = onnx.load(file)
+    value = proto.graph.value_info.add()
+    value.CopyFrom(helper.make_tensor_value_info("scale", FLOAT, [8]))
+    value.metadata_props.add(key="pkg.torch.export.graph_signature.InputSpec.kind", value="BUFFER")
+    onnx.save(proto, file)
+    assert from_onnx(file).params == 0
+
+
+@pytest.mark.parametrize("biased", [False, True])
+def test_normalisation_that_was_folded_into_a_convolution_is_put_back(write: Any, biased: bool) -> None:
+    net = write(image=[1, 3, 8, 8])
+    if biased:  # TorchDynamo says which parameters there were
+        net.says = {"graph_signature": "p_a_weight: PARAMETER target='a.weight'\np_a_bias: PARAMETER target='a.bias'"}
+        weights, says = ("a.weight", "a.bias"), {"class_hierarchy": "['torch.nn.modules.batchnorm.BatchNorm2d']"}
+    else:
+        weights, says = ("onnx::Conv_12", "onnx::Conv_13"), {}
+    net.node("Conv", "image", net.weight(weights[0], 4, 3, 3, 3), net.weight(weights[1], 4), says=says)
+    convolution, norm = net.model().layers
+    assert (convolution.params, norm.kind, norm.params) == (108 + 4 * biased, "batch_normalisation", 8)
+    assert norm.name.endswith(".norm") and len(net.model().assumed) == 1
+
+
+def test_weights_beside_a_file_are_read_there_and_not_missed(write: Any) -> None:
+    net = write(steps=[1, 20, 8])
+    net.node("Add", "steps", net.weight("pe", 1, 20, 8, values=positions("sine")))
+    proto = onnx.load(net.file())
+    onnx.save(proto, net.folder / "big.onnx", save_as_external_data=True, location="big.data", size_threshold=0)
+    assert from_onnx(str(net.folder / "big.onnx")).params == 0
+    (net.folder / "big.data").unlink()
+    assert from_onnx(str(net.folder / "big.onnx")).params == 160
+
+
 def test_a_slice_of_a_table_of_positions_is_the_whole_table(write: Any) -> None:
     net = write(steps=[1, 5, 8])
     for name, values in (("from", [0]), ("to", [5]), ("axis", [0])):
@@ -214,14 +320,14 @@ def unknown(write: Any) -> Written:
 
 
 def test_an_operator_that_is_not_known_is_named_with_its_node(write: Any) -> None:
-    with pytest.raises(ScenarioError, match=r"net.wing: no layer for the operator com.example.Fly"):
+    with pytest.raises(ScenarioError, match=r"/net/wing: no layer for the operator com.example.Fly"):
         unknown(write).model()
 
 
 def test_an_unknown_operator_counts_as_nothing_if_the_user_says_so(write: Any) -> None:
     model = unknown(write).model(unknown="skip")
     assert [layer.kind for layer in model.layers] == ["activation"]
-    assert model.skipped == ("net.wing (com.example.Fly)",)
+    assert model.skipped == ("/net/wing (com.example.Fly)",)
 
 
 def test_many_unknown_operators_are_counted_not_listed(write: Any) -> None:
