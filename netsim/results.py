@@ -17,6 +17,8 @@ from netsim.collectives.rounds import Collective
 from netsim.designs import Design
 from netsim.engine.run import simulate
 from netsim.errors import Problem, ScenarioError, did_you_mean
+from netsim.explain.explanation import explanation
+from netsim.explain.kept import kept
 from netsim.families import FAMILIES
 from netsim.hardware import Device, Link
 from netsim.layer_tables import shares
@@ -30,6 +32,7 @@ from netsim.version import VERSION
 
 Row = Mapping[str, Any]
 _MOST_WARNINGS = 3  # of a sweep's points
+_MOST_EXPLAINED = 100_000  # messages of a run: some 10 s of the reference engine
 _MOST_DRAWN = 64  # ranks, as rows of a figure
 STRATEGY, WORKERS = "job.strategy.kind", "cluster.workers"
 
@@ -103,18 +106,20 @@ def save(
 ) -> None:
     """Writes data and report into the folder; each contender's base point is played once more, with its records, but
     for those of which there is no row: they failed."""
-    from netsim import report, tables
+    from netsim import explained, report, tables
 
     contenders = contender_axis(axes)
     base = _base(scenario, axes, rows, contenders)
     values = axes[contenders] if contenders else [None]
-    traces = {}
+    traces, scenarios = {}, {}
     for value in values:
         at = base if contenders is None else {**base, contenders: value}
         if not any(_is_at(row, at) for row in rows):
             continue
-        trace = simulate(vary(scenario, at), engine=engine, detail="last")
-        traces[trace.summary()["strategy"] if contenders is None else text(value)] = trace
+        varied = vary(scenario, at)
+        trace = simulate(varied, engine=engine, detail="last")
+        name = trace.summary()["strategy"] if contenders is None else text(value)
+        traces[name], scenarios[name] = trace, varied
     result = {
         "netsim": VERSION,
         "command": command,
@@ -127,8 +132,20 @@ def save(
         "base": base,
     }
     tables.save(folder, result, rows, traces)
+    explained.save(folder, _explanations(scenarios, {name: trace.summary() for name, trace in traces.items()}))
     (folder / "scenario.toml").write_text(dump(scenario), encoding="utf-8")
     report.write(folder)
+
+
+def _explanations(scenarios: Mapping[str, Scenario], summaries: Mapping[str, Row]) -> dict[str, Any]:
+    """Why each contender takes its time, and what would help the fastest and the slowest; but for those that the
+    reference engine, which knows the causes, would be long about."""
+    ranked = sorted(summaries, key=lambda name: float(summaries[name]["iteration_time_s"]))
+    return {
+        name: kept(explanation(scenario, simulate, changed=name in (ranked[0], ranked[-1])))
+        for name, scenario in scenarios.items()
+        if summaries[name]["messages_per_iteration"] * scenario.iterations <= _MOST_EXPLAINED
+    }
 
 
 def _base(

@@ -12,6 +12,26 @@ from netsim.units import show
 Row = Mapping[str, Any]
 
 _BOUNDS = {"compute": "computing", "link": "the network", "stragglers": "slower workers"}
+_PART_NAMES = {
+    "compute": "computing",
+    "straggler_wait": "waiting for stragglers",
+    "latency": "latency",
+    "transfer": "sending at the full rate",
+    "sharing": "sharing links with others",
+    "queueing": "queueing behind others",
+    "degraded": "links below their rate",
+    "overhead": "messages' overhead",
+    "reduction": "adding gradients",
+    "server_work": "servers' adding",
+    "other": "what has no name",
+}
+BOUND_NAMES = {
+    "compute_only_s": "computing alone",
+    "bandwidth_only_s": "bytes alone",
+    "latency_only_s": "latency alone",
+    "lower_bound_s": "lower bound",
+    "closed_form_s": "closed form",
+}
 TIE = 0.005  # throughputs closer than this share are called equal
 
 
@@ -147,3 +167,8 @@ def share_text(part: float, total: float) -> str:
 
 def whole_text(value: Any) -> str:
     return f"{value:,.0f}"
+
+
+def part_name(part: str) -> str:
+    """A part of the critical path in words."""
+    return _PART_NAMES.get(part, part.replace("_", " "))

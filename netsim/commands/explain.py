@@ -15,13 +15,6 @@ if TYPE_CHECKING:
 
 _STRATEGIES = "ps,ring,tree,halving_doubling"
 _FEW = 6  # layers, links or rivals that are listed
-_BOUNDS = {
-    "compute_only_s": "computing alone",
-    "bandwidth_only_s": "bytes alone",
-    "latency_only_s": "latency alone",
-    "lower_bound_s": "lower bound",
-    "closed_form_s": "closed form",
-}
 
 
 @click.command()
@@ -50,7 +43,8 @@ def explain(file: Path, strategies: str, settings: Sequence[str], seed: int | No
 
 def _show(explained: Explanation) -> None:
     from netsim import terminal
-    from netsim.explain.told import part_name, told
+    from netsim.explain.told import told
+    from netsim.wording import BOUND_NAMES, part_name
 
     terminal.say("\n".join(told(explained)))
     path = explained.path
@@ -60,7 +54,7 @@ def _show(explained: Explanation) -> None:
     _bars("sending and waiting, by link", path.by_link, path.length)
     _bars("waiting for others, by flow", path.by("sharing", "queueing"), path.length)
     _changes(explained)
-    bounds = {words: explained.bounds[key] for key, words in _BOUNDS.items()}
+    bounds = {words: explained.bounds[key] for key, words in BOUND_NAMES.items()}
     known = {words: seconds for words, seconds in bounds.items() if seconds is not None}
     _bars("bounds", {"simulated": path.length, **known}, max(path.length, *known.values()), most=len(known) + 1)
 

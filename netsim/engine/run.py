@@ -250,6 +250,7 @@ def _facts(the_plan: Plan, network: Network | FastNetwork) -> dict[str, Any]:
         "busiest_link": busiest,
         "at_once": the_plan.at_once,
         "needed": the_plan.needed,
+        "ends": dict(zip(the_plan.topology.names, the_plan.topology.ends, strict=True)),
         "closed_form_s": the_plan.closed_form,
         "lower_bound_s": the_plan.lower_bound,
     }

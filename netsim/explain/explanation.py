@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from netsim.explain.path import CriticalPath, critical_path
 from netsim.explain.sensitivities import STRATEGIES, Sensitivity, Simulate, bounds, sensitivities
 from netsim.scenario import Scenario
-
-_SAME = 1e-9  # relative difference that rounding makes between engines
+from netsim.trace import Trace
 
 
 @dataclass(frozen=True)
@@ -21,6 +20,7 @@ class Explanation:
     path: CriticalPath
     bounds: dict[str, float | None]
     sensitivities: tuple[Sensitivity, ...]
+    trace: Trace = field(repr=False)
 
     def as_dict(self) -> dict[str, Any]:
         """What `netsim explain --json` prints."""
@@ -37,10 +37,13 @@ class Explanation:
         }
 
 
-def explanation(scenario: Scenario, simulate: Simulate, *, strategies: Sequence[str] = STRATEGIES) -> Explanation:
-    """Plays the scenario with its causes, then every change of it. The reference engine plays it, whichever the
-    scenario would have by itself, since that one knows the causes; both give the same times.
+def explanation(
+    scenario: Scenario, simulate: Simulate, *, strategies: Sequence[str] = STRATEGIES, changed: bool = True
+) -> Explanation:
+    """Plays the scenario with its causes, then, if it is to be `changed`, every change of it.
 
+    The reference engine plays it, whichever the scenario would have by itself, since that one knows the causes; both
+    give the same times.
     Raises ScenarioError for a scenario whose records would not fit this machine's memory.
     """
     trace = simulate(scenario, engine="simpy", detail="full")
@@ -49,5 +52,7 @@ def explanation(scenario: Scenario, simulate: Simulate, *, strategies: Sequence[
         "lower_bound_s": summary["lower_bound_iteration_time_s"],
         "closed_form_s": summary["closed_form_iteration_time_s"],
     }
+    if not changed:
+        return Explanation(summary, path, known, (), trace)
     found = sensitivities(scenario, path, simulate, strategies)
-    return Explanation(summary, path, {**bounds(scenario, simulate), **known}, tuple(found))
+    return Explanation(summary, path, {**bounds(scenario, simulate), **known}, tuple(found), trace)

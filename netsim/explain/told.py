@@ -7,22 +7,10 @@ from collections.abc import Iterator, Sequence
 from netsim.explain.explanation import Explanation
 from netsim.explain.sensitivities import STRATEGY, Sensitivity
 from netsim.units import show
-from netsim.wording import capital, listed, number_text, percent_text
+from netsim.wording import capital, listed, number_text, part_name, percent_text
 
-PART_NAMES = {
-    "compute": "computing",
-    "straggler_wait": "waiting for stragglers",
-    "latency": "latency",
-    "transfer": "sending at the full rate",
-    "sharing": "sharing links with others",
-    "queueing": "queueing behind others",
-    "degraded": "links below their rate",
-    "overhead": "messages' overhead",
-    "reduction": "adding gradients",
-    "server_work": "servers' adding",
-    "other": "what has no name",
-}
 _SMALL = 0.005  # share of an iteration: less goes unsaid
+_WORTH = 0.02  # share of an iteration that is worth money
 _FEW = 3
 _MOST = 0.6  # share of the time on links: a host that has it is the one that is waited for
 _CLOSE = 1.005  # times the lower bound: as good as the bound
@@ -30,17 +18,28 @@ _CLOSE = 1.005  # times the lower bound: as good as the bound
 
 def told(explained: Explanation) -> tuple[str, ...]:
     """What takes the time, what is the bottleneck, what would help, and how far from the possible this is."""
-    return (
-        _what(explained),
-        _made_of(explained),
-        *_bottleneck(explained),
-        *_help(explained),
-        *_bounds(explained),
+    why = (_what(explained), _made_of(explained), *_bottleneck(explained))
+    return (*why, *_help(explained), *_bounds(explained)) if explained.sensitivities else why
+
+
+def advice(explained: Explanation) -> str:
+    """What to buy, in a sentence: what helps most as the strategy is; "" if nothing was tried or nothing helps."""
+    tried = [each for each in explained.sensitivities if each.predicted_s is not None]
+    bought = [each for each in tried if not each.change.endswith("links 10 % faster")]  # nor twice
+    good = [each for each in bought if each.saves_share >= _WORTH]
+    idle = [each.change for each in bought if abs(each.saves_share) < _SMALL]
+    if not good:
+        return ""
+    said = [f"{each.change} {'would make it ' if each is good[0] else ''}{_short(each)}" for each in good[:_FEW]]
+    nothing = f"; {listed(idle)} would hardly be felt" if idle else ""
+    return f"{', '.join(said)}{nothing}."
+
+
+def _short(each: Sensitivity) -> str:
+    changed = (
+        f", not {_seconds(each.predicted_s)}, since the path changes" if each.predicted_s and each.path_changed else ""
     )
-
-
-def part_name(part: str) -> str:
-    return PART_NAMES.get(part, part.replace("_", " "))
+    return f"{_seconds(each.simulated_s)} ({percent_text(each.saves_share)} less{changed})"
 
 
 def link_name(link: str) -> str:
@@ -125,7 +124,7 @@ def _help(explained: Explanation) -> Iterator[str]:
         best = others[0]
         yield f"Another strategy, {best.change.removeprefix(STRATEGY)}, takes {_outcome(best)}."
     elif others:
-        yield f"None of the other strategies that were tried is faster ({_names(others)})."
+        yield f"No other strategy that was tried is faster ({_names(others)})."
 
 
 def _names(others: Sequence[Sensitivity]) -> str:

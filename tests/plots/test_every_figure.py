@@ -17,6 +17,11 @@ FRAMES = {
         "exposed_communication_s": [0.01, 0.05],
         "straggler_wait_s": [0.0, 0.0],
     },
+    "critical_path": {
+        "contender": ["ring", "ring", "tree", "tree"],
+        "part": ["computing", "latency", "computing", "waiting"],
+        "seconds": [0.02, 0.01, 0.02, 0.03],
+    },
     "crossover": {
         "contender": ["ring", "ring", "tree", "tree"],
         "cluster.link.latency_s": [1e-6, 1e-3, 1e-6, 1e-3],
@@ -37,7 +42,27 @@ FRAMES = {
         "bytes_per_iteration": [1e6, 3e6],
         "of_gradients": [1.0, 3.0],
     },
+    "loss": {"contender": ["ring", "ring"], "time_s": [0.0, 60.0], "loss": [2.3, 0.4]},
+    "network": {
+        "link": ["worker0.up", "worker0.down"],
+        "source": ["worker0", "switch"],
+        "target": ["switch", "worker0"],
+        "source_x": [0.0, 1.0],
+        "source_y": [0.0, 1.0],
+        "target_x": [1.0, 0.0],
+        "target_y": [1.0, 0.0],
+        "utilisation": [0.5, 0.0],
+    },
     "predicted": {"group": ["ring", "tree"], "measured": [1.0, 2.0], "predicted": [1.1, 1.8]},
+    "roofline": {
+        "name": ["stem", "dense"],
+        "contender": ["convolution", "dense"],
+        "intensity": [40.0, 0.5],
+        "reached_flop_per_s": [4e12, 1e11],
+        "forward_s": [1e-3, 2e-4],
+        "peak_flop_per_s": [1.5e13, 1.5e13],
+        "memory_bytes_per_s": [9e11, 9e11],
+    },
     "rounds": {"round": [1, 2], "src": [0, 1], "dst": [1, 0], "add": [True, False]},
     "scaling": {
         "contender": ["ring", "ring"],
@@ -45,6 +70,11 @@ FRAMES = {
         "samples_per_s": [100.0, 180.0],
         "ideal_samples_per_s": [110.0, 220.0],
         "closed_form_samples_per_s": [100.0, None],
+    },
+    "sensitivity": {
+        "change": ["links 10 % faster", "strategy tree"],
+        "saves_share": [3.0, -12.0],
+        "predicted_share": [3.1, None],
     },
     "shares": {
         "contender": ["ring", "tree"],
@@ -54,12 +84,18 @@ FRAMES = {
         "wait_share": [0.0, 1.0],
         "iteration_time_s": [0.05, 2.0],
     },
+    "staleness": {"contender": ["ps", "ps"], "staleness": [0, 1], "share": [40.0, 60.0]},
     "timeline": {
         "row": ["worker0", "worker0.up", "server0.down"],
         "kind": ["forward", "transfer", "transfer"],
         "name": ["stem", "bucket", "bucket"],
         "start_s": [0.0, 1e-3, 1e-3],
         "end_s": [1e-3, 3e-3, 3e-3],
+    },
+    "utilisation": {
+        "link": ["worker0.up"] * 2 + ["worker0.down"] * 2,
+        "time_s": [0.5, 1.5, 0.5, 1.5],
+        "utilisation": [1.0, 0.0, 0.5, 0.5],
     },
     "winners": {"ranks": [2, 4], "size_bytes": [1e3, 1e6], "contender": ["ring", "tree"], "lead": [0.1, 2.0]},
 }

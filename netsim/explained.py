@@ -1,0 +1,118 @@
+"""Explanations that a result folder keeps (data/explanations.json), as frames that figures and pages show."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from netsim.errors import ScenarioError
+from netsim.wording import BOUND_NAMES, part_name
+
+FILE = Path("data") / "explanations.json"
+Explained = Mapping[str, Any]  # of one contender: what `netsim.explain.kept` gives
+
+
+def save(folder: Path, explained: Mapping[str, Explained]) -> None:
+    """Writes the explanations of contenders, by their values as text."""
+    (folder / FILE).write_text(json.dumps(explained, indent=1) + "\n", encoding="utf-8")
+
+
+def read(folder: Path) -> dict[str, Explained]:
+    """The explanations by contender; none in a folder without. ScenarioError for a file that holds something else."""
+    file = folder / FILE
+    if not file.is_file():
+        return {}
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ScenarioError(f"{file} is not JSON: {error}") from None
+    if not isinstance(found, dict) or not all(isinstance(e, dict) and "decomposition" in e for e in found.values()):
+        raise ScenarioError(f"{file} is not what netsim keeps of explanations")
+    return found
+
+
+def parts(explained: Mapping[str, Explained], names: Mapping[str, str]) -> pd.DataFrame:
+    """Parts of the critical path in words, seconds an iteration: contender, part, seconds. `names`: of contenders."""
+    return pd.DataFrame(
+        [
+            {"contender": names.get(contender, contender), "part": part_name(part), "seconds": seconds}
+            for contender, each in explained.items()
+            for part, seconds in each["decomposition"].items()
+        ]
+    )
+
+
+def changes(explained: Explained) -> pd.DataFrame:
+    """What would help: change, predicted_s, simulated_s, and shares of the iteration's time that are saved, in %."""
+    frame = pd.DataFrame(explained["sensitivities"])
+    if len(frame):
+        base = explained["iteration_time_s"]
+        frame["saves_share"] = 100 * frame["saves_share"]
+        frame["predicted_share"] = 100 * (1 - pd.to_numeric(frame["predicted_s"]) / base)
+    return frame
+
+
+def bounds(explained: Explained) -> pd.DataFrame:
+    """bound (in words), seconds: the simulated time and what it is held against."""
+    found = {"simulated": explained["iteration_time_s"]}
+    found |= {words: explained["bounds"].get(key) for key, words in BOUND_NAMES.items()}
+    return pd.DataFrame(
+        [{"bound": bound, "seconds": seconds} for bound, seconds in found.items() if seconds is not None]
+    )
+
+
+def utilisation(explained: Explained) -> pd.DataFrame:
+    """link, time_s, utilisation: how much of their rate the busiest links use over the last iteration."""
+    found = explained["utilisation"]
+    if not found:
+        return pd.DataFrame(columns=["link", "time_s", "utilisation"])
+    return pd.DataFrame(
+        [
+            {"link": link, "time_s": (number + 0.5) * found["step_s"], "utilisation": share}
+            for link, shares in found["links"].items()
+            for number, share in enumerate(shares)
+        ]
+    )
+
+
+def network(explained: Explained) -> pd.DataFrame:
+    """Each link of the network with the places of its ends and the share of its capacity that the run used."""
+    links = pd.DataFrame(explained["network"], columns=["link", "source", "target", "utilisation"])
+    places = _places(links)
+    for end in ("source", "target"):
+        for number, axis in enumerate("xy"):
+            links[f"{end}_{axis}"] = [places[node][number] for node in links[end]]
+    return links
+
+
+def _places(links: pd.DataFrame) -> dict[str, tuple[float, float]]:
+    """Hosts at the bottom in their order, switches above those that they lead to; hosts that lead to one another
+    stand in a circle."""
+    neighbours: dict[str, set[str]] = {}
+    for source, target in zip(links["source"], links["target"], strict=True):
+        neighbours.setdefault(source, set()).add(target)
+        neighbours.setdefault(target, set()).add(source)
+    hosts = [node for node in neighbours if node.startswith(("worker", "server"))]
+    if len(hosts) == len(neighbours) or any(neighbours[host] & set(hosts) for host in hosts):
+        return _circle(list(neighbours))
+    row, places, level = hosts, {host: (float(number), 0.0) for number, host in enumerate(hosts)}, 0
+    tall = 0.28 * max(2, len(hosts))
+    while row:
+        level += 1
+        row = list(dict.fromkeys(n for node in row for n in sorted(neighbours[node]) if n not in places))
+        below = {node: [places[n][0] for n in neighbours[node] if n in places] for node in row}
+        row.sort(key=lambda node: sum(below[node]) / len(below[node]))
+        wide = max(1, len(hosts) - 1)
+        for number, node in enumerate(row):
+            places[node] = (wide * (number + 0.5) / len(row), tall * level)
+    return places
+
+
+def _circle(nodes: list[str]) -> dict[str, tuple[float, float]]:
+    turn = 2 * math.pi / len(nodes)
+    return {node: (math.sin(turn * n), math.cos(turn * n)) for n, node in enumerate(nodes)}
