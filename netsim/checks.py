@@ -9,6 +9,7 @@ from netsim.memory import shortages
 from netsim.profiles import strangers
 from netsim.roofline import step_times
 from netsim.scenario import MOST_WORKERS, Scenario
+from netsim.topologies.star import star
 from netsim.training.parameter_server import ParameterServer
 
 Rule = Callable[[Scenario], Iterator[Problem]]
@@ -108,6 +109,18 @@ def a_strategy_sums_gradients_among_these_workers(scenario: Scenario) -> Iterato
         strategy.fit(sum(group.count for group in scenario.cluster.groups))
     except ScenarioError as error:
         yield from (Problem(f"job.strategy.{problem.path}", problem.message) for problem in error.problems)
+
+
+@rule
+def a_topology_connects_these_hosts(scenario: Scenario) -> Iterator[Problem]:
+    """As many as there are, servers apart among them, by links that lead from each to each. A star takes any."""
+    cluster, workers = scenario.cluster, sum(group.count for group in scenario.cluster.groups)
+    if cluster.topology.function is star or not workers or not all(group.link for group in cluster.groups):
+        return
+    try:
+        cluster.network(cluster.hosts(scenario.job.strategy.helpers(workers)))
+    except ScenarioError as error:
+        yield from error.problems
 
 
 @rule

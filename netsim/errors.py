@@ -23,6 +23,11 @@ class Problem:
     path: str
     message: str
 
+    def within(self, path: str) -> Problem:
+        """The same, of a table that stands at a path."""
+        dot = "." if path and self.path and not self.path.startswith("[") else ""
+        return Problem(f"{path}{dot}{self.path}", self.message)
+
     def __str__(self) -> str:
         path = _printable(self.path)
         return f"{path}: {self.message}" if path else self.message

@@ -159,25 +159,27 @@ def _parsed(text: str) -> dict[str, Any]:
 
 def _with_files_beside(folder: Path, table: Mapping[str, Any]) -> Mapping[str, Any]:
     """The files that a scenario names are found from where it stands."""
-    job, sweep = table.get("job"), table.get("sweep")
-    changed = dict(table)
-    if isinstance(job, Mapping):
-        changed["job"] = {key: _beside(folder, key, value) for key, value in job.items()}
+    changed, sweep = dict(table), table.get("sweep")
+    for part in ("cluster", "job"):
+        if isinstance(table.get(part), Mapping):
+            changed[part] = {key: _beside(folder, f"{part}.{key}", value) for key, value in table[part].items()}
     if isinstance(sweep, Mapping):
         changed["sweep"] = {
-            path: [_beside(folder, path.removeprefix("job."), value) for value in values]
-            if isinstance(values, list)
-            else values
+            path: [_beside(folder, path, value) for value in values] if isinstance(values, list) else values
             for path, values in sweep.items()
         }
     return changed
 
 
-def _beside(folder: Path, key: str, value: Any) -> Any:
-    """`model = { file = ... }` and `profile = "..."` with the path of the file from here."""
-    if key == "model" and isinstance(value, Mapping) and isinstance(value.get("file"), str):
+def _beside(folder: Path, path: str, value: Any) -> Any:
+    """What stands at a path, with the files that it names found from here: `model = { file = ... }`, `profile = "..."`,
+    `topology = { links = "..." }`, this also within other topologies."""
+    if path == "job.model" and isinstance(value, Mapping) and isinstance(value.get("file"), str):
         return {**value, "file": str(folder / value["file"])}
-    return str(folder / value) if key == "profile" and isinstance(value, str) else value
+    if path.startswith("cluster.topology") and isinstance(value, Mapping):
+        return {key: _beside(folder, f"{path}.{key}", each) for key, each in value.items()}
+    names_a_file = path == "job.profile" or (path.startswith("cluster.topology.") and path.endswith(".links"))
+    return str(folder / value) if names_a_file and isinstance(value, str) else value
 
 
 def _top_comment(text: str) -> str:
@@ -293,7 +295,9 @@ def _plain(value: Any, hint: Any = None) -> Any:
         own = isinstance(value.options.get("layers"), tuple)  # the user's, not a member of the zoo
         return {**({} if own else {"kind": value.kind}), **_plain(value.options)}
     if isinstance(value, Chosen):
-        return {"kind": kind_of(value), **_plain(value.options)}
+        hints = {name: each.annotation for name, each in parameters(value.function).items()}
+        given = {key: each for key, each in value.options.items() if each not in (None, {}, ())}
+        return {"kind": kind_of(value), **{key: _plain(each, _quantity_of(hints[key])) for key, each in given.items()}}
     if is_dataclass(value):
         kind = {} if isinstance(value, (Device, Link)) or not _is_member(value) else {"kind": kind_of(value)}
         return {**kind, **_plain_fields(value)}

@@ -5,36 +5,27 @@ The fields are the keys of a scenario file; their annotations say how they are r
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Literal
 
-from netsim import presets
 from netsim.collectives.parameter_server import ParameterServer
 from netsim.errors import Problem, ScenarioError
-from netsim.families import FAMILIES, Chosen, Reads, build, json_schema, one_of
-from netsim.hardware import ELEMENT_BYTES, Device, Link
+from netsim.families import FAMILIES, Chosen, Reads, json_schema, one_of
+from netsim.hardware import ELEMENT_BYTES
 from netsim.models._files import from_file
 from netsim.models._tables import stacked
 from netsim.models.base import Model
+from netsim.presets import ADevice, ALink
 from netsim.profiles import Profile, profile_schema, read_profile
+from netsim.topologies.base import Host, Topology
 from netsim.topologies.star import star
 from netsim.units import Count, Number, Quantity, Rate, shown
 
 MOST_WORKERS = 1_000_000
 
 
-def _preset_or_table(table: presets.Table, one: Any, member: type) -> Reads:
-    """Marks a field that holds the name of a preset, or a table of the class's own fields."""
-    return Reads(
-        lambda value: one(value) if isinstance(value, str) else build(member, value),
-        lambda: {"anyOf": [{"enum": presets.names(table)}, json_schema(member)]},
-    )
-
-
 _STAR = Chosen(star, {})
-ADevice = Annotated[Device, _preset_or_table("devices", presets.device, Device)]
-ALink = Annotated[Link, _preset_or_table("links", presets.link, Link)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +67,21 @@ class Cluster:
         """The workers as groups with a device and a link each; worker 0 is the first of the first group."""
         given = self.group or (Group(count=self.workers or 0),)
         return tuple(replace(g, device=g.device or self.device, link=g.link or self.link) for g in given)
+
+    def hosts(self, servers: int) -> list[Host]:
+        """Workers, then so many servers that stand apart, with their links as bytes without headers see them."""
+        links = [group.link.for_payload for group in self.groups if group.link for _ in range(group.count)]
+        hosts = [Host(f"worker{number}", link) for number, link in enumerate(links)]
+        own = self.server_link.for_payload if self.server_link else links[0]
+        return hosts + [Host(f"server{number}", own, apart=True) for number in range(servers)]
+
+    def network(self, hosts: Sequence[Host]) -> Topology:
+        """The links between the hosts; ScenarioError, with paths, where the topology does not fit them."""
+        try:
+            built: Topology = self.topology(hosts)
+        except ScenarioError as error:
+            raise ScenarioError([problem.within("cluster.topology") for problem in error.problems]) from None
+        return built
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,8 +22,8 @@ PICTURE = PACKAGE.parent / "docs" / "explanation" / "architecture.md"
 FLOORS = (
     {"units", "errors", "version"},
     {"families", "hardware", "profiler_traces", "trace", "texts"},
-    {"axes", "crossings", "collectives", "topologies", "layers", "presets", "profiles"},
-    {"models", "wording", "algorithms", "conditions"},
+    {"axes", "crossings", "collectives", "layers", "presets", "profiles"},
+    {"models", "topologies", "wording", "algorithms", "conditions"},
     {"roofline", "scenario", "designs"},
     {"training", "memory", "calibration"},
     {"checks"},

@@ -84,7 +84,7 @@ def test_everything_that_is_wrong_is_said_at_once() -> None:
         ({"cluster.link.rate": "nan Gbit/s"}, "'nan Gbit/s' is not a number with a unit"),
         ({"cluster.link": "10gb"}, "cluster.link: no link '10gb'. Did you mean '10gbe'?"),
         ({"cluster.link": 5}, "cluster.link: 5 is not a table; its keys would be rate, latency"),
-        ({"cluster.topology": "ring"}, "cluster.topology: no topology 'ring'. There are: star"),
+        ({"cluster.topology": "rng"}, "cluster.topology: no topology 'rng'. Did you mean 'ring'?"),
         ({"cluster.workers": 10**9}, "it must be at most 1000000"),
         ({"job.model": "mobilnet_v1"}, "job.model: no model 'mobilnet_v1'. Did you mean 'mobilenet_v1'?"),
         ({"job.model": {"kind": "mobilenet_v1", "widht": 1.0}}, "job.model.widht: no such key. Did you mean 'width'?"),

@@ -19,7 +19,7 @@ from netsim.commands._shared import options
 @click.option("--size", required=True, metavar="SIZE", help='The buffer, "100 MB"; with --nccl-tests, several.')
 @click.option("--rate", required=True, metavar="RATE", help='Of every link, each way, "10 Gbit/s".')
 @click.option("--latency", required=True, metavar="TIME", help='From host to host, "10 us".')
-@click.option("--topology", default="star", show_default=True)
+@click.option("--topology", default="star", show_default=True, help="A kind, or a table of one with its keys.")
 @click.option("--sharing", default="fair", show_default=True, help="fair or fifo.")
 @click.option("--reduction-rate", metavar="RATE", help="How fast a rank adds what it receives; by default at no cost.")
 @click.option("--operation", metavar="NAME", help="What is done, where the kind can: broadcast, all_gather, ...")
@@ -55,7 +55,7 @@ def collective(
         "ranks": ranks,
         "rate": rate,
         "latency": latency,
-        "topology": topology,
+        "topology": arguments.kind_or_table(topology),
         "sharing": sharing,
         "reduction_rate": reduction_rate,
         "engine": engine,

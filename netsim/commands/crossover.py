@@ -21,7 +21,7 @@ from netsim.commands._shared import options
 @click.option("--size", metavar="SIZE", help='What each rank holds, "100 MB".')
 @click.option("--rate", metavar="RATE", help='Of every link, each way, "10 Gbit/s".')
 @click.option("--latency", metavar="TIME", help='From host to host, "10 us".')
-@click.option("--topology", default="star", show_default=True)
+@click.option("--topology", default="star", show_default=True, help="A kind, or a table of one with its keys.")
 @click.option("--plot", type=click.Path(path_type=Path), metavar="FILE", help="Draw a map of who is faster as a PNG.")
 @options("engine", "json")
 def crossover(
@@ -44,7 +44,11 @@ def crossover(
     from netsim import api, arguments, results, terminal
 
     figures = {"ranks": ranks, "size": size, "rate": rate, "latency": latency}
-    network: dict[str, Any] = {**arguments.network_beside(along, figures), "topology": topology, "engine": engine}
+    network: dict[str, Any] = {
+        **arguments.network_beside(along, figures),
+        "topology": arguments.kind_or_table(topology),
+        "engine": engine,
+    }
     kinds = [arguments.kind_or_table(each) for each in (first, second)]
     ends = [arguments.whole_if_ranks(along, each) for each in (low, high)]
     found = api.crossover(kinds[0], kinds[1], along=along, low=ends[0], high=ends[1], precision=precision, **network)

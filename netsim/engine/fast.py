@@ -111,8 +111,12 @@ class FastNetwork:
             return each.lane == 0
         if each.lane or any(len(np.unique(ends)) < len(ends) for ends in (each.src, each.dst)):
             return False
+        if any(
+            len(self._topology.route(*ends)) != 2 for ends in zip(each.src.tolist(), each.dst.tolist(), strict=True)
+        ):
+            return False  # longer ways have links in the middle, which serve many hosts
         links = self._pattern(each).links
-        if links.shape[1] != 2 or len(np.unique(links)) != links.size:
+        if len(np.unique(links)) != links.size:
             return False
         for ends, mine in ((each.src, links[:, 0]), (each.dst, links[:, 1])):
             if ((self._owners[mine] != -1) & (self._owners[mine] != ends)).any():

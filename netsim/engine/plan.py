@@ -30,12 +30,19 @@ class Plan:
 
     scenario: Scenario
     computing: tuple[Computing, ...]  # of each worker, its slow-down included
-    links: tuple[Link, ...]  # of each host, without headers
-    hosts: tuple[str, ...]
+    machines: tuple[Host, ...]  # with links as bytes without headers see them
     buckets: tuple[Bucket, ...]  # nothing to exchange for one worker
     layers: tuple[str, ...]
     gradient_bytes: tuple[float, ...]  # of each layer
     alone: tuple[float, ...]  # s of a step of each worker, if it had nobody to exchange with
+
+    @cached_property
+    def hosts(self) -> tuple[str, ...]:
+        return tuple(host.name for host in self.machines)
+
+    @cached_property
+    def links(self) -> tuple[Link, ...]:
+        return tuple(host.link for host in self.machines)
 
     @property
     def workers(self) -> int:
@@ -48,9 +55,7 @@ class Plan:
 
     @cached_property
     def topology(self) -> Topology:
-        hosts = [Host(name, link) for name, link in zip(self.hosts, self.links, strict=True)]
-        topology: Topology = self.scenario.cluster.topology(hosts)
-        return topology
+        return self.scenario.cluster.network(self.machines)
 
     @cached_property
     def factors(self) -> npt.NDArray[np.float64]:
@@ -104,7 +109,7 @@ class Plan:
         workers begin each step together, so that a tree, whose leaves end early, may do better from step to step."""
         scenario = self.scenario
         unequal = len(set(self.computing)) > 1 or len(set(self.links)) > 1
-        plain = all(link.plain for link in set(self.links))
+        plain = self.topology.ideal and all(link.plain for link in set(self.links))
         costly = scenario.cluster.server_rate or scenario.cluster.server_device
         if unequal or not plain or scenario.noise.jitter or scenario.job.streams > 1 or costly:
             return None
@@ -122,7 +127,7 @@ class Plan:
     def lower_bound(self) -> float:
         """No step is shorter on the mean (s), however it is scheduled. Equal workers begin it together; among unequal
         or irregular ones some may run ahead, so that only their computing and the ports' bytes bound it."""
-        fastest = Link(rate=max(k.rate for k in self.links), latency=min(k.lowest_latency for k in self.links))
+        fastest = self.topology.fastest_port
         computing, total = self.computing, sum(bucket.nbytes for bucket in self.buckets)
         ports = self.strategy.lower_bound(self.workers, total, replace(fastest, latency=0.0))
         if self.at_once or self.needed < self.workers:  # a worker beside its server may do most of the work
@@ -150,28 +155,24 @@ def plan(scenario: Scenario) -> Plan:
     """The plan of a scenario; ScenarioError where its parts do not go together."""
     cluster, job = scenario.cluster, scenario.job
     computing: list[Computing] = []
-    links: list[Link] = []
     for group in cluster.groups:
         assert group.device and group.link  # the checks of a loaded scenario see to it
         sparse = job.embedding_gradients == "sparse"
         times = step_times(job.model, job.batch, group.device, sparse=sparse, profile=job.profile)
         computing += [Computing(times.forward, times.backward, times.update).slowed(group.slowdown)] * group.count
-        links += [group.link.for_payload] * group.count
     workers = len(computing)
     try:
         job.strategy.fit(workers)
     except ScenarioError as error:
         raise ScenarioError([Problem(f"job.strategy.{p.path}", p.message) for p in error.problems]) from None
-    servers = job.strategy.helpers(workers)
+    machines = cluster.hosts(job.strategy.helpers(workers))
     alone = tuple(each.total for each in computing)
     if cluster.server_device and workers > 1:  # the servers make the optimiser's step
         computing = [replace(each, update=0.0) for each in computing]
-    links += [cluster.server_link.for_payload if cluster.server_link else links[0]] * servers
-    hosts = [f"worker{i}" for i in range(workers)] + [f"server{i}" for i in range(servers)]
     names = tuple(layer.name for layer in job.model.layers)
     nbytes = tuple(map(float, job.gradient_sizes(workers)))
     buckets = gather(nbytes, names, job.bucket) if workers > 1 else ()
-    return Plan(scenario, tuple(computing), tuple(links), tuple(hosts), buckets, names, nbytes, alone)
+    return Plan(scenario, tuple(computing), tuple(machines), buckets, names, nbytes, alone)
 
 
 def refuse_if_too_large(messages_at_once: float, records: float, workers: int, *, path: str) -> None:

@@ -20,7 +20,7 @@ from netsim.engine.sharing import network_of
 from netsim.errors import RunError, ScenarioError, did_you_mean
 from netsim.hardware import Link
 from netsim.scenario import Scenario
-from netsim.topologies.base import Host
+from netsim.topologies.base import Host, Topology
 from netsim.trace import Activity, Columns, LinkUse, ServerUse, Span, Trace, Transfer, Update
 from netsim.training.parameter_server import ParameterServer
 
@@ -136,10 +136,11 @@ def collective(
     link = Link(rate=rate, latency=latency)
     names = [f"rank{i}" for i in range(ranks)] + [f"server{i}" for i in range(helpers)]
     own = {host: each.for_payload for host, each in (links or {}).items()}
-    hosts = [Host(name, own.get(host, link)) for host, name in enumerate(names)]
+    hosts = [Host(name, own.get(host, link), apart=host >= ranks) for host, name in enumerate(names)]
     ready = np.array([(late or {}).get(host, 0.0) for host in range(len(hosts))])
     build = topology or families.FAMILIES["topologies"].build("star")
-    quick = FastNetwork(build(hosts))
+    wiring = _built(build, hosts)
+    quick = FastNetwork(wiring)
     network: Network | FastNetwork = quick
     asked = engine != "simpy" and messages <= _MOST_MESSAGES
     exact = asked and quick.why_not(kind, ranks, [size], sharing=sharing) is None
@@ -147,7 +148,7 @@ def collective(
         time = float(FastPlay(kind, ranks, quick, reduction_rate)(ready, size).max())
     else:
         refuse_if_too_large(messages, 0, ranks, path="ranks")
-        slow = network = shared(simpy.Environment(), build(hosts), None)
+        slow = network = shared(simpy.Environment(), wiring, None)
         time = _play(kind, ranks, size, slow, reduction_rate, ready.tolist())
     busiest = busiest_link(network.use())
     return CollectiveResult(
@@ -161,13 +162,21 @@ def collective(
         sharing=sharing,
         engine="fast" if exact else "simpy",
         time_s=time,
-        ideal_time_s=kind.ideal_time(ranks, size, link, reduction_rate),
-        lower_bound_s=kind.lower_bound(ranks, size, link),
+        ideal_time_s=kind.ideal_time(ranks, size, link, reduction_rate) if wiring.ideal else None,
+        lower_bound_s=kind.lower_bound(ranks, size, link if wiring.ideal else wiring.fastest_port),
         messages=network.messages,
         wire_bytes=whole(network.nbytes),
         busiest_link=busiest.link if busiest else None,
         busiest_link_bytes=whole(busiest.nbytes) if busiest else 0.0,
     )
+
+
+def _built(build: Any, hosts: Sequence[Host]) -> Topology:
+    try:
+        topology: Topology = build(hosts)
+    except ScenarioError as error:
+        raise ScenarioError([problem.within("topology") for problem in error.problems]) from None
+    return topology
 
 
 def _play(

@@ -5,9 +5,10 @@ from __future__ import annotations
 import csv
 from functools import cache
 from importlib.resources import files
-from typing import Literal
+from typing import Annotated, Any, Literal
 
 from netsim.errors import ScenarioError, did_you_mean
+from netsim.families import Reads, build, json_schema
 from netsim.hardware import Device, Link, Peak
 from netsim.units import parse
 
@@ -63,3 +64,15 @@ def _row(table: Table, name: str) -> dict[str, str]:
         if row["name"] == name:
             return row
     raise ScenarioError(f"no {table[:-1]} {name!r}.{did_you_mean(name, names(table))}")
+
+
+def _preset_or_table(table: Table, one: Any, member: type) -> Reads:
+    """Marks a field that holds the name of a preset, or a table of the class's own fields."""
+    return Reads(
+        lambda value: one(value) if isinstance(value, str) else build(member, value),
+        lambda: {"anyOf": [{"enum": names(table)}, json_schema(member)]},
+    )
+
+
+ADevice = Annotated[Device, _preset_or_table("devices", device, Device)]
+ALink = Annotated[Link, _preset_or_table("links", link, Link)]

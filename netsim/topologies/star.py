@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from netsim.topologies._places import circle
 from netsim.topologies.base import Host, Topology
 
 
@@ -19,9 +20,13 @@ def star(hosts: Sequence[Host]) -> Topology:
     down = [number + (host.link.duplex == "full") for number, host in zip(up, hosts, strict=True)]
     return Topology(
         hosts=tuple(hosts),
+        switches=("switch",),
         names=tuple(f"{host.name}.{way}" for host, way in links),
         ends=tuple(("switch", host.name) if way == "down" else (host.name, "switch") for host, way in links),
         rates=tuple(host.link.rate for host, _ in links),
         latencies=tuple(host.link.latency / 2 for host, _ in links),
-        route=lambda src, dst: (up[src], down[dst]),
+        path=lambda src, dst, flow: (up[src], down[dst]),
+        both_ways=frozenset(number for number, (_, way) in enumerate(links) if way == "both"),
+        ideal=True,
+        places=lambda: [*circle(len(hosts)), (0.0, 0.0)],
     )
