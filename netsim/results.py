@@ -13,7 +13,7 @@ from typing import Any
 from netsim import explain, presets
 from netsim.axes import contender_axis, text
 from netsim.calibration.device import OVERHEAD, calibrate
-from netsim.collectives.rounds import Collective
+from netsim.collectives.rounds import Collective, unrolled
 from netsim.designs import Design
 from netsim.engine.run import simulate
 from netsim.errors import Problem, ScenarioError, did_you_mean
@@ -211,7 +211,7 @@ def draw_rounds(file: Path, kind: Mapping[str, Any] | Collective, ranks: int) ->
         raise ScenarioError(f"{ranks} ranks cannot be drawn; 2 to {_MOST_DRAWN} can", path="--plot")
     reached: dict[int, int] = {}
     rows = []
-    for each in collective.rounds(ranks):
+    for each in unrolled(collective.rounds(ranks), collective.pieces(ranks)):
         reached[each.lane] = reached.get(each.lane, 0) + 1
         pairs = zip(each.src.tolist(), each.dst.tolist(), strict=True)
         rows += [{"round": reached[each.lane], "src": src, "dst": dst, "add": each.add} for src, dst in pairs]

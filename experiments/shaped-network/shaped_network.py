@@ -179,7 +179,7 @@ class Mesh:
 def play(mesh: Mesh, kind: Any, ranks: int, mine: np.ndarray) -> None:
     """This host's part of a collective: `mine` becomes the sum."""
     cuts = [len(mine) * piece // kind.pieces(ranks) for piece in range(kind.pieces(ranks) + 1)]
-    for each in kind.rounds(ranks):
+    for each in unrolled(kind.rounds(ranks), kind.pieces(ranks)):
         rows = list(zip(each.src.tolist(), each.dst.tolist(), each.first.tolist(), each.count.tolist(), strict=True))
         part = [slice(cuts[first], cuts[first + count]) for _, _, first, count in rows]
         came = {i: np.empty_like(mine[part[i]]) for i, row in enumerate(rows) if row[1] == mesh.me}

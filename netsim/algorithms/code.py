@@ -39,7 +39,7 @@ class OwnRounds(Collective):
 
     def wire_bytes(self, ranks: int, nbytes: float) -> float:
         """What the rounds send."""
-        return sum(int(each.count.sum()) for each in self.rounds(ranks)) * nbytes / self.pieces(ranks)
+        return sum(int(each.count.sum()) * each.times for each in self.rounds(ranks)) * nbytes / self.pieces(ranks)
 
     def ideal_time(self, ranks: int, nbytes: float, link: Link, reduction_rate: float | None = None) -> float | None:
         """0 for one rank; a generator comes without a closed form."""

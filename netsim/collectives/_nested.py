@@ -9,7 +9,7 @@ from itertools import zip_longest
 
 import numpy as np
 
-from netsim.collectives.rounds import Collective, IntArray, Operation, Round
+from netsim.collectives.rounds import Collective, IntArray, Operation, Round, unrolled
 from netsim.hardware import Link
 
 
@@ -41,9 +41,9 @@ class Nested:
     def rounds(self) -> Iterator[Round]:
         parts, inner = self.between.pieces(self.groups), self.up.pieces(self.size)
         starts = np.arange(self.groups) * self.size
-        for each in _in_one_lane(self.up.rounds(self.size)) if self.reduces else ():
+        for each in _in_one_lane(self.up, self.size) if self.reduces else ():
             yield self._side_by_side(each, each.first * parts, each.count * parts, starts, np.zeros_like(starts))
-        for each in _in_one_lane(self.between.rounds(self.groups)):
+        for each in _in_one_lane(self.between, self.groups):
             ranks = Round.of(each.src * self.size, each.dst * self.size, add=each.add)
             if self.scatters:
                 parted = _without_wrap(replace(each, src=ranks.src, dst=ranks.dst), parts)
@@ -51,7 +51,7 @@ class Nested:
                 yield self._side_by_side(parted, parted.first, parted.count, who, owned * parts)
             else:
                 yield replace(ranks, first=each.first * inner, count=each.count * inner)
-        for each in _in_one_lane(self.down.rounds(self.size)) if self.spreads else ():
+        for each in _in_one_lane(self.down, self.size) if self.spreads else ():
             yield self._side_by_side(each, each.first * parts, each.count * parts, starts, np.zeros_like(starts))
 
     def _side_by_side(self, each: Round, first: IntArray, count: IntArray, ranks: IntArray, pieces: IntArray) -> Round:
@@ -76,10 +76,10 @@ class Nested:
         return self.groups * (self.reduces * up + self.spreads * down) + self.between.wire_bytes(self.groups, nbytes)
 
 
-def _in_one_lane(rounds: Iterator[Round]) -> Iterator[Round]:
+def _in_one_lane(collective: Collective, ranks: int) -> Iterator[Round]:
     """Lanes round by round, side by side, so that what comes after them waits for all."""
     lanes: dict[int, list[Round]] = defaultdict(list)
-    for each in rounds:
+    for each in unrolled(collective.rounds(ranks), collective.pieces(ranks)):
         lanes[each.lane].append(each)
     for together in zip_longest(*lanes.values()):
         for add in (True, False):

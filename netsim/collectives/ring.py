@@ -22,7 +22,7 @@ class Ring(Collective):
 
         0 -> 1 -> 2 -> ... -> n-1 -> 0
 
-    two_way: one half of the buffer goes round the other way at the same time, so that a cable carries both directions.
+    two_way: every other piece goes round the other way at the same time, so that a cable carries both directions.
     order: the ranks as they stand in the ring, where it is not 0, 1, 2, ...
     """
 
@@ -45,16 +45,18 @@ class Ring(Collective):
         return 2 * ranks if self.two_way else ranks
 
     def owners(self, ranks: int) -> IntArray:
-        return np.tile(self._places(ranks), 2 if self.two_way else 1)
+        return np.repeat(self._places(ranks), 2 if self.two_way else 1)
 
     def rounds(self, ranks: int) -> Iterator[Round]:
-        place, rank = np.arange(ranks), self._places(ranks)
-        begin, end = 0 if self.reduces else ranks - 1, 2 * (ranks - 1) if self.spreads else ranks - 1
-        for step in range(begin, end):
-            add = step < ranks - 1
-            yield Round.of(rank, np.roll(rank, -1), first=(place - 1 - step) % ranks, add=add)
-            if self.two_way:
-                yield Round.of(rank, np.roll(rank, 1), first=ranks + (place + 1 + step) % ranks, add=add, lane=1)
+        place, rank, ways = np.arange(ranks), self._places(ranks), 2 if self.two_way else 1
+        for add in [True] * self.reduces + [False] * self.spreads:
+            late = 1 if add else 0  # what a rank sends first: its left neighbour's piece, then the sum that it has
+            if ranks > 1:
+                steps, first = ranks - 1, ways * ((place - late) % ranks)
+                yield Round.of(rank, np.roll(rank, -1), first=first, add=add, times=steps, shift=-ways)
+            if ranks > 1 and self.two_way:
+                first = ways * ((place + late) % ranks) + 1
+                yield Round.of(rank, np.roll(rank, 1), first=first, add=add, lane=1, times=steps, shift=ways)
 
     def _places(self, ranks: int) -> IntArray:
         """Which rank stands at each place of the ring."""

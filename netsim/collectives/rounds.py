@@ -13,8 +13,8 @@ What a round means, for every engine alike:
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
@@ -38,7 +38,8 @@ class Round:
     """Transfers that are independent of one another: `src[i]` sends the pieces `first[i]` .. `first[i] + count[i] - 1`
     to `dst[i]`, which adds them to its own (`add`) or takes them as they are; after the last piece comes the first.
     All arrays have one entry a transfer. `lane`: rounds of different lanes do not wait for one another; slices multiply
-    the lanes."""
+    the lanes. `times`: it takes place so often in a row, each time with pieces `shift` further round, so that a ring of
+    a million ranks is two of them; `unrolled` spells them out."""
 
     src: IntArray
     dst: IntArray
@@ -46,14 +47,28 @@ class Round:
     count: IntArray
     add: bool
     lane: int = 0
+    times: int = 1
+    shift: int = 0
 
     @classmethod
-    def of(cls, src: Any, dst: Any, *, first: Any = 0, count: Any = 1, add: bool, lane: int = 0) -> Round:
+    def of(
+        cls,
+        src: Any,
+        dst: Any,
+        *,
+        first: Any = 0,
+        count: Any = 1,
+        add: bool,
+        lane: int = 0,
+        times: int = 1,
+        shift: int = 0,
+    ) -> Round:
         """A round from anything that numpy can broadcast to one entry a transfer."""
         src, dst, first, count = np.broadcast_arrays(*(np.asarray(a, dtype=np.int64) for a in (src, dst, first, count)))
-        return cls(src, dst, first, count, add, lane)
+        return cls(src, dst, first, count, add, lane, times, shift)
 
     def __len__(self) -> int:
+        """Transfers each time."""
         return len(self.src)
 
 
@@ -158,14 +173,14 @@ class Collective:
         return ends[:-1] + np.where(part == 1.0, np.diff(ends), inside)
 
     def rounds(self, ranks: int) -> Iterator[Round]:
-        """The rounds of one slice, in order; none for one rank."""
+        """The rounds of one slice, in order, repeated ones as one; none for one rank."""
         raise NotImplementedError
 
     def messages(self, ranks: int, *, enough: float = math.inf) -> int:
         """Messages of one slice; counting may stop beyond `enough`, so that a schedule too large is never laid out."""
         total = 0
         for each in self.rounds(ranks):
-            total += len(each)
+            total += len(each) * each.times
             if total > enough:
                 break
         return total
@@ -220,6 +235,20 @@ class PieceBytes:
         return self._before[slice, first + count] - self._before[slice, first]
 
 
+def unrolled(rounds: Iterable[Round], pieces: int) -> Iterator[Round]:
+    """The rounds one by one, each of which takes place once; `pieces` in all, after the last of which comes the first.
+
+    >>> [each.first.tolist() for each in unrolled([Round.of(0, 1, first=[1], add=True, times=3, shift=-1)], 4)]
+    [[1], [0], [3]]
+    """
+    for each in rounds:
+        if each.times == 1:
+            yield each
+        else:
+            for time in range(each.times):
+                yield replace(each, first=(each.first + time * each.shift) % pieces, times=1, shift=0)
+
+
 def steps(ranks: int, fan: int = 1) -> int:
     """ceil(log_{f+1} n): so many messages in a row it takes until news of one rank can be everywhere.
 
@@ -258,7 +287,7 @@ def prove(collective: Collective, ranks: int) -> None:
     start, goal = _start(collective, ranks), _goal(collective, ranks)
     pieces = start.shape[1]
     contributions = start
-    for each in collective.rounds(ranks):
+    for each in unrolled(collective.rounds(ranks), pieces):
         columns = each.src, each.dst, each.first, each.count
         moves = [(s, d, (first + np.arange(count)) % pieces) for s, d, first, count in zip(*columns, strict=True)]
         sent = [contributions[src, moved] for src, _, moved in moves]  # all that leaves, before any of it arrives

@@ -1,23 +1,25 @@
-"""The fast engine: whole rounds as array operations, where no port is ever shared.
+"""The fast engine's rounds: many of them at a stroke, where no two messages meet on a link.
 
-It is the twin of the reference for collectives that go step by step (one lane) with at most one message out of and one
-into each host a round, one at a time on one stream. Then a port carries the messages of its own host alone, one after
-the other, so that each goes at the full rate of its slowest link, and the order in which rounds are played is the
-order of arrival at every link: what the reference finds event by event is one maximum and two additions a message.
+It is the twin of the reference for collectives whose messages have their links to themselves while they use them. What
+the reference finds event by event is then one maximum and two additions a message (kernels/rounds.py), of the same
+numbers in the same order. That it is so is proven while it goes on; where the proof fails, `Meeting` is raised, and
+another way of playing takes over. Where many hosts are alike, one of each kind is played for all (symmetry.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from netsim.collectives.rounds import Collective, PieceBytes, Round
+from netsim.collectives.rounds import Collective, PieceBytes, Round, unrolled
+from netsim.engine import kernels
 from netsim.engine.log import Log
 from netsim.engine.plan import Plan
+from netsim.engine.symmetry import Classes, Messages, classes, mixed
 from netsim.topologies.base import Topology
 from netsim.trace import Columns, LinkUse, Transfer
 
@@ -26,33 +28,49 @@ Numbers = npt.NDArray[np.int64]
 Progress = Callable[[int], None]
 
 
+class Meeting(Exception):
+    """Two messages meet on a link, or may come in another order than they are played in; says which it is."""
+
+
 @dataclass(frozen=True)
 class Pattern:
-    """Who sends to whom in a round, as the network sees it: one row a message."""
+    """Who sends to whom in a round, as the network sees it: one row a message, or a class of messages all alike."""
 
-    links: Numbers  # [message, hop]
-    latencies: Times  # of the whole route
+    src: npt.NDArray[np.int32]
+    dst: npt.NDArray[np.int32]
+    rows: Numbers  # which of the round's messages these are
+    alike: Numbers  # for how many messages each stands
+    links: Numbers  # [message, hop], one beyond the last link after the end of a route
+    connections: Numbers
+    wait: Times  # latency of the whole route
     rates: Times  # of its slowest link
 
 
 class FastNetwork:
-    """The routes of a topology as arrays, and what its links have carried."""
+    """The routes of a topology as arrays, when each link is free, and what it has carried."""
 
     def __init__(self, topology: Topology) -> None:
-        links = len(topology.names)
-        self._topology = topology
+        self._topology, self._classes = topology, None
+        self._messages: dict[tuple[bytes, bytes, bytes], Messages] = {}
         self._rates, self._latencies = np.asarray(topology.rates), np.asarray(topology.latencies)
-        self._link_bytes, self._link_busy = np.zeros(links), np.zeros(links)
-        self._link_pieces, self._pieces = np.zeros(links), 0.0  # carried, but not yet settled
-        self._link_messages, self._owners = np.zeros(links, dtype=np.int64), np.full(links, -1)
-        self._patterns: dict[tuple[bytes, bytes], Pattern] = {}
-        self.messages, self.nbytes = 0, 0.0
+        self._begin(len(topology.names))
+        self.messages, self._nbytes = 0, np.longdouble(0)
         self.latency_sum = self.duration_sum = 0.0
+
+    def _begin(self, links: int) -> None:
+        """Nothing has been sent; links are classes of links where hosts are played by classes."""
+        self._patterns: dict[tuple[bytes, bytes, bytes], Pattern] = {}
+        self._pairs: dict[tuple[bytes, bytes], int] = {}
+        self._loaded: Pattern | None = None
+        self._free, self._entered = np.zeros(links + 1), np.full(links + 1, -np.inf)
+        self._last = np.full(links + 1, -1)  # whose message a link had last
+        self._link_bytes, self._link_busy = np.zeros(links + 1, dtype=np.longdouble), np.zeros(links + 1)
+        self._link_messages = np.zeros(links + 1, dtype=np.int64)
 
     def why_not(
         self, collective: Collective, ranks: int, sizes: list[float], *, sharing: str, streams: int = 1
     ) -> str | None:
-        """What keeps this engine from being exact, in words; None where it is."""
+        """What keeps this engine from being exact, as far as that can be said beforehand; None for nothing."""
         if ranks == 1 or not sizes:
             return None
         links = {id(host.link): host.link for host in self._topology.hosts}  # few, however many hosts
@@ -60,98 +78,205 @@ class FastNetwork:
             return "messages cost more than their latency and bytes"
         if sharing != "fair":
             return "links serve messages in order of arrival"
-        if streams > 1:
-            return "several all-reduces share the ports"
-        if collective.helpers(ranks) or any(collective.lanes(nbytes, ranks) > 1 for nbytes in sizes):
-            return "several messages may be on a port at once"
-        return None if all(map(self._undisturbed, collective.rounds(ranks))) else "several messages share a link"
+        return "several all-reduces share the ports" if streams > 1 else None
+
+    def find_classes(self, rounds: Iterable[Round], colours: Numbers) -> Classes | None:
+        """From now on, play one host of each class for all; `colours` tell hosts apart that are not alike themselves."""
+        own = mixed(*(np.unique(values, return_inverse=True)[1] for values in (self._rates, self._latencies)))
+        self._classes = classes([self._messages_of(each) for each in rounds], colours, own)
+        if self._classes:
+            self._begin(len(self._classes.a_link))
+        return self._classes
 
     def use(self) -> Columns[LinkUse]:
         """What each link has carried so far."""
-        columns = self._link_bytes.tolist(), self._link_busy.tolist(), self._link_messages.tolist()
-        each = zip(self._topology.names, self._topology.rates, *columns, strict=True)
-        return Columns(LinkUse, [LinkUse(*values) for values in each])
+        self._store()
+        columns = (self._link_bytes.astype(float), self._link_busy, self._link_messages)
+        of = self._classes.links if self._classes else np.arange(len(self._topology.names))
+        lists = [column[of].tolist() for column in columns]
+        return Columns(LinkUse, list(map(LinkUse, self._topology.names, self._topology.rates, *lists)))
 
-    def carry(self, each: Round, start: Times, nbytes: Times, pieces: Any) -> tuple[Times, Times]:
-        """When the first and the last byte of each of a round's messages come, each of which has so many `pieces`."""
+    @property
+    def nbytes(self) -> float:
+        """Delivered so far, between hosts."""
+        return float(self._nbytes)
+
+    def load(self, each: Round) -> Pattern:
+        """Make ready for a round's messages."""
         pattern = self._pattern(each)
-        begin = start + pattern.latencies
-        end = begin + nbytes / pattern.rates
-        for hop in range(pattern.links.shape[1]):  # each link is there once, so that no addition is lost
-            links = pattern.links[:, hop]
-            self._link_pieces[links] += pieces
-            self._link_busy[links] += end - begin
-            self._link_messages[links] += 1
-        self.messages += len(nbytes)
-        self._pieces += float(pieces.sum())
-        self.latency_sum += float(pattern.latencies.sum())
-        self.duration_sum += float((end - start).sum())
-        return begin, end
+        if pattern is not self._loaded:
+            self._store()
+            self._loaded, links, size = pattern, pattern.links, len(pattern.src)
+            mine = self._last[links] == pattern.connections[:, None]
+            free = self._free[links]
+            self.others = np.where(mine, -np.inf, free).max(axis=1)
+            self.own, self.entered = np.where(mine, free, 0.0).max(axis=1), self._entered[links[:, 0]]
+            self.start, self.end, self.under_way = np.zeros(size), np.zeros(size), np.zeros(size)
+        return pattern
 
-    def settle(self, piece: float) -> None:
-        """The pieces counted since the last time had so many bytes each: bytes are summed without dust."""
-        self._link_bytes += self._link_pieces * piece
-        self.nbytes += self._pieces * piece
-        self._link_pieces[:], self._pieces = 0.0, 0.0
+    def count(self, pattern: Pattern, lasts: Times, sizes: Times, times: int, lanes: int) -> None:
+        """So often, in so many lanes in turn, messages of these sizes (bytes) and lengths (s on the wire) were sent."""
+        for hop in pattern.links.T:  # each link is there once, so that no addition is lost; the last one is nobody's
+            self._link_bytes[hop] += sizes.astype(np.longdouble) * (times * lanes)
+            self._link_busy[hop] += lasts * (times * lanes)
+            self._link_messages[hop] += times * lanes
+        every = pattern.alike * (times * lanes)
+        self.messages += int(every.sum())
+        self._nbytes += (sizes.astype(np.longdouble) * every).sum()
+        self.latency_sum += float((pattern.wait * every).sum())
+        self.duration_sum += float((self.under_way * pattern.alike).sum())
+        self.under_way[:] = 0.0
+
+    def _store(self) -> None:
+        """The links of the round that was played last remember whose they were."""
+        if self._loaded:
+            for hop in self._loaded.links.T:
+                self._free[hop], self._last[hop] = self.own, self._loaded.connections
+                self._entered[hop] = self.entered
+            self._free[-1], self._entered[-1], self._last[-1], self._loaded = 0.0, -np.inf, -1, None
 
     def _pattern(self, each: Round) -> Pattern:
-        key = each.src.tobytes(), each.dst.tobytes()
+        key = _key(each)
         if key not in self._patterns:
-            routes = [self._topology.route(s, d) for s, d in zip(each.src.tolist(), each.dst.tolist(), strict=True)]
-            links = np.asarray(routes, dtype=np.int64).reshape(len(routes), -1)
-            latencies = np.zeros(len(links))
-            for hop in range(links.shape[1]):
-                latencies = latencies + self._latencies[links[:, hop]]
-            self._patterns[key] = Pattern(links, latencies, self._rates[links].min(axis=1))
+            messages = self._messages_of(each)
+            if messages.src.size > 1 and np.bincount(messages.links[messages.links >= 0]).max() > 1:
+                raise Meeting("several messages share a link")
+            self._patterns[key] = self._classed(messages)
         return self._patterns[key]
 
-    def _undisturbed(self, each: Round) -> bool:
-        """No two messages of the round meet, and each link only ever serves one host: the sender or the receiver."""
-        if (each.src.tobytes(), each.dst.tobytes()) in self._patterns:
-            return each.lane == 0
-        if each.lane or any(len(np.unique(ends)) < len(ends) for ends in (each.src, each.dst)):
-            return False
-        if any(
-            len(self._topology.route(*ends)) != 2 for ends in zip(each.src.tolist(), each.dst.tolist(), strict=True)
-        ):
-            return False  # longer ways have links in the middle, which serve many hosts
-        links = self._pattern(each).links
-        if len(np.unique(links)) != links.size:
-            return False
-        for ends, mine in ((each.src, links[:, 0]), (each.dst, links[:, 1])):
-            if ((self._owners[mine] != -1) & (self._owners[mine] != ends)).any():
-                return False
-            self._owners[mine] = ends
-        return True
+    def _classed(self, messages: Messages) -> Pattern:
+        """The round's messages, or one of each class."""
+        src, dst, links, rows = messages.src, messages.dst, messages.links, np.arange(len(messages.src))
+        alike, known, connections = np.ones_like(rows), links >= 0, src * self._hosts + dst
+        wait = np.zeros(len(rows))
+        for hop in links.T:
+            wait = wait + np.where(hop >= 0, self._latencies[hop], 0.0)
+        rates = np.where(known, self._rates[links], np.inf).min(axis=1)
+        if self._classes:
+            # As many connections as rounds have other pairs: members of a class may change their partners.
+            pairs = self._pairs.setdefault((src.tobytes(), dst.tobytes()), len(self._pairs))
+            src, dst = self._classes.hosts[src], self._classes.hosts[dst]
+            links = np.where(known, self._classes.links[links], -1)
+            _, rows, alike = np.unique(mixed(src, dst, messages.count, *links.T), return_index=True, return_counts=True)
+            src, dst, links, wait, rates = src[rows], dst[rows], links[rows], wait[rows], rates[rows]
+            connections = pairs * self._hosts**2 + rows
+        return Pattern(src.astype(np.int32), dst.astype(np.int32), rows, alike, links, connections, wait, rates)
+
+    @property
+    def _hosts(self) -> int:
+        return len(self._topology.hosts)
+
+    def _messages_of(self, each: Round) -> Messages:
+        key = _key(each)
+        if key not in self._messages:
+            if (each.src == each.dst).any():
+                raise Meeting("a host gives something to itself")
+            routes = [self._topology.route(s, d) for s, d in zip(each.src.tolist(), each.dst.tolist(), strict=True)]
+            longest = max(map(len, routes), default=1)
+            padded = [(*route, *(-1,) * (longest - len(route))) for route in routes]
+            links = np.asarray(padded, dtype=np.int64).reshape(len(routes), longest)
+            self._messages[key] = Messages(each.src, each.dst, each.count, links)
+        return self._messages[key]
+
+
+def _key(each: Round) -> tuple[bytes, bytes, bytes]:
+    return each.src.tobytes(), each.dst.tobytes(), each.count.tobytes()
 
 
 class FastPlay:
     """A collective's rounds on arrays: from the times at which ranks are ready to those at which they are done."""
 
-    def __init__(self, collective: Collective, ranks: int, network: FastNetwork, reduction_rate: float | None) -> None:
+    def __init__(
+        self,
+        collective: Collective,
+        ranks: int,
+        network: FastNetwork,
+        reduction_rate: float | None,
+        *,
+        colours: Numbers | None = None,
+    ) -> None:
+        """colours: of hosts that are alike (ready at the same times); None to play them all."""
         self._collective, self._ranks = collective, ranks
         self._network, self._reduction_rate = network, reduction_rate
+        self._kernel = kernels.load("rounds").play
+        self._hosts = hosts = ranks + collective.helpers(ranks)
+        uneven = PieceBytes(collective, ranks, 1.0, slices=collective.lanes(1.0, ranks)).uneven
+        self._classes = None
+        if colours is not None and not uneven and hosts > 1:
+            self._classes = network.find_classes(collective.rounds(ranks), colours)
+        if self._classes:
+            hosts = len(self._classes.a_host)
+        self._adder_free, self._adder_last = np.zeros(hosts), np.full(hosts, -np.inf)
 
     def __call__(self, ready: Times, nbytes: float, record: Callable[..., None] | None = None) -> Times:
-        """Seconds at which each rank has done its part; `record` hears of every round's messages."""
-        ready, bytes_of = ready.copy(), PieceBytes(self._collective, self._ranks, nbytes, slices=1)
-        for each in self._collective.rounds(self._ranks):
-            sizes = bytes_of(each.first, each.count)
-            start = np.maximum(ready[each.src], ready[each.dst])
-            begin, end = self._network.carry(each, start, sizes, sizes if bytes_of.uneven else each.count)
-            if record:
-                record(each, sizes, start, begin, end)
-            added = end + sizes / self._reduction_rate if each.add and self._reduction_rate else end
-            ready[each.src] = np.maximum(ready[each.src], end)
-            ready[each.dst] = np.maximum(ready[each.dst], added)
-        self._network.settle(1.0 if bytes_of.uneven else bytes_of.equal)
-        return ready
+        """Seconds at which each rank has done its part; `record` hears of every round's messages.
+
+        Raises Meeting where rounds cannot be played so."""
+        slices = self._collective.lanes(nbytes, self._ranks)
+        bytes_of = PieceBytes(self._collective, self._ranks, nbytes, slices=slices)
+        rounds: Iterable[Round] = self._collective.rounds(self._ranks)
+        if bytes_of.uneven or record:
+            rounds = unrolled(rounds, self._collective.pieces(self._ranks))
+        ready = ready[self._classes.a_host] if self._classes else ready
+        lanes: dict[int, Times] = {}
+        passed: dict[int, int] = {}
+        for each in rounds:
+            lane = lanes.setdefault(each.lane, np.tile(ready, slices))
+            before = passed.get(each.lane, len(lanes) - 1)  # so that only the first lane may begin with a tie
+            passed[each.lane] = before + each.times
+            for part in range(slices) if bytes_of.uneven or record else [None]:
+                self._round(each, part, slices, bytes_of, lane, before, record)
+        done = np.max([lane.reshape(slices, -1).max(axis=0) for lane in lanes.values()], axis=0) if lanes else ready
+        return done[self._classes.hosts] if self._classes else done
+
+    def _round(
+        self,
+        each: Round,
+        part: int | None,
+        slices: int,
+        bytes_of: PieceBytes,
+        lane: Times,
+        before: int,
+        record: Callable[..., None] | None,
+    ) -> None:
+        """One round in one slice (`part`), or as often as it takes place in all of them."""
+        network, count = self._network, slices if part is None else 1
+        pattern = network.load(each)
+        sizes = bytes_of(each.first[pattern.rows], each.count[pattern.rows], slice=part or 0)
+        lasts = sizes / pattern.rates
+        adding = sizes / self._reduction_rate if each.add and self._reduction_rate else sizes[:0]
+        hosts = len(self._adder_free)
+        played = self._kernel(
+            each.times,
+            count,
+            before,
+            pattern.src,
+            pattern.dst,
+            pattern.wait,
+            np.tile(lasts, count),
+            np.tile(adding, count),
+            network.others,
+            network.own,
+            network.entered,
+            lane if part is None else lane[part * hosts : (part + 1) * hosts],
+            self._adder_free,
+            self._adder_last,
+            network.start,
+            network.end,
+            network.under_way,
+        )
+        if played < each.times:
+            raise Meeting("messages come to a link in another order than that of the rounds")
+        network.count(pattern, lasts, sizes, each.times, count)
+        if record:
+            record(each, sizes, network.start, network.end - lasts, network.end)
 
 
 def train(plan: Plan, network: FastNetwork, detail: str, progress: Progress | None = None) -> Log:
-    """Play all iterations of workers whose exchange the network's `why_not` has no objection to."""
+    """Play all iterations of workers whose exchange the network's `why_not` has no objection to; may raise Meeting."""
     log = Log(plan, detail)
-    play = FastPlay(plan.strategy, plan.workers, network, plan.scenario.cluster.reduction_rate)
+    colours = _alike(plan) if detail == "summary" else None
+    play = FastPlay(plan.strategy, plan.workers, network, plan.scenario.cluster.reduction_rate, colours=colours)
     gaps = np.asarray([computing.backward_until(plan.buckets) for computing in plan.computing])
     forward = np.asarray([sum(computing.forward) for computing in plan.computing])
     update = np.asarray([computing.update for computing in plan.computing])
@@ -197,3 +322,11 @@ def _recorder(plan: Plan, log: Log, iteration: int, bucket: int) -> Callable[...
             log.transfers.append(Transfer(src, dst, nbytes, name, iteration, asked, first, last))
 
     return record
+
+
+def _alike(plan: Plan) -> Numbers:
+    """Colours of workers: who computes alike has the same; each host's link is told by what it is in the network."""
+    kinds = {each: number for number, each in enumerate(dict.fromkeys(plan.computing))}
+    computing = np.asarray([kinds[each] for each in plan.computing])
+    _, luck = np.unique(plan.factors, axis=0, return_inverse=True)
+    return mixed(computing, luck.ravel())

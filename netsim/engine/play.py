@@ -8,7 +8,7 @@ from typing import Any
 import simpy
 from simpy.events import Event
 
-from netsim.collectives.rounds import Collective, PieceBytes
+from netsim.collectives.rounds import Collective, PieceBytes, unrolled
 from netsim.engine.causes import lasting
 from netsim.engine.network import Message, Network, Timer
 
@@ -52,7 +52,7 @@ class Steps:
         self.transfers: list[tuple[int, int, int, int, bool]] = []  # from, to, first piece, pieces, whether added
         self.of: list[list[list[list[int]]]] = [[[] for _ in range(self.hosts)]]
         latest: list[list[int]] = [[-1] * self.hosts]  # the round of each host's last step so far, by lane
-        for number, each in enumerate(collective.rounds(ranks)):
+        for number, each in enumerate(unrolled(collective.rounds(ranks), self.pieces)):
             while each.lane >= len(self.of):
                 self.of.append([[] for _ in range(self.hosts)])
                 latest.append([-1] * self.hosts)

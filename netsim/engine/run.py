@@ -12,7 +12,7 @@ import simpy
 from netsim import families
 from netsim.collectives.rounds import Collective
 from netsim.engine import des, fast
-from netsim.engine.fast import FastNetwork, FastPlay
+from netsim.engine.fast import FastNetwork, FastPlay, Meeting
 from netsim.engine.network import Network, Timer
 from netsim.engine.plan import Plan, memory_limit_messages, plan, refuse_if_too_large
 from netsim.engine.play import Adder, Countdown, Play, Steps
@@ -25,7 +25,7 @@ from netsim.trace import Activity, Columns, LinkUse, ServerUse, Span, Trace, Tra
 from netsim.training.parameter_server import ParameterServer
 
 ENGINES = ("auto", "simpy", "fast")
-_MOST_MESSAGES = 2e9  # more would keep the fast engine busy for minutes
+_MOST_MESSAGES = 1e11  # more would keep the fast engine busy for many minutes
 
 
 def simulate(
@@ -47,12 +47,16 @@ def simulate(
     the_plan = plan(scenario)
     quick = FastNetwork(the_plan.topology)
     why_simpy = "it was asked for" if engine == "simpy" else _objection(quick, the_plan)
-    _refuse_if_too_large(the_plan, detail, at_once=why_simpy is not None)
     network: Network | FastNetwork = quick
+    if not why_simpy:
+        _refuse_if_too_large(the_plan, detail, at_once=False)
+        try:
+            log = fast.train(the_plan, quick, detail, progress)
+        except Meeting as meeting:
+            why_simpy = str(meeting)
     if why_simpy:
+        _refuse_if_too_large(the_plan, detail, at_once=True)
         log, network = des.train(the_plan, detail, progress)
-    else:
-        log = fast.train(the_plan, quick, detail, progress)
     return Trace(
         scenario=scenario,
         engine="simpy" if why_simpy else "fast",
@@ -121,12 +125,14 @@ def collective(
     engine: str = "auto",
     links: Mapping[int, Link] | None = None,
     late: Mapping[int, float] | None = None,
+    symmetry: bool = True,
 ) -> CollectiveResult:
     """Play one collective on hosts with equal links (SI units), all ranks ready at once.
 
     topology: a function from hosts to a Topology, by default the star. links: of hosts that have others than the rest.
     late: for how long (s) a host, by its number, is not ready; servers are numbered after the ranks. The closed form
-    and the lower bound know of neither. ScenarioError where kind and ranks do not fit.
+    and the lower bound know of neither. symmetry: whether one of many hosts that are alike may be played for all, which
+    changes nothing but how long it takes. ScenarioError where kind and ranks do not fit.
     """
     check_engine(engine)
     shared = network_of(sharing)
@@ -145,8 +151,12 @@ def collective(
     asked = engine != "simpy" and messages <= _MOST_MESSAGES
     exact = asked and quick.why_not(kind, ranks, [size], sharing=sharing) is None
     if exact:
-        time = float(FastPlay(kind, ranks, quick, reduction_rate)(ready, size).max())
-    else:
+        colours = np.unique(ready, return_inverse=True)[1] if symmetry else None
+        try:
+            time = float(FastPlay(kind, ranks, quick, reduction_rate, colours=colours)(ready, size).max())
+        except Meeting:
+            exact = False
+    if not exact:
         refuse_if_too_large(messages, 0, ranks, path="ranks")
         slow = network = shared(simpy.Environment(), wiring, None)
         time = _play(kind, ranks, size, slow, reduction_rate, ready.tolist())

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 
-from netsim.collectives.rounds import Collective, Round
+from netsim.collectives.rounds import Collective, Round, unrolled
 from netsim.engine import run
 from netsim.families import FAMILIES, one_of
 from netsim.hardware import Link
@@ -39,7 +39,7 @@ class Part(Collective):
         return self.of.pieces(ranks)
 
     def rounds(self, ranks: int) -> Iterator[Round]:
-        half = [each for each in self.of.rounds(ranks) if each.add == (self.piece == "reduce")]
+        half = [each for each in unrolled(self.of.rounds(ranks), self.of.pieces(ranks)) if each.add == (self.piece == "reduce")]
         return _ORDER[self.piece](half)
 
     def ideal_time(self, ranks: int, nbytes: float, link: Link, reduction_rate: float | None = None) -> float | None:

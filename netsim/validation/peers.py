@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from netsim.collectives.rounds import Collective
+from netsim.collectives.rounds import Collective, unrolled
 from netsim.engine import run
 from netsim.errors import RunError
 from netsim.families import FAMILIES, kind_of
@@ -66,7 +66,7 @@ def _in_simgrid(python: str, kind: Collective, ranks: int) -> dict[str, float]:
     """Simulated and wall seconds of the same rounds, played by SimGrid's actors; RunError where it fails."""
     steps: list[list[list[tuple[int, float, bool]]]] = [[] for _ in range(ranks + kind.helpers(ranks))]
     piece, number = SIZE / kind.pieces(ranks), 0
-    for each in kind.rounds(ranks):
+    for each in unrolled(kind.rounds(ranks), kind.pieces(ranks)):
         now: dict[int, list[tuple[int, float, bool]]] = {}
         for src, dst, count in zip(each.src.tolist(), each.dst.tolist(), each.count.tolist(), strict=True):
             for host, sending in ((src, True), (dst, False)):
