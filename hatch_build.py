@@ -51,7 +51,7 @@ def _kernels(folder: Path) -> ModuleType:
 
 
 def _compile(folder: Path, names: tuple[str, ...], suffix: str) -> None:
-    """Compile sources under the names that they shall bear, in a temporary folder, and put what comes out beside them."""
+    """Compile sources under the names that they shall bear, elsewhere, and put what comes out beside them."""
     from Cython.Build import cythonize
     from setuptools import Distribution, Extension
     from setuptools.command.build_ext import build_ext
@@ -70,7 +70,9 @@ def _compile(folder: Path, names: tuple[str, ...], suffix: str) -> None:
         command.build_lib = command.build_temp = temporary
         command.ensure_finalized()
         command.run()
-        for old in [file for name in names for file in folder.glob(f"{name}_*{sysconfig.get_config_var('EXT_SUFFIX')}")]:
+        for old in [
+            file for name in names for file in folder.glob(f"{name}_*{sysconfig.get_config_var('EXT_SUFFIX')}")
+        ]:
             old.unlink()
         for name in names:
             shutil.copy(Path(temporary, f"{name}{suffix}"), folder)

@@ -32,6 +32,7 @@ from typing import Any
 
 import numpy as np
 
+from netsim.collectives.rounds import unrolled
 from netsim.families import FAMILIES
 
 KINDS = (

@@ -8,7 +8,7 @@ another way of playing takes over. Where many hosts are alike, one of each kind 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,7 +50,8 @@ class FastNetwork:
     """The routes of a topology as arrays, when each link is free, and what it has carried."""
 
     def __init__(self, topology: Topology) -> None:
-        self._topology, self._classes = topology, None
+        self._topology = topology
+        self._classes: Classes | None = None
         self._messages: dict[tuple[bytes, bytes, bytes], Messages] = {}
         self._rates, self._latencies = np.asarray(topology.rates), np.asarray(topology.latencies)
         self._begin(len(topology.names))
@@ -81,7 +82,7 @@ class FastNetwork:
         return "several all-reduces share the ports" if streams > 1 else None
 
     def find_classes(self, rounds: Iterable[Round], colours: Numbers) -> Classes | None:
-        """From now on, play one host of each class for all; `colours` tell hosts apart that are not alike themselves."""
+        """From now on, play one host of each class for all; `colours` tell hosts apart that differ in themselves."""
         own = mixed(*(np.unique(values, return_inverse=True)[1] for values in (self._rates, self._latencies)))
         self._classes = classes([self._messages_of(each) for each in rounds], colours, own)
         if self._classes:
@@ -201,7 +202,7 @@ class FastPlay:
         self._kernel = kernels.load("rounds").play
         self._hosts = hosts = ranks + collective.helpers(ranks)
         uneven = PieceBytes(collective, ranks, 1.0, slices=collective.lanes(1.0, ranks)).uneven
-        self._classes = None
+        self._classes: Classes | None = None
         if colours is not None and not uneven and hosts > 1:
             self._classes = network.find_classes(collective.rounds(ranks), colours)
         if self._classes:

@@ -39,7 +39,11 @@ class Part(Collective):
         return self.of.pieces(ranks)
 
     def rounds(self, ranks: int) -> Iterator[Round]:
-        half = [each for each in unrolled(self.of.rounds(ranks), self.of.pieces(ranks)) if each.add == (self.piece == "reduce")]
+        half = [
+            each
+            for each in unrolled(self.of.rounds(ranks), self.of.pieces(ranks))
+            if each.add == (self.piece == "reduce")
+        ]
         return _ORDER[self.piece](half)
 
     def ideal_time(self, ranks: int, nbytes: float, link: Link, reduction_rate: float | None = None) -> float | None:

@@ -1,4 +1,4 @@
-"""The loops that the fast engine spends its time in: one source each, compiled by Cython or run as the Python that it is.
+"""The loops that the fast engine spends its time in: one source each, compiled by Cython or run as Python.
 
 `hatch_build.py` compiles them when netsim is installed and a C compiler is there. What is built bears the digest of its
 source in its name, so that a source that was changed since is run uncompiled rather than a binary that is out of date.

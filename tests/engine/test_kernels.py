@@ -1,0 +1,126 @@
+"""The fast engine's kernels: compiled or as plain Python they do the same; a binary of another source is not used."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from netsim.collectives.ring import Ring
+from netsim.engine import kernels
+from netsim.engine.run import CollectiveResult, collective
+from netsim.families import FAMILIES
+from netsim.hardware import Link
+
+KINDS = FAMILIES["collectives"].names()
+Sizes = {"size": 1e6, "rate": 1.25e9, "latency": 25e-6}
+
+
+@pytest.fixture(params=["compiled", "interpreted"])
+def forms(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Each test once with the kernels as they are installed, and once with the Python that they are made of."""
+    if request.param == "interpreted":
+        monkeypatch.setattr(kernels, "load", kernels.interpreted)
+    yield request.param
+
+
+def both(kind: Any, ranks: int, **options: Any) -> tuple[CollectiveResult, CollectiveResult]:
+    """The reference and the fast engine."""
+    given = {**Sizes, **options}
+    return tuple(collective(kind, ranks=ranks, engine=engine, **given) for engine in ("simpy", "fast"))  # type: ignore[return-value]
+
+
+def same(reference: CollectiveResult, other: CollectiveResult) -> None:
+    assert other.time_s == pytest.approx(reference.time_s, rel=1e-9)
+    assert other.messages == reference.messages
+    assert other.wire_bytes == pytest.approx(reference.wire_bytes, rel=1e-14)  # sums of fractions of bytes
+    assert other.busiest_link_bytes == pytest.approx(reference.busiest_link_bytes, rel=1e-14)
+
+
+@pytest.mark.parametrize("slices", [1, 4])
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_collective_takes_as_long_in_both_forms_as_in_the_reference(forms: str, kind: str, slices: int) -> None:
+    late, links = {1: 0.001, 3: 0.0004}, {2: Link(rate=2e9, latency=1e-5)}
+    of = FAMILIES["collectives"].build({"kind": kind, "slices": slices})
+    same(*both(of, 8))
+    same(*both(of, 8, late=late, links=links, reduction_rate=3e9))
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    kind=st.sampled_from(KINDS),
+    slices=st.integers(1, 5),
+    ranks=st.integers(2, 12),
+    late=st.dictionaries(st.integers(0, 11), st.sampled_from([0.0005, 0.001, 0.0042]), max_size=4),
+    slow=st.dictionaries(st.integers(0, 11), st.sampled_from([Link(3e8, 1e-4), Link(2e9, 0.0)]), max_size=3),
+    reduction_rate=st.sampled_from([None, 1e9]),
+    cut=st.sampled_from([{}, {"element": "4 B"}]),
+)
+def test_the_engines_agree_on_any_collective_of_unequal_hosts(
+    kind: str, slices: int, ranks: int, late: Any, slow: Any, reduction_rate: float | None, cut: Any
+) -> None:
+    of = FAMILIES["collectives"].build({"kind": kind, "slices": slices, **cut})
+    hosts = range(ranks + of.helpers(ranks))
+    late, slow = ({host: each for host, each in table.items() if host in hosts} for table in (late, slow))
+    same(*both(of, ranks, late=late, links=slow, reduction_rate=reduction_rate, size=1e5))
+
+
+@pytest.mark.parametrize("kind", ["ring", "halving_doubling", "recursive_doubling", "bruck", "torus", "hierarchical"])
+def test_one_of_many_hosts_alike_is_played_for_all_without_a_change(kind: str) -> None:
+    of = FAMILIES["collectives"].build(kind)
+    for ranks in (16, 64):
+        for late in ({}, {rank: 0.003 for rank in range(0, ranks, 2)}):
+            one, all_of_them = (
+                collective(of, ranks=ranks, late=late, symmetry=symmetry, engine="fast", **Sizes)
+                for symmetry in (True, False)
+            )
+            assert one == all_of_them
+
+
+def test_a_ring_of_many_ranks_takes_as_long_as_its_closed_form() -> None:
+    result = collective(Ring(), ranks=3000, engine="fast", **Sizes)
+    assert result.messages == 2 * 3000 * 2999 and result.engine == "fast"
+    assert result.time_s == pytest.approx(result.ideal_time_s, rel=1e-9)
+
+
+def test_a_binary_of_another_source_has_another_name(tmp_path: Path) -> None:
+    for file in kernels.FOLDER.glob("*.p*"):
+        shutil.copy(file, tmp_path)
+    assert kernels.digest(tmp_path) == kernels.digest()
+    (tmp_path / "rounds.py").write_text((tmp_path / "rounds.py").read_text() + "\n")
+    assert kernels.digest(tmp_path) != kernels.digest()
+
+
+def test_without_compiled_kernels_the_plain_ones_are_used_with_one_notice(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(kernels, "digest", lambda: "0" * 12)
+    kernels.load.cache_clear(), kernels._tell.cache_clear()
+    try:
+        with caplog.at_level(logging.WARNING):
+            assert [kernels.load("rounds") is kernels.interpreted("rounds") for _ in range(2)] == [True, True]
+        assert [record.getMessage().startswith("netsim: the fast engine's kernels") for record in caplog.records] == [
+            True
+        ]
+    finally:
+        kernels.load.cache_clear(), kernels._tell.cache_clear()
+
+
+def test_kernels_refuse_to_play_what_comes_out_of_order() -> None:
+    """Two lanes, the second of which is ready first: its message would wait behind one that comes after it."""
+    ends, none = np.array([0, 1], dtype=np.int32), np.zeros(0)
+    src, dst = ends[:1], ends[1:]
+    own, start, end, under_way = np.zeros((4, 1))
+    ready, never = np.array([5.0, 5.0, 1.0, 1.0]), np.full(2, -np.inf)
+    played = kernels.load("rounds").play(
+        1, 2, 0, src, dst, np.zeros(1), np.ones(2), none, np.zeros(1), own, never[:1].copy(),
+        ready, np.zeros(2), never, start, end, under_way,
+    )  # fmt: skip
+    assert played == 0
