@@ -26,6 +26,7 @@ from netsim.trace import Columns, LinkUse, Transfer
 Times = npt.NDArray[np.float64]  # of each host, s
 Numbers = npt.NDArray[np.int64]
 Progress = Callable[[int], None]
+MOST_MESSAGES = 2e10  # more would keep this engine busy for minutes
 
 
 class Meeting(Exception):
@@ -194,9 +195,11 @@ class FastPlay:
         network: FastNetwork,
         reduction_rate: float | None,
         *,
+        messages: float,
         colours: Numbers | None = None,
     ) -> None:
-        """colours: of hosts that are alike (ready at the same times); None to play them all."""
+        """messages: so many are to be played. colours: of hosts that are alike (ready at the same times); None to
+        play them all."""
         self._collective, self._ranks = collective, ranks
         self._network, self._reduction_rate = network, reduction_rate
         self._kernel = kernels.load("rounds").play
@@ -207,6 +210,8 @@ class FastPlay:
             self._classes = network.find_classes(collective.rounds(ranks), colours)
         if self._classes:
             hosts = len(self._classes.a_host)
+        elif messages > MOST_MESSAGES:
+            raise Meeting("there are too many messages")
         self._adder_free, self._adder_last = np.zeros(hosts), np.full(hosts, -np.inf)
 
     def __call__(self, ready: Times, nbytes: float, record: Callable[..., None] | None = None) -> Times:
@@ -277,7 +282,9 @@ def train(plan: Plan, network: FastNetwork, detail: str, progress: Progress | No
     """Play all iterations of workers whose exchange the network's `why_not` has no objection to; may raise Meeting."""
     log = Log(plan, detail)
     colours = _alike(plan) if detail == "summary" else None
-    play = FastPlay(plan.strategy, plan.workers, network, plan.scenario.cluster.reduction_rate, colours=colours)
+    messages = plan.messages_per_iteration(enough=MOST_MESSAGES) * plan.scenario.iterations
+    rate = plan.scenario.cluster.reduction_rate
+    play = FastPlay(plan.strategy, plan.workers, network, rate, messages=messages, colours=colours)
     gaps = np.asarray([computing.backward_until(plan.buckets) for computing in plan.computing])
     forward = np.asarray([sum(computing.forward) for computing in plan.computing])
     update = np.asarray([computing.update for computing in plan.computing])

@@ -12,7 +12,7 @@ import simpy
 from netsim import families
 from netsim.collectives.rounds import Collective
 from netsim.engine import des, fast
-from netsim.engine.fast import FastNetwork, FastPlay, Meeting
+from netsim.engine.fast import MOST_MESSAGES, FastNetwork, FastPlay, Meeting
 from netsim.engine.network import Network, Timer
 from netsim.engine.plan import Plan, memory_limit_messages, plan, refuse_if_too_large
 from netsim.engine.play import Adder, Countdown, Play, Steps
@@ -25,7 +25,6 @@ from netsim.trace import Activity, Columns, LinkUse, ServerUse, Span, Trace, Tra
 from netsim.training.parameter_server import ParameterServer
 
 ENGINES = ("auto", "simpy", "fast")
-_MOST_MESSAGES = 1e11  # more would keep the fast engine busy for many minutes
 
 
 def simulate(
@@ -138,7 +137,7 @@ def collective(
     shared = network_of(sharing)
     kind.fit(ranks)
     helpers, size = kind.helpers(ranks), 0.0 if kind.operation == "barrier" else size
-    messages = kind.messages(ranks, enough=_MOST_MESSAGES) * kind.lanes(size, ranks)
+    messages = kind.messages(ranks, enough=MOST_MESSAGES) * kind.lanes(size, ranks)
     link = Link(rate=rate, latency=latency)
     names = [f"rank{i}" for i in range(ranks)] + [f"server{i}" for i in range(helpers)]
     own = {host: each.for_payload for host, each in (links or {}).items()}
@@ -148,12 +147,12 @@ def collective(
     wiring = _built(build, hosts)
     quick = FastNetwork(wiring)
     network: Network | FastNetwork = quick
-    asked = engine != "simpy" and messages <= _MOST_MESSAGES
-    exact = asked and quick.why_not(kind, ranks, [size], sharing=sharing) is None
+    exact = engine != "simpy" and quick.why_not(kind, ranks, [size], sharing=sharing) is None
     if exact:
         colours = np.unique(ready, return_inverse=True)[1] if symmetry else None
         try:
-            time = float(FastPlay(kind, ranks, quick, reduction_rate, colours=colours)(ready, size).max())
+            play = FastPlay(kind, ranks, quick, reduction_rate, colours=colours, messages=messages)
+            time = float(play(ready, size).max())
         except Meeting:
             exact = False
     if not exact:
@@ -234,8 +233,6 @@ def _objection(network: FastNetwork, the_plan: Plan) -> str | None:
     scenario, sizes = the_plan.scenario, [bucket.nbytes for bucket in the_plan.buckets]
     if sizes and isinstance(the_plan.strategy, ParameterServer):
         return "servers answer when they have heard of all"
-    if the_plan.messages_per_iteration(enough=_MOST_MESSAGES) * scenario.iterations > _MOST_MESSAGES:
-        return "there are too many messages"
     sharing, streams = scenario.cluster.sharing, scenario.job.streams
     return network.why_not(the_plan.strategy, the_plan.workers, sizes, sharing=sharing, streams=streams)
 
