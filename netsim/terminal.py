@@ -313,6 +313,11 @@ def say(sentences: str) -> None:
     _say(sentences)
 
 
+def figure(key: str, value: Any) -> tuple[str, str]:
+    """A key of a summary in words, and its value with a unit."""
+    return _figure(key, value)
+
+
 def bar(share: float, *, width: int = 20) -> str:
     """A share of one as a bar, to an eighth of a character."""
     eighths = round(max(0.0, min(1.0, share)) * width * 8)

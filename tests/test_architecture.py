@@ -30,7 +30,7 @@ FLOORS = (
     {"loading"},
     {"engine", "tables", "plots", "explain", "sweeps", "chrome", "layer_tables", "explained"},
     {"report"},
-    {"results", "api", "arguments", "validation"},
+    {"results", "differences", "api", "arguments", "validation"},
     {"terminal"},
     {"commands"},
     {"cli", "__init__"},

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,20 +17,23 @@ TRACE = simulate(
             "cluster": {"workers": 2, "device": "v100", "link": "10gbe"},
             "job": {"model": "mobilenet_v1", "batch": 1, "strategy": "parameter_server", "bucket": "all"},
         }
-    )
+    ),
+    engine="simpy",
 )
 EVENTS = events(TRACE)["traceEvents"]
 
 
 def test_every_host_is_a_process_with_its_tracks() -> None:
     processes = {event["pid"]: event["args"]["name"] for event in EVENTS if event["name"] == "process_name"}
-    assert processes == dict(enumerate(("worker0", "worker1", "server0")))
-    tracks = {event["args"]["name"] for event in EVENTS if event["name"] == "thread_name"}
+    assert processes == dict(enumerate(("worker0", "worker1", "server0", "network")))
+    tracks = {event["args"]["name"] for event in EVENTS if event["name"] == "thread_name" and event["pid"] < 3}
     assert tracks == {"compute", "send", "receive"}
+    links = {event["args"]["name"] for event in EVENTS if event["name"] == "thread_name" and event["pid"] == 3}
+    assert links == set(TRACE.links["link"])
 
 
 def test_every_span_is_an_event_and_every_message_two_with_an_arrow() -> None:
-    whole = [event for event in EVENTS if event["ph"] == "X"]
+    whole = [event for event in EVENTS if event["ph"] == "X" and event["cat"] != "link"]
     assert len(whole) == len(TRACE.spans) + 2 * len(TRACE.transfers)
     assert all(event["dur"] >= 0 and event["ts"] >= 0 for event in whole)
     starts, ends = ({event["id"] for event in EVENTS if event["ph"] == phase} for phase in "sf")
@@ -50,4 +56,58 @@ def test_a_trace_is_json_without_numbers_that_are_none() -> None:
 
 def test_times_are_microseconds() -> None:
     last = max(event["ts"] + event["dur"] for event in EVENTS if event["ph"] == "X")
-    assert abs(last - max(step.end for step in TRACE.steps) * 1e6) < 1e-6
+    assert last == pytest.approx(max(step.end for step in TRACE.steps) * 1e6, abs=1e-3)  # to the nanosecond
+
+
+def test_bars_of_one_thread_do_not_overlap_and_every_thread_has_a_name() -> None:
+    threads: dict[tuple[int, int], list[tuple[float, float]]] = {}
+    for event in EVENTS:
+        if event["ph"] == "X":
+            threads.setdefault((event["pid"], event["tid"]), []).append((event["ts"], event["ts"] + event["dur"]))
+    for bars in threads.values():
+        assert all(end <= begin + 1e-6 for (_, end), (begin, _) in pairwise(sorted(bars)))
+    named = {(event["pid"], event["tid"]) for event in EVENTS if event["name"] == "thread_name"}
+    assert named == set(threads)
+
+
+def test_counters_begin_and_end_at_what_is_there() -> None:
+    counters: dict[str, list[tuple[float, float]]] = {}
+    for event in EVENTS:
+        if event["ph"] == "C":
+            counters.setdefault(event["name"], []).append((event["ts"], event["args"]["value"]))
+    assert set(counters) == {f"{link} (%)" for link in TRACE.links["link"]} | {"bytes in flight"}
+    for name, points in counters.items():
+        assert points == sorted(points) and points[-1][1] == pytest.approx(0, abs=1e-6)
+        most = max(value for _, value in points)
+        assert 0 < most <= (100 * (1 + 1e-9) if "%" in name else 4 * TRACE.transfers["nbytes"].max())
+
+
+def test_events_have_what_the_format_asks_for() -> None:
+    needed = {"X": {"dur", "ts"}, "M": {"args"}, "s": {"id", "ts"}, "f": {"id", "ts", "bp"}, "C": {"args", "ts"}}
+    for event in EVENTS:
+        assert {"name", "ph", "pid", "tid"} | needed[event["ph"]] <= set(event)
+        assert isinstance(event["pid"], int) and isinstance(event["tid"], int)
+
+
+def test_a_trace_of_the_fast_engine_has_hosts_alone() -> None:
+    table: dict[str, Any] = {
+        "cluster": {"workers": 2, "device": "v100", "link": "10gbe"},
+        "job": {"model": "alexnet", "batch": 1},
+    }
+    trace = simulate(from_table({**table, "job": {**table["job"], "strategy": "ring"}}), engine="fast")
+    assert trace.engine == "fast" and {event["pid"] for event in events(trace)["traceEvents"]} == {0, 1}
+
+
+def test_the_trace_processor_of_perfetto_reads_it(tmp_path: Path) -> None:
+    """Where its package is installed, with the binary that it fetches once."""
+    processor = pytest.importorskip("perfetto.trace_processor")
+    file = tmp_path / "trace.json"
+    file.write_text(json.dumps(events(TRACE)), encoding="utf-8")
+    try:
+        opened = processor.TraceProcessor(trace=str(file))
+    except Exception as error:  # whatever it makes of a missing network
+        pytest.skip(f"the trace processor does not start: {error}")
+    with opened:
+        counted = next(iter(opened.query("select count(*) as n from slice"))).n
+        lost = next(iter(opened.query("select sum(value) as n from stats where severity = 'error' and value > 0"))).n
+    assert counted == sum(event["ph"] == "X" for event in EVENTS) and not lost

@@ -34,6 +34,7 @@ def run(
     folder = arguments.writable_folder(output)
     if trace_file:
         arguments.write_trace(trace_file, {})  # made now, like the folder
+        engine = "simpy" if engine == "auto" else engine  # which knows what went over which link
     with terminal.progress("iterations", scenario.iterations, quiet=quiet) as advance:
         trace = simulate(scenario, engine=engine, detail="last", progress=lambda _: advance())
     summary = trace.summary()
