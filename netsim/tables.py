@@ -33,6 +33,10 @@ _RECORDS = {
     "transfers": {"nbytes": "bytes", "sent": "sent_s", "start": "start_s", "end": "end_s"},
     "links": {"rate": "rate_bytes_per_s", "nbytes": "bytes", "busy": "busy_s"},
 }
+_OF_SERVERS = {  # records that only runs with parameter servers leave
+    "updates": {"time": "time_s"},
+    "servers": {"nbytes": "bytes", "busy": "busy_s"},
+}
 _FIGURES = ("strategy", "iteration_time_s", "samples_per_s", "scaling_efficiency", "gradient_bytes")
 _HOST_COLUMNS = ("host", "src", "dst", "worker")
 _OF_THE_LAST_ITERATION = ("spans", "transfers")
@@ -49,18 +53,22 @@ def frame(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
 
 
 def trace_frames(trace: Trace) -> dict[str, pd.DataFrame]:
-    """The records of a run as frames "steps", "spans", "transfers" and "links", with hosts by name and SI units.
+    """The records of a run as frames "steps", "spans", "transfers", "links" and, of parameter servers, "updates" and
+    "servers", with hosts by name and SI units.
 
-    `links` has also `bytes_per_iteration` and `utilisation`, the share of its capacity that the run used.
+    `updates` has also `staleness`, empty for gradients that were thrown away. `links` has also `bytes_per_iteration`
+    and `utilisation`, the share of its capacity that the run used.
     """
     frames = {}
-    for kind, renamed in _RECORDS.items():
+    for kind, renamed in {**_RECORDS, **_OF_SERVERS}.items():
         records = pd.DataFrame(getattr(trace, kind).columns).rename(columns=renamed)
         for column in records.columns.intersection(list(_HOST_COLUMNS)):
             records[column] = [trace.hosts[host] for host in records[column]]
         frames[kind] = records
-    steps, links = frames["steps"], frames["links"]
-    iterations = steps["iteration"].nunique() or 1
+    steps, links, updates = frames["steps"], frames["links"], frames["updates"]
+    kept = updates["version"] > 0
+    updates["staleness"] = (updates["version"] - 1 - updates["held"]).where(kept).astype("Int64")
+    iterations = trace.facts.get("iterations") or steps["iteration"].nunique() or 1
     lasted = steps["end_s"].max() if len(steps) else 0.0
     links["bytes_per_iteration"] = links["bytes"] / iterations
     links["utilisation"] = links["bytes"] / links["rate_bytes_per_s"] / lasted if lasted else 0.0
@@ -76,7 +84,8 @@ def save(
     (Path(folder) / "result.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     _write(data / "points.csv", frame(points))
     by_contender = {contender: trace_frames(trace) for contender, trace in traces.items()}
-    for kind in _RECORDS:
+    left = [kind for kind in _OF_SERVERS if any(len(frames[kind]) for frames in by_contender.values())]
+    for kind in [*_RECORDS, *left]:
         parts = [_kept(kind, frames).assign(contender=contender) for contender, frames in by_contender.items()]
         joined = pd.concat([part for part in parts if len(part)] or parts[:1] or [pd.DataFrame({"contender": []})])
         _write(data / f"{kind}.csv", joined[["contender", *joined.columns.drop("contender")]])

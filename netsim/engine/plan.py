@@ -139,11 +139,13 @@ class Plan:
 
     @property
     def _least_computing(self) -> float:
-        """Seconds of an iteration in which nobody waits: n workers at the sum of their paces; or, of those that an
-        iteration takes, the slowest."""
+        """Seconds of an iteration in which nobody waits: n workers at the sum of their paces, as fast as they were on
+        the mean over any number of first iterations; or, of those that an iteration takes, the slowest."""
         alone = np.asarray([each.total for each in self.computing])
         if self.at_once:
-            return 0.0 if self.scenario.noise.jitter else len(alone) / float((1 / alone).sum())
+            luck = self._luck[-1]
+            best = (np.cumsum(luck, axis=1) / np.arange(1, luck.shape[1] + 1)).min(axis=1)
+            return len(alone) / float((1 / (alone * best)).sum())
         return float(np.sort(alone[:, None] * self.factors, axis=0)[self.needed - 1].mean())
 
     def _sizes_and_ready(self, computing: Computing) -> tuple[list[float], tuple[float, ...]]:

@@ -16,6 +16,9 @@ _COLOURS = {
     "backward": "#44505A",
     "update": "#CC79A7",
     "reduce": "#009E73",
+    "handle": "#56B4E9",
+    "apply": "#0072B2",
+    "stopped": "#D55E00",
     "transfer": "#E69F00",
 }
 _OTHER_BUCKET = "#B45F06"
@@ -24,8 +27,8 @@ _OTHER_BUCKET = "#B45F06"
 def timeline(frame: pd.DataFrame, ax: Axes) -> Axes:
     """One iteration: a row for each host's computing and for each direction of its link, time to the right.
 
-    Columns: row, kind ("forward", "backward", "update", "reduce", "transfer"), name, start_s, end_s. Transfers of
-    neighbouring buckets have two shades; where several share a link they lie on one another.
+    Columns: row, kind ("forward", "backward", "update", "transfer", what servers do), name, start_s, end_s. Transfers
+    of neighbouring buckets have two shades; where several share a link they lie on one another.
     """
     rows = list(dict.fromkeys(frame["row"]))
     buckets = list(dict.fromkeys(frame.loc[frame["kind"] == "transfer", "name"]))
@@ -45,7 +48,7 @@ def timeline(frame: pd.DataFrame, ax: Axes) -> Axes:
     scale(ax.xaxis, [frame["end_s"].max()], unit="s", label="time since the iteration began", log=False)
     ax.set_xlim(0, frame["end_s"].max() * 1.01)
     handles = [Patch(color=colour, label=kind) for kind, colour in _COLOURS.items() if (frame["kind"] == kind).any()]
-    ax.legend(handles=handles, loc="lower left", bbox_to_anchor=(0, 1.0), ncols=5, borderaxespad=0.2, columnspacing=1.2)
+    ax.legend(handles=handles, loc="lower left", bbox_to_anchor=(0, 1.0), ncols=6, borderaxespad=0.2, columnspacing=1.2)
     return ax
 
 
