@@ -80,6 +80,17 @@ def utilisation(explained: Explained) -> pd.DataFrame:
     )
 
 
+def staleness(explained: Mapping[str, Explained], names: Mapping[str, str]) -> pd.DataFrame:
+    """contender, staleness (updates), share (% of its updates), for contenders whose servers do not wait for all."""
+    rows = [
+        {"contender": names.get(contender, contender), "staleness": late, "share": 100 * count / sum(counts)}
+        for contender, each in explained.items()
+        if (counts := each.get("staleness"))
+        for late, count in enumerate(counts)
+    ]
+    return pd.DataFrame(rows, columns=["contender", "staleness", "share"])
+
+
 def network(explained: Explained) -> pd.DataFrame:
     """Each link of the network with the places of its ends and the share of its capacity that the run used."""
     links = pd.DataFrame(explained["network"], columns=["link", "source", "target", "utilisation"])

@@ -13,7 +13,7 @@ from netsim.layers.embedding import Embedding, LightrnnEmbedding, table_side
 from netsim.layers.softmax import FullSoftmax, LightrnnSoftmax
 from netsim.memory import memory_needed
 from netsim.models.base import Model
-from netsim.roofline import LayerTime, layer_time, step_times
+from netsim.roofline import LayerTime, bytes_touched, layer_time, step_times
 
 Row = dict[str, Any]
 _QUANTITIES = ("params", "macs", "gradient_bytes", "time_s")
@@ -63,6 +63,25 @@ def shares(table: Mapping[str, Any]) -> list[Row]:
         }
         for number, row in enumerate(layers, 1)
     ]
+
+
+def under_the_roof(model: Model, device: Device, batch: int) -> list[Row]:
+    """Each layer's flop a byte and flop/s, forward, with the kind of its work and the device's peaks (SI units)."""
+    rows = []
+    for layer, time in zip(model.layers, _times(model, batch, device), strict=True):
+        flop, touched = 2.0 * layer.macs * batch, sum(bytes_touched(part, batch, device) for part in layer.parts)
+        rows.append(
+            {
+                "name": layer.name,
+                "contender": layer.work,
+                "intensity": flop / touched if touched else 0.0,
+                "reached_flop_per_s": flop / time.forward if time.forward else 0.0,
+                "forward_s": time.forward,
+                "peak_flop_per_s": device.peak_rate,
+                "memory_bytes_per_s": device.memory_rate,
+            }
+        )
+    return rows
 
 
 def side_by_side(one: Model, other: Model, device: Device | None, batch: int, *, precision: str = "fp32") -> Row:

@@ -21,7 +21,7 @@ from netsim.explain.explanation import explanation
 from netsim.explain.kept import kept
 from netsim.families import FAMILIES
 from netsim.hardware import Device, Link
-from netsim.layer_tables import shares
+from netsim.layer_tables import shares, under_the_roof
 from netsim.loading import dump, dump_device, vary
 from netsim.memory import shortage_of, shortages
 from netsim.models.base import Model
@@ -196,6 +196,11 @@ def warnings_of_model(model: Model, device: Device | None = None, batch: int = 1
 def draw_layers(file: Path, table: Row) -> None:
     """Draws flop and time of a layer table into a PNG file."""
     _draw("layer_costs", file, shares(table))
+
+
+def draw_roofline(file: Path, model: Model, device: Device, batch: int) -> None:
+    """Draws a model's layers under the device's roofline into a PNG, SVG or PDF file."""
+    _draw("roofline", file, under_the_roof(model, device, batch), height=4.6)
 
 
 def draw_winners(file: Path, rows: Sequence[Row]) -> None:

@@ -276,6 +276,8 @@ def along(saved: Saved, path: str) -> pd.DataFrame:
     drawn["ideal_samples_per_s"] = rows["samples_per_s"] / rows["scaling_efficiency"]
     closed = pd.to_numeric(rows["closed_form_iteration_time_s"])
     drawn["closed_form_samples_per_s"] = rows["samples_per_s"] * rows["iteration_time_s"] / closed
+    bound = pd.to_numeric(rows["lower_bound_iteration_time_s"])
+    drawn["lower_bound_samples_per_s"] = rows["samples_per_s"] * rows["iteration_time_s"] / bound
     drawn["scaling_efficiency"] = rows["scaling_efficiency"]
     drawn["iteration_time_s"] = rows["iteration_time_s"]
     drawn["closed_form_iteration_time_s"] = closed

@@ -21,6 +21,9 @@ from netsim.errors import ScenarioError
 @click.option("--precision", type=click.Choice(["fp32", "fp16", "bf16"]), help="Of gradients and, there, the device.")
 @click.option("--csv", "as_csv", is_flag=True, help="Lines of comma-separated values, in SI units.")
 @click.option("--plot", type=click.Path(path_type=Path), metavar="FILE", help="Draw flop and time of layers as a PNG.")
+@click.option(
+    "--roofline", type=click.Path(path_type=Path), metavar="FILE", help="Draw layers and --device's roofline."
+)
 @options("set", "json")
 def model(
     name: str,
@@ -30,6 +33,7 @@ def model(
     precision: str | None,
     as_csv: bool,
     plot: Path | None,
+    roofline: Path | None,
     settings: Sequence[str],
     as_json: bool,
 ) -> None:
@@ -38,6 +42,8 @@ def model(
 
     if against and plot:
         raise ScenarioError("draws one model; leave --against out", path="--plot")
+    if roofline and (against or device is None):
+        raise ScenarioError("draws one model on a device; give --device, and leave --against out", path="--roofline")
     built = arguments.models([name, against] if against else [name], settings)
     machine = arguments.device(device, precision) if device is not None else None
     for each in built:
@@ -47,6 +53,8 @@ def model(
     table = count(*built, machine, batch, precision=precision or "fp32")
     if plot:
         results.draw_layers(plot, table)
+    if roofline and machine:
+        results.draw_roofline(roofline, built[0], machine, batch)
     if as_csv:
         terminal.lines(table["stages" if against else "layers"])
     else:

@@ -15,6 +15,7 @@ def kept(explained: Explanation) -> dict[str, Any]:
         **explained.as_dict(),
         "sentences": list(told(explained)),
         "advice": advice(explained),
+        "staleness": explained.summary.get("staleness_counts"),
         "utilisation": utilisation(explained.trace),
         "network": _network(explained),
     }

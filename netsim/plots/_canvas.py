@@ -12,6 +12,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
@@ -22,6 +23,7 @@ PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#8C6D1F", "#4
 MARKERS = "osD^vPX*"
 COMPUTING, COMMUNICATING, WAITING = "#5B6770", "#E69F00", "#F0E442"
 IDEAL = "#8A8A8A"
+LOAD = LinearSegmentedColormap.from_list("load", ["#D5E3F0", "#5B9BD0", "#0B3C74", "#061B38"])  # of idle to full links
 
 # Names of contenders that keep their colour from one report to the next.
 _KEPT = {"ring": 0, "parameter server": 1, "tree": 2, "binomial tree": 3}
@@ -38,17 +40,30 @@ _STYLE = {
     "lines.linewidth": 1.8,
     "lines.markersize": 5.5,
     "hatch.linewidth": 0.6,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "netsim",
+    "pdf.fonttype": 42,
+}
+
+
+# What a format would write of the day and the program.
+_UNDATED: dict[str, dict[str, Any]] = {
+    "png": {"Software": None},
+    "svg": {"Date": None},
+    "pdf": {"CreationDate": None, "Producer": None, "Creator": None},
 }
 
 
 def save(draw: Callable[[pd.DataFrame, Axes], Axes], frame: pd.DataFrame, file: Path, *, height: float = 4.0) -> None:
-    """Draws a figure of 6.4 x `height` inches into a PNG file; the same bytes for the same frame."""
+    """Draws a figure of 6.4 x `height` inches into a file: PNG, SVG or PDF by its ending; the same bytes for the same
+    frame. SVG and PDF keep text as text."""
     settings: Any = {**mpl.rcParamsDefault, **_STYLE}
     with mpl.rc_context(settings):
         figure = Figure(figsize=(6.4, height), dpi=150, layout="constrained", facecolor="white")
-        canvas = FigureCanvasAgg(figure)
+        FigureCanvasAgg(figure)
         draw(frame, figure.add_subplot())
-        canvas.print_figure(file, dpi=150, format="png", metadata={"Software": None})
+        kind = file.suffix.removeprefix(".").lower() or "png"
+        figure.savefig(file, dpi=150, format=kind, metadata=_UNDATED.get(kind, {}))
 
 
 def looks(contenders: pd.Series) -> dict[str, tuple[str, str]]:

@@ -7,6 +7,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 
+from netsim.plots._canvas import LOAD
+
 _CROWDED = 12  # nodes whose names would run into one another
 _NAMED = 40  # nodes whose names there is room for
 
@@ -23,8 +25,8 @@ def network(frame: pd.DataFrame, ax: Axes) -> Axes:
     share = 100 * frame["utilisation"].to_numpy(float)
     top = max(1.0, float(share.max(initial=0.0)))
     lines = LineCollection(
-        list(np.stack([source + aside, target + aside], axis=1)), array=share, cmap="Blues",
-        linewidths=1.0 + 3.2 * share / top, clim=(-0.25 * top, top), zorder=2,
+        list(np.stack([source + aside, target + aside], axis=1)), array=share, cmap=LOAD,
+        linewidths=1.0 + 3.2 * share / top, clim=(0, top), zorder=2,
     )  # fmt: skip
     ax.add_collection(lines)
     bar = ax.figure.colorbar(lines, ax=ax, pad=0.02, shrink=0.9)

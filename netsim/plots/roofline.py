@@ -8,14 +8,12 @@ from matplotlib.axes import Axes
 
 from netsim.plots._canvas import IDEAL, looks, scale
 
-_NAMED = 3  # layers of most time whose names stand beside them
-
 
 def roofline(frame: pd.DataFrame, ax: Axes) -> Axes:
     """Each layer's flop/s, forward, against its flop a byte; the lines are what the device's memory and units allow.
 
     Columns: name, contender (kind of layer), intensity (flop/B), reached_flop_per_s, forward_s, peak_flop_per_s,
-    memory_bytes_per_s. Layers without flop are left out.
+    memory_bytes_per_s. Layers without flop are left out; the longest of each kind has its name.
     """
     frame = frame[(frame["intensity"] > 0) & (frame["reached_flop_per_s"] > 0)]
     peak, memory = float(frame["peak_flop_per_s"].iloc[0]), float(frame["memory_bytes_per_s"].iloc[0])
@@ -28,7 +26,8 @@ def roofline(frame: pd.DataFrame, ax: Axes) -> Axes:
         rows = frame[frame["contender"] == name]
         ax.plot(rows["intensity"], rows["reached_flop_per_s"], marker, color=colour, ls="none", ms=5, alpha=0.85,
                 label=name, zorder=2)  # fmt: skip
-    for _, row in frame.nlargest(_NAMED, "forward_s").iterrows():
+    longest = frame.sort_values("forward_s", ascending=False, kind="stable").drop_duplicates("contender")
+    for _, row in longest.iterrows():
         ax.annotate(str(row["name"]), (row["intensity"], row["reached_flop_per_s"]), xytext=(5, -9),
                     textcoords="offset points", fontsize=7)  # fmt: skip
     scale(ax.xaxis, across, unit="flop/B", label="arithmetic intensity", log=True)

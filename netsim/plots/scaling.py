@@ -9,12 +9,15 @@ from netsim.plots._canvas import IDEAL, lines_and_rings, lines_of, looks, scale,
 
 
 def scaling(frame: pd.DataFrame, ax: Axes) -> Axes:
-    """Samples/s against workers: as simulated (lines), by the closed form (open rings), and ideal (dashed).
+    """Samples/s against workers: as simulated (lines), by the closed form (open rings), ideal (dashed), and the most
+    that the lower bound of an iteration leaves possible (dotted).
 
-    Columns: contender, the axis, samples_per_s, ideal_samples_per_s, closed_form_samples_per_s.
+    Columns: contender, the axis, samples_per_s, ideal_samples_per_s, closed_form_samples_per_s,
+    lower_bound_samples_per_s.
     """
     column = frame.columns[1]
     _ideal(frame, ax, column)
+    _bound(frame, ax, column)
     lines_and_rings(frame, ax, column, "samples_per_s")
     log = spans_decades(frame[column], factor=6)
     scale(ax.xaxis, frame[column], unit="", label="workers", log=log, ticks=True)
@@ -52,3 +55,11 @@ def _ideal(frame: pd.DataFrame, ax: Axes, column: str) -> None:
     for name, rows in lines_of(frame):
         ax.plot(rows[column], rows["ideal_samples_per_s"], "--", color=look[name][0], linewidth=1.0)
     ax.plot([], [], "--", color=IDEAL, linewidth=1.0, label="ideal: nobody waits")
+
+
+def _bound(frame: pd.DataFrame, ax: Axes, column: str) -> None:
+    """A dotted line a contender in its colour."""
+    look = looks(frame["contender"])
+    for name, rows in lines_of(frame):
+        ax.plot(rows[column], rows["lower_bound_samples_per_s"], ":", color=look[name][0], linewidth=1.2, zorder=1.5)
+    ax.plot([], [], ":", color=IDEAL, linewidth=1.2, label="at the lower bound")

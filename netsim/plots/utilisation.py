@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from netsim.plots._canvas import scale
+from netsim.plots._canvas import LOAD, scale
 
 
 def utilisation(frame: pd.DataFrame, ax: Axes) -> Axes:
@@ -19,7 +19,7 @@ def utilisation(frame: pd.DataFrame, ax: Axes) -> Axes:
     times = frame.loc[frame["link"] == links[0], "time_s"].to_numpy()
     half = (times[1] - times[0]) / 2 if len(times) > 1 else times[0]
     edges = np.append(times - half, times[-1] + half)
-    image = ax.pcolormesh(edges, np.arange(len(links) + 1), 100 * grid, cmap="Blues", vmin=0, vmax=100)
+    image = ax.pcolormesh(edges, np.arange(len(links) + 1), 100 * grid, cmap=LOAD, vmin=0, vmax=100)
     bar = ax.figure.colorbar(image, ax=ax, pad=0.02)
     bar.set_label("used of the link's rate (%)")
     ax.set_yticks(np.arange(len(links)) + 0.5, links)

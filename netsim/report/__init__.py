@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import jinja2
@@ -29,9 +30,10 @@ from netsim.report.words import (
 __all__ = ["Figure", "Table", "drawn", "pages", "write"]
 
 
-def write(folder: Path) -> Path:
+def write(folder: Path, *, formats: Sequence[str] = ()) -> Path:
     """Draws the figures and writes report.html, report.md and tables.tex of a result folder; gives the page's path.
 
+    formats: in which figures are drawn beside PNG: "svg", "pdf".
     Raises ScenarioError for a folder that holds no results.
     """
     saved = tables.read(folder)
@@ -54,7 +56,7 @@ def write(folder: Path) -> Path:
         "bytes": bytes_table(saved),
         "bytes_note": BYTES_NOTE if saved.contender_axis == "job.strategy.kind" else K_NOTE,
         "points": points_table(saved, saved.points) if len(saved.points) > len(main.rows) else None,
-        "figures": list(figures(saved, folder)),
+        "figures": list(figures(saved, folder, formats)),
         "scenario": saved.scenario,
         "limits": LIMITS,
         "assumptions": assumptions(saved),

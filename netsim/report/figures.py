@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from netsim.plots import (
     network,
     scaling,
     sensitivity,
+    staleness,
     timeline,
     utilisation,
 )
@@ -32,6 +34,9 @@ _DRAWN_LINKS = 200  # of a network that there is room for
 _MANY = 3  # contenders of which each gets a timeline; of more, the fastest and the slowest do
 
 
+Draw = Callable[..., "Figure"]
+
+
 @dataclass(frozen=True)
 class Figure:
     """A drawn figure: its file within the folder, what it shows, and where its data are."""
@@ -42,19 +47,20 @@ class Figure:
     image: str  # as a data URI
 
 
-def figures(saved: Saved, folder: Path) -> Iterator[Figure]:
-    """Figures that have something to show, drawn into the folder."""
+def figures(saved: Saved, folder: Path, formats: Sequence[str] = ()) -> Iterator[Figure]:
+    """Figures that have something to show, drawn into the folder; beside PNG in further `formats`."""
+    draw = partial(drawn, folder, formats=formats)
     for path, axis in saved.axes.items():
         if axis.numbers is not None and len(axis.values) > 1:
-            yield from _along(saved, folder, path)
-    yield from _breakdown(saved, folder)
-    yield from explained_figures(saved, folder, explained.read(folder))
+            yield from _along(saved, draw, path)
+    yield from _breakdown(saved, draw)
+    yield from explained_figures(saved, folder, explained.read(folder), draw)
     where = at_the_rest(saved, saved.contender_axis)
     links = tables.busiest_links(saved) if len(saved.transfers) else pd.DataFrame()
     if len(links) and _differ(links):
         caption = f"What the busiest link of each kind carries in an iteration{where}."
         height = 1.3 + 0.27 * (len(links) + links["contender"].nunique())
-        yield drawn(folder, link_bytes.link_bytes, links, "link_bytes.png", caption, "links.csv", height)
+        yield draw(link_bytes.link_bytes, links, "link_bytes.png", caption, "links.csv", height)
     shades = _SHADES if len(saved.transfers) else ""
     for contender in _with_timelines(saved):
         frame = tables.timeline(saved, contender)
@@ -63,7 +69,7 @@ def figures(saved: Saved, folder: Path) -> Iterator[Figure]:
         file = f"timeline_{_slug(named)}.png" if named else "timeline.png"
         who = f" of {named}" if named else ""
         caption = f"One iteration{who}{where}: what a few hosts and their ports do.{shades}"
-        yield drawn(folder, timeline.timeline, frame, file, caption, "spans.csv", _height(frame, "row", 0.24))
+        yield draw(timeline.timeline, frame, file, caption, "spans.csv", _height(frame, "row", 0.24))
         shades = ""
 
 
@@ -93,19 +99,19 @@ def _with_timelines(saved: Saved) -> list[str]:
     return [contender for contender in (ranked[0], ranked[-1]) if contender in recorded]
 
 
-def _along(saved: Saved, folder: Path, path: str) -> Iterator[Figure]:
+def _along(saved: Saved, draw: Draw, path: str) -> Iterator[Figure]:
     frame, what, where = tables.along(saved, path), name(path), at_the_rest(saved, path, saved.series_axis(path))
     if frame[frame.columns[1]].nunique() < 2:
         return
     closed = _closed_form_note(frame)
     if path == "cluster.workers":
         caption = f"Throughput against workers{where}, and what workers that never wait would reach.{closed}"
-        yield drawn(folder, scaling.scaling, frame, "scaling.png", caption, "points.csv", 4.0)
+        yield draw(scaling.scaling, frame, "scaling.png", caption, "points.csv", 4.0)
         caption = f"Scaling efficiency against workers{where}: the throughput in per cent of the ideal."
-        yield drawn(folder, scaling.efficiency, frame, "efficiency.png", caption, "points.csv", 3.4)
+        yield draw(scaling.efficiency, frame, "efficiency.png", caption, "points.csv", 3.4)
         return
     caption = f"Iteration time against {what}{where}.{closed}"
-    yield drawn(folder, crossover.crossover, frame, f"{_slug(what)}.png", caption, "points.csv", 4.0)
+    yield draw(crossover.crossover, frame, f"{_slug(what)}.png", caption, "points.csv", 4.0)
 
 
 def _closed_form_note(frame: pd.DataFrame) -> str:
@@ -120,7 +126,7 @@ def _closed_form_note(frame: pd.DataFrame) -> str:
     )
 
 
-def _breakdown(saved: Saved, folder: Path) -> Iterator[Figure]:
+def _breakdown(saved: Saved, draw: Draw) -> Iterator[Figure]:
     """Where the time goes: along the first axis that is not the contenders', or else at the base point."""
     path = next((path for path in saved.axes if path != saved.contender_axis), None)
     frame = tables.parts(saved, path)
@@ -130,21 +136,34 @@ def _breakdown(saved: Saved, folder: Path) -> Iterator[Figure]:
     height = 1.2 + 0.24 * (len(frame) + 1.2 * frame["group"].nunique())
     times = frame["iteration_time_s"]
     far_apart = bool(times.max() > _FAR_APART * times.min())
-    draw = breakdown.shares if far_apart else breakdown.breakdown
+    bars = breakdown.shares if far_apart else breakdown.breakdown
     shares = ", in per cent of each bar's own time" if far_apart else ""
     caption = f"Where the time of an iteration goes{where}{shares}."
-    yield drawn(folder, draw, frame, "breakdown.png", caption, "points.csv", height)
+    yield draw(bars, frame, "breakdown.png", caption, "points.csv", height)
 
 
-def drawn(folder: Path, draw: Any, frame: pd.DataFrame, file: str, caption: str, data: str, height: float) -> Figure:
-    """Draws a figure into the folder's `figures`, and gives it as pages show it."""
+def drawn(
+    folder: Path,
+    draw: Any,
+    frame: pd.DataFrame,
+    file: str,
+    caption: str,
+    data: str,
+    height: float,
+    *,
+    formats: Sequence[str] = (),
+) -> Figure:
+    """Draws a figure into the folder's `figures`, as PNG and in further formats, and gives it as pages show it."""
     target = folder / "figures" / file
-    plots.save(draw, frame, target, height=height)
+    for each in (target, *(target.with_suffix(f".{suffix}") for suffix in formats)):
+        plots.save(draw, frame, each, height=height)
     image = "data:image/png;base64," + base64.b64encode(target.read_bytes()).decode("ascii")
     return Figure(f"figures/{file}", caption, f"data/{data}", image)
 
 
-def explained_figures(saved: Saved, folder: Path, found: Mapping[str, explained.Explained]) -> Iterator[Figure]:
+def explained_figures(
+    saved: Saved, folder: Path, found: Mapping[str, explained.Explained], draw: Draw
+) -> Iterator[Figure]:
     """What critical paths are made of, what would help, how busy links are; their data are written beside."""
     if not found:
         return
@@ -153,7 +172,7 @@ def explained_figures(saved: Saved, folder: Path, found: Mapping[str, explained.
     frame = _written(folder, "critical_path", explained.parts(found, names))
     caption = f"What the critical path of an iteration is made of{where}: the parts sum to the iteration's time."
     height = 1.9 + 0.3 * len(found)
-    yield drawn(folder, critical_path.critical_path, frame, "critical_path.png", caption, "critical_path.csv", height)
+    yield draw(critical_path.critical_path, frame, "critical_path.png", caption, "critical_path.csv", height)
     for each, kept in found.items():
         frame = explained.changes(kept)
         if len(frame):
@@ -166,12 +185,22 @@ def explained_figures(saved: Saved, folder: Path, found: Mapping[str, explained.
                 "where they part, the path changed."
             )
             height = 1.2 + 0.27 * len(frame)
-            yield drawn(folder, sensitivity.sensitivity, frame, f"{file}.png", caption, f"{file}.csv", height)
-    yield from _links_over_time(saved, folder, found, names, where)
+            yield draw(sensitivity.sensitivity, frame, f"{file}.png", caption, f"{file}.csv", height)
+    late = explained.staleness(found, names)
+    if (late["staleness"] > 0).any():
+        caption = f"How many updates were applied between a worker's pull and its push{where}."
+        data = _written(folder, "staleness", late)
+        yield draw(staleness.staleness, data, "staleness.png", caption, "staleness.csv", 3.2)
+    yield from _links_over_time(saved, folder, found, names, where, draw)
 
 
 def _links_over_time(
-    saved: Saved, folder: Path, found: Mapping[str, explained.Explained], names: Mapping[str, str], where: str
+    saved: Saved,
+    folder: Path,
+    found: Mapping[str, explained.Explained],
+    names: Mapping[str, str],
+    where: str,
+    draw: Draw,
 ) -> Iterator[Figure]:
     """The busiest links of the slowest and of the fastest over an iteration; all the slowest's on the drawn network."""
     times = {each: kept["iteration_time_s"] for each, kept in found.items()}
@@ -185,12 +214,12 @@ def _links_over_time(
         caption = f"The busiest links{who} over one iteration{where}."
         height = 1.3 + 0.3 * frame["link"].nunique()
         file, data = f"utilisation{end}.png", f"utilisation{end}.csv"
-        yield drawn(folder, utilisation.utilisation, frame, file, caption, data, height)
+        yield draw(utilisation.utilisation, frame, file, caption, data, height)
         links = explained.network(found[each])
         if len(links) <= _DRAWN_LINKS and times[each] == max(times.values()):
             _written(folder, f"network{end}", links)
             caption = f"How much of each link's capacity{who} an iteration uses{where}."
-            yield drawn(folder, network.network, links, f"network{end}.png", caption, f"network{end}.csv", 4.4)
+            yield draw(network.network, links, f"network{end}.png", caption, f"network{end}.csv", 4.4)
 
 
 def _written(folder: Path, name: str, frame: pd.DataFrame) -> pd.DataFrame:

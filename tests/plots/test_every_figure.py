@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import matplotlib.figure
 import pandas as pd
 import pytest
@@ -70,6 +72,7 @@ FRAMES = {
         "samples_per_s": [100.0, 180.0],
         "ideal_samples_per_s": [110.0, 220.0],
         "closed_form_samples_per_s": [100.0, None],
+        "lower_bound_samples_per_s": [105.0, 200.0],
     },
     "sensitivity": {
         "change": ["links 10 % faster", "strategy tree"],
@@ -145,3 +148,12 @@ def test_an_axis_over_decades_is_logarithmic_and_has_plain_ticks() -> None:
     assert ax.get_xscale() == ax.get_yscale() == "log"
     assert ax.get_xlabel().startswith("link latency (")
     assert all("^" not in tick.get_text() for tick in [*ax.get_xticklabels(), *ax.get_yticklabels()])
+
+
+@pytest.mark.parametrize("ending", ["png", "svg", "pdf"])
+def test_a_figure_is_the_same_bytes_again_in_every_format(ending: str, tmp_path: Path) -> None:
+    frame, files = pd.DataFrame(FRAMES["sensitivity"]), [tmp_path / f"{name}.{ending}" for name in "ab"]
+    for file in files:
+        plots.save(plots.figures()["sensitivity"], frame, file)
+    assert files[0].read_bytes() == files[1].read_bytes()
+    assert ending != "svg" or "foretold from the critical path" in files[0].read_text(encoding="utf-8")
