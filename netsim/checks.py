@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from netsim.errors import Problem, ScenarioError
+from netsim.errors import Problem, ScenarioError, did_you_mean
 from netsim.memory import shortages
 from netsim.profiles import strangers
 from netsim.roofline import step_times
 from netsim.scenario import MOST_WORKERS, Scenario
+from netsim.topologies.base import Topology
 from netsim.topologies.star import star
 from netsim.training.parameter_server import ParameterServer
+from netsim.units import show
 
 Rule = Callable[[Scenario], Iterator[Problem]]
 RULES: list[Rule] = []
@@ -118,9 +120,83 @@ def a_topology_connects_these_hosts(scenario: Scenario) -> Iterator[Problem]:
     if cluster.topology.function is star or not workers or not all(group.link for group in cluster.groups):
         return
     try:
-        cluster.network(cluster.hosts(scenario.job.strategy.helpers(workers)))
+        cluster.network(scenario.hosts())
     except ScenarioError as error:
         yield from error.problems
+
+
+@rule
+def faults_are_of_links_that_there_are(scenario: Scenario) -> Iterator[Problem]:
+    """By the link's name, or that of a node at one of its ends."""
+    cluster = scenario.cluster
+    if cluster.on_failure != "wait" and not cluster.fault:
+        yield Problem("cluster.on_failure", "is given, but there is no [[cluster.fault]]; leave it out")
+    network = _network(scenario) if cluster.fault else None
+    if network is None:
+        return
+    known = {*network.names, *network.nodes}
+    for number, fault in enumerate(cluster.fault):
+        if fault.link not in known:
+            close = did_you_mean(fault.link, known)
+            yield Problem(f"cluster.fault[{number}].link", f"no link or node {fault.link!r}.{close}")
+
+
+@rule
+def traffic_leaves_room(scenario: Scenario) -> Iterator[Problem]:
+    """It goes between hosts that there are, and is less than their links carry, so that it does not pile up."""
+    network = _network(scenario) if scenario.cluster.traffic else None
+    if network is None:
+        return
+    rates = {host.name: host.link.rate for host in network.hosts}
+    for number, traffic in enumerate(scenario.cluster.traffic):
+        path = f"cluster.traffic[{number}]"
+        ends = {"src": traffic.src, "dst": traffic.dst}
+        for key, name in ends.items():
+            if name is not None and name not in rates:
+                yield Problem(f"{path}.{key}", f"no host {name!r}.{did_you_mean(name, rates)}")
+        if len(rates) < 2:
+            yield Problem(path, "needs two hosts; there is one")
+        if traffic.arrivals == "back_to_back":  # which never has more than one message on its way
+            continue
+        named = [name for name in ends.values() if name in rates]
+        narrowest = min(named or rates, key=lambda name: rates[name])
+        share = traffic.rate if named else traffic.rate / len(rates)
+        if share >= rates[narrowest]:
+            would_do = f"than {narrowest}'s link carries ({show(rates[narrowest], 'B/s')}); messages would pile up"
+            yield Problem(f"{path}.rate", f"{show(traffic.rate, 'B/s')} is no less {would_do}")
+
+
+@rule
+def neighbours_stand_somewhere(scenario: Scenario) -> Iterator[Problem]:
+    """Under names of their own; colocated ones on the job's hosts, and with their links."""
+    workers, names = sum(group.count for group in scenario.cluster.groups), set[str]()
+    for number, each in enumerate(scenario.neighbour):
+        path = f"neighbour[{number}]"
+        if each.name in names:
+            yield Problem(f"{path}.name", f"there is another neighbour {each.name!r}")
+        names.add(each.name)
+        if each.placement == "colocated" and each.workers > workers:
+            told = f"{each.workers} colocated workers need as many of the job's, which has {workers}"
+            yield Problem(f"{path}.workers", told)
+        if each.placement == "colocated" and each.link is not None:
+            yield Problem(f"{path}.link", "is given, but colocated workers use the links of the job's; leave it out")
+        if each.job.strategy.operation != "all_reduce":
+            told = f"{each.job.strategy.operation!r} does not sum gradients; 'all_reduce' does"
+            yield Problem(f"{path}.job.strategy.operation", told)
+        try:
+            each.job.strategy.fit(each.workers)
+        except ScenarioError as error:
+            yield from (problem.within(f"{path}.job.strategy") for problem in error.problems)
+
+
+def _network(scenario: Scenario) -> Topology | None:
+    """The links of the scenario, if they can be laid; other rules say why not."""
+    if not all(group.link for group in scenario.cluster.groups) or not sum(g.count for g in scenario.cluster.groups):
+        return None
+    try:
+        return scenario.cluster.network(scenario.hosts())
+    except ScenarioError:
+        return None
 
 
 @rule

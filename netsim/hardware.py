@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from itertools import pairwise
-from math import log
+from math import inf, log
 from typing import Annotated, Literal
 
 from annotated_types import Interval, MinLen
@@ -84,9 +84,9 @@ class Link:
         return next((point.latency for point in reversed(self.curve) if point.size <= nbytes), self.latency)
 
     def cap_of(self, nbytes: float) -> float:
-        """The most that one message of this size gets (bytes/s), however free the link is."""
-        curve = next((point.rate for point in reversed(self.curve) if point.size <= nbytes), self.rate)
-        return min(curve, self.rate if self.flow_rate is None else self.flow_rate)
+        """The most that one message of this size gets (bytes/s), however free and fast links are."""
+        curve = next((point.rate for point in reversed(self.curve) if point.size <= nbytes), inf)
+        return min(curve, inf if self.flow_rate is None else self.flow_rate)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -158,11 +158,18 @@ def _parsed(text: str) -> dict[str, Any]:
 
 
 def _with_files_beside(folder: Path, table: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The files that a scenario names are found from where it stands."""
+    """The files that a scenario names are found from where it stands; those of neighbours are as the job's."""
     changed, sweep = dict(table), table.get("sweep")
     for part in ("cluster", "job"):
         if isinstance(table.get(part), Mapping):
             changed[part] = {key: _beside(folder, f"{part}.{key}", value) for key, value in table[part].items()}
+    if isinstance(table.get("neighbour"), (list, tuple)):
+        changed["neighbour"] = [
+            {**each, "job": _with_files_beside(folder, {"job": each["job"]})["job"]}
+            if isinstance(each, Mapping) and "job" in each
+            else each
+            for each in table["neighbour"]
+        ]
     if isinstance(sweep, Mapping):
         changed["sweep"] = {
             path: [_beside(folder, path, value) for value in values] if isinstance(values, list) else values

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Literal
 
 from netsim.collectives.parameter_server import ParameterServer
+from netsim.disturbances import Fault, Traffic
 from netsim.errors import Problem, ScenarioError
 from netsim.families import FAMILIES, Chosen, Reads, json_schema, one_of
 from netsim.hardware import ELEMENT_BYTES
@@ -45,7 +46,9 @@ class Cluster:
 
     Parameter servers that stand apart have `server_link`, by default the workers' link. `sharing` says how messages
     share a link, and `forwarding` whether switches with fifo links pass a message on while it comes, or when they have
-    all of it; `reduction_rate` (bytes/s) is how fast a host adds received gradients to its own, None for at no cost.
+    all of it; `fault`s befall links, for which messages then wait, or are sent another way (`on_failure`), and
+    `traffic` of others shares them; `reduction_rate` (bytes/s) is how fast a host adds received gradients to its own,
+    None for at no cost.
     A `server_device` adds and makes the optimiser's step at its own memory's rate, and workers then make none;
     `server_rate` (bytes/s) is what a server's software handles, of pushes and answers together.
     """
@@ -61,6 +64,9 @@ class Cluster:
     server_device: ADevice | None = None
     server_rate: Rate | None = None
     reduction_rate: Rate | None = None
+    fault: tuple[Fault, ...] = ()
+    on_failure: Literal["wait", "reroute"] = "wait"
+    traffic: tuple[Traffic, ...] = ()
 
     @property
     def groups(self) -> tuple[Group, ...]:
@@ -155,6 +161,38 @@ class Job:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Neighbour:
+    """Another job on the network, whose training begins anew whenever it has ended, until the job has.
+
+    placement: "apart", on hosts of its own behind the job's, each with the cluster's `link` or its own; or "colocated"
+    with the job's first workers, over whose links its messages go, too. `device`: the cluster's where it is left out.
+    """
+
+    name: str
+    workers: Annotated[int, Count("a number of workers", at_least=2, at_most=MOST_WORKERS)]
+    job: Job
+    placement: Literal["apart", "colocated"] = "apart"
+    device: ADevice | None = None
+    link: ALink | None = None
+
+    @property
+    def shared(self) -> int:
+        """How many hosts it shares with the job: the first ones."""
+        return self.workers if self.placement == "colocated" else 0
+
+    def cluster(self, of: Cluster) -> Cluster:
+        """What its workers are, as a cluster of their own."""
+        first = of.groups[0]
+        device, link = self.device or first.device, self.link or first.link
+        return Cluster(workers=self.workers, device=device, link=link, reduction_rate=of.reduction_rate)
+
+    def own_hosts(self, of: Cluster) -> list[Host]:
+        """Those that it does not share with the job; servers that stand apart are always among them."""
+        hosts = self.cluster(of).hosts(self.job.strategy.helpers(self.workers))[self.shared :]
+        return [replace(host, name=f"{self.name}.{host.name}") for host in hosts]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Scenario:
     """One thing to simulate. `table` is the file as nested tables after overrides, from which axes vary it."""
 
@@ -163,7 +201,14 @@ class Scenario:
     seed: Annotated[int, Count("a seed", at_least=0, at_most=2**63 - 1)] = 0
     iterations: Annotated[int, Count("a number of iterations", at_most=10_000_000)] = 1
     noise: Noise = Noise()
+    neighbour: tuple[Neighbour, ...] = ()
     sweep: Mapping[str, Any] = field(default_factory=dict)  # see netsim.designs
     name: str = "scenario"
     question: str = ""  # the comment at the top of the file
     table: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    def hosts(self) -> list[Host]:
+        """The job's workers and servers, then its neighbours' own."""
+        servers = self.job.strategy.helpers(sum(group.count for group in self.cluster.groups))
+        own = [host for each in self.neighbour for host in each.own_hosts(self.cluster)]
+        return [*self.cluster.hosts(servers), *own]

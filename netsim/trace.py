@@ -100,6 +100,36 @@ class LinkUse(NamedTuple):
     nbytes: float
     busy: float  # s during which at least one byte was on its way through it
     messages: int
+    waited: float = 0.0  # s that messages lost on it, all together: in its queue, or since they got less than alone
+    background: float = 0.0  # bytes of others than the job, not among nbytes
+
+
+class LinkBin(NamedTuple):
+    """What passed one direction of a link in a stretch of time, everybody's bytes."""
+
+    link: str
+    start: float  # s
+    end: float  # s
+    nbytes: float
+
+
+class LinkChange(NamedTuple):
+    """From `time` on a link has this share of its rate: 0 while it has failed, 1 when it is whole again."""
+
+    time: float  # s
+    link: str
+    share: float
+
+
+class Interruption(NamedTuple):
+    """A message met a link that was down: it "waits", or is "rerouted"."""
+
+    time: float  # s
+    link: str
+    src: int
+    dst: int
+    nbytes: float
+    how: str
 
 
 class Columns(Generic[Row]):
@@ -141,6 +171,9 @@ class Trace:
     transfers: Columns[Transfer]
     updates: Columns[Update] = field(default_factory=lambda: Columns(Update, []))
     servers: Columns[ServerUse] = field(default_factory=lambda: Columns(ServerUse, []))
+    link_bins: Columns[LinkBin] = field(default_factory=lambda: Columns(LinkBin, []))
+    link_changes: Columns[LinkChange] = field(default_factory=lambda: Columns(LinkChange, []))
+    interruptions: Columns[Interruption] = field(default_factory=lambda: Columns(Interruption, []))
     facts: dict[str, Any] = field(default_factory=dict)  # what the summary needs beside the records
     activities: Columns[Activity] = field(default_factory=lambda: Columns(Activity, ()))
     routes: tuple[tuple[str, ...], ...] = ()  # names of links
@@ -194,6 +227,7 @@ class Trace:
             "closed_form_iteration_time_s": facts["closed_form_s"],
             "lower_bound_iteration_time_s": facts["lower_bound_s"],
             **self._updating(iteration),
+            **facts.get("others", {}),
         }
 
     def _pace(self) -> tuple[float, np.ndarray[Any, Any]]:

@@ -21,7 +21,7 @@ PICTURE = PACKAGE.parent / "docs" / "explanation" / "architecture.md"
 
 FLOORS = (
     {"units", "errors", "version"},
-    {"families", "hardware", "profiler_traces", "trace", "texts"},
+    {"families", "hardware", "disturbances", "profiler_traces", "trace", "texts"},
     {"axes", "crossings", "collectives", "layers", "presets", "profiles"},
     {"models", "topologies", "wording", "algorithms", "conditions"},
     {"roofline", "scenario", "designs"},

@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Container, Sequence
 from typing import Any, TypeVar
 
-import simpy
 from simpy.core import SimTime
 from simpy.events import NORMAL, Event, EventPriority
 
+from netsim.engine.clock import Clock
 from netsim.trace import NO_CAUSE, Activity, Columns
 
 AnEvent = TypeVar("AnEvent", bound=Event)
@@ -30,7 +30,7 @@ def lasting(event: AnEvent, kind: str, host: int, label: Any) -> AnEvent:
     return event
 
 
-class Causal(simpy.Environment):
+class Causal(Clock):
     """An environment that knows at any moment the activity whose end led there (`cause`, its row)."""
 
     def __init__(self, recorded: Container[int], buckets: Sequence[str]) -> None:
@@ -56,8 +56,8 @@ class Causal(simpy.Environment):
     def step(self) -> None:
         if self._queue:
             now, _, _, event = self._queue[0]
-            self.cause = event.cause  # type: ignore[attr-defined]
-            activity = getattr(event, "activity", None)
+            self.cause = getattr(event, "cause", NO_CAUSE)  # those of the backstage have none
+            activity = getattr(event, "activity", None) if event.env is self else None
             if activity:
                 kind, host, start, label = activity
                 self.ends(kind, host, label, start, float(now), cause=self.cause)

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
+import simpy
+
+from netsim.engine import neighbours, traffic, waits
 from netsim.engine.allreduces import AllReduces
 from netsim.engine.causes import lasting
+from netsim.engine.clock import Clock
 from netsim.engine.exchange import Exchange, Process
+from netsim.engine.health import healths
 from netsim.engine.log import Log
+from netsim.engine.messages import Record, Sender, Tenant
+from netsim.engine.neighbours import Neighbour
 from netsim.engine.network import Network
 from netsim.engine.plan import Plan
 from netsim.engine.servers import Servers
@@ -15,27 +23,67 @@ from netsim.engine.sharing import network_of
 from netsim.errors import RunError
 from netsim.training.parameter_server import ParameterServer
 
-Progress = Callable[[int], None]
+Progress = Callable[[int], object]
 
 
-def train(plan: Plan, detail: str, progress: Progress | None = None) -> tuple[Log, Network]:
-    """Play all iterations; `progress` hears of each that worker 0 has ended. RunError if nothing can go on."""
+def train(plan: Plan, detail: str, progress: Progress | None = None) -> tuple[Log, Network, dict[str, Any]]:
+    """Play all iterations; `progress` hears of each that worker 0 has ended. RunError if nothing can go on. Returns
+    also the figures of what disturbed the job."""
     log = Log(plan, detail)
     env = log.clock()
-    cluster, record = plan.scenario.cluster, None if detail == "summary" else log.delivered
-    network = network_of(cluster.sharing, cluster.forwarding)(env, plan.topology, record)
-    kind = Servers if isinstance(plan.strategy, ParameterServer) else AllReduces
-    exchange = kind(plan, network, log)
-    workers = [env.process(_worker(exchange, number, progress)) for number in range(plan.workers)]
+    network = _network(plan, env, None if detail == "summary" else log.delivered)
+
+    def ended(iteration: int) -> None:
+        if log.records(iteration + 1):
+            network.watch()
+        if progress:
+            progress(iteration)
+
+    if log.records(0):
+        network.watch()
+    exchange, workers = _crew(plan, network, log, ended)
+    others = neighbours.begin(plan, network, _crew)
+    background = traffic.begin(plan.scenario.cluster.traffic, network, plan.all_hosts, plan.scenario.seed)
     env.run()
-    waiting = [plan.hosts[number] for number, worker in enumerate(workers) if worker.is_alive]
+    network.account()
+    waiting = [number for number, worker in enumerate(workers) if worker.is_alive]
     if waiting:
-        raise RunError(f"nothing can move any more at {env.now:g} s, and these still wait: {', '.join(waiting)}")
+        raise RunError(waits.describe(exchange, network, waiting))
     exchange.ended()
-    return log, network
+    return log, network, _disturbances(network, others, background)
 
 
-def _worker(exchange: Exchange, worker: int, progress: Progress | None) -> Process:
+def _disturbances(network: Network, others: list[Neighbour], background: list[Tenant]) -> dict[str, Any]:
+    """What a summary says of the neighbours, of background traffic and of links that failed, where there are any."""
+    figures = {key: value for neighbour in others for key, value in neighbour.figures.items()}
+    if background:
+        figures["background_bytes"] = sum(tenant.nbytes for tenant in background)
+    if network.changes:
+        figures["link_failures"] = sum(not change.share > 0 for change in network.changes)
+        figures["interrupted_messages"] = len(network.interruptions)
+    return figures
+
+
+def _network(plan: Plan, env: simpy.Environment, record: Record | None) -> Network:
+    """The scenario's, with its faults; an end of the run waits for what may still set the job going again."""
+    cluster, topology = plan.scenario.cluster, plan.topology
+    health = healths(cluster.fault, zip(topology.names, topology.ends, strict=True), plan.scenario.seed)
+    kind = network_of(cluster.sharing, cluster.forwarding)
+    network = kind(env, topology, record, health=health, on_failure=cluster.on_failure)
+    if isinstance(env, Clock):
+        env.hope = network.hopes
+    return network
+
+
+def _crew(plan: Plan, sender: Sender, log: Log, progress: Progress) -> tuple[Exchange, list[simpy.Process]]:
+    """A job's workers at work, and how they exchange."""
+    kind = Servers if isinstance(plan.strategy, ParameterServer) else AllReduces
+    exchange = kind(plan, sender, log)
+    env = exchange.env
+    return exchange, [env.process(_worker(exchange, number, progress)) for number in range(plan.workers)]
+
+
+def _worker(exchange: Exchange, worker: int, progress: Progress) -> Process:
     """A worker's life: forward, backward, offering buckets as they are ready; wait for the sums; update; again."""
     env, plan, log = exchange.env, exchange.plan, exchange.log
     overlap = plan.scenario.job.overlap
@@ -58,5 +106,5 @@ def _worker(exchange: Exchange, worker: int, progress: Progress | None) -> Proce
         exchange.close(worker, iteration)
         yield lasting(env.timeout(computing.update), "update", *about)
         log.ended(worker, iteration, env.now, computing.update)
-        if progress and worker == 0:
+        if worker == 0:
             progress(iteration)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Iterator
 from typing import Any
 
 from simpy.events import Event
 
 from netsim.engine.log import Log
-from netsim.engine.network import Network
+from netsim.engine.messages import Sender
 from netsim.engine.plan import Plan
 from netsim.engine.play import Adder, Countdown
 
@@ -18,7 +18,7 @@ Process = Generator[Event, Any, None]
 class Exchange:
     """Workers offer buckets as they are ready, and wait until all are in."""
 
-    def __init__(self, plan: Plan, network: Network, log: Log) -> None:
+    def __init__(self, plan: Plan, network: Sender, log: Log) -> None:
         self.env, self.plan, self.network, self.log = network.env, plan, network, log
         self.adders = [Adder(self.env, plan.scenario.cluster.reduction_rate) for _ in plan.hosts]
         self._all_in: dict[tuple[int, int], Countdown] = {}
@@ -39,6 +39,10 @@ class Exchange:
         if key not in self._all_in:
             self._all_in[key] = Countdown(self.env, len(self.plan.buckets))
         return self._all_in[key]
+
+    def waits(self) -> Iterator[tuple[int, int, int]]:
+        """Who waits for whom, and with which bucket, as far as this way of exchanging knows."""
+        return iter(())
 
     def _begin(self, worker: int, iteration: int, bucket: int) -> None:
         raise NotImplementedError

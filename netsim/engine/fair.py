@@ -2,172 +2,271 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
+from heapq import heapify, heappop, heapreplace
+from typing import Any
 
 import simpy
 from simpy.events import Event
 
-from netsim.engine.network import Link, Message, Network, Record, Timer
+from netsim.engine.clock import Agenda, Timer
+from netsim.engine.links import Link
+from netsim.engine.messages import Message, Record
+from netsim.engine.network import Network
 from netsim.topologies.base import Topology
 
 
 class Flow:
     """A connection's current message in a fair network, its rate, and the messages that wait behind it.
 
-    `links` has those of its route, then what else bounds it: its hosts' rate in all, and its own `cap`.
+    `links` has those of its message's route, then what else bounds it: its hosts' rate in all, and its own `cap`.
+    `bottleneck` is the one that keeps it from more than its `rate`; alone in the network it would have `alone`.
     """
 
-    __slots__ = ("cap", "links", "message", "queue", "rate", "remaining", "since", "timer")
+    __slots__ = ("alone", "bottleneck", "bounds", "cap", "links", "message", "queue", "rate", "remaining", "since")
 
-    def __init__(self, links: list[Link], cap: Link | None = None) -> None:
-        self.links, self.cap = [*links, cap] if cap else links, cap
+    def __init__(self, bounds: list[Link], cap: Link | None = None) -> None:
+        self.bounds, self.cap = [*bounds, cap] if cap else bounds, cap
+        self.links: list[Link] = self.bounds
         self.queue: deque[Message] = deque()
         self.message: Message | None = None
-        self.rate = self.remaining = self.since = 0.0
-        self.timer: Timer | None = None
+        self.bottleneck: Link | None = None
+        self.rate = self.remaining = self.since = self.alone = 0.0
 
 
 class Fair(Network):
     """Max-min fair sharing between connections, recomputed for what a start or an end can reach."""
 
-    def __init__(self, env: simpy.Environment, topology: Topology, record: Record | None) -> None:
-        super().__init__(env, topology, record)
+    def __init__(self, env: simpy.Environment, topology: Topology, record: Record | None, **failing: Any) -> None:
+        super().__init__(env, topology, record, **failing)
         self._flows: dict[tuple[int, int, int], Flow] = {}
-        self._changed: dict[Link, None] = {}
+        self._touched: dict[Link, None] = {}
+        self._ends = {each: Agenda(each, self._end) for each in (env, self._backstage)}
         self._in_all = {
             number: Link(f"{host.name}.all", host.link.host_rate, 0.0)
             for number, host in enumerate(topology.hosts)
             if host.link.host_rate is not None
         }
 
+    def held_up(self) -> list[tuple[Message, Link | None]]:
+        return [*super().held_up(), *self._stopped()]
+
+    def account(self) -> None:
+        for flow in self._flows.values():
+            if flow.message:
+                self._account(flow)
+
+    def hopes(self) -> bool:
+        return super().hopes() or any(not self._is_dead(link) for _, link in self._stopped())
+
+    def _stopped(self) -> list[tuple[Message, Link]]:
+        """The job's messages that wait for a link, each with that link: one that is down for ever, if there is one."""
+        found = []
+        for flow in self._flows.values():
+            down = [link for link in flow.links if not link.rate > 0] if flow.message else []
+            if down and flow.message and flow.message.tenant is self.job:
+                found.append((flow.message, next(filter(self._is_dead, down), down[0])))
+        return found
+
     def _carry(self, message: Message) -> None:
+        if message.latency > 0:
+            Timer(message.tenant.env, message.latency, self._enter, message)
+        else:
+            self._queue(message)
+
+    def _enter(self, timer: Timer) -> None:
+        self._queue(timer._value)
+
+    def _queue(self, message: Message) -> None:
+        """The message's bytes come to its connection, behind those that are there."""
+        if self._reroutes and not all(link.rate > 0 for link in message.links):
+            self._set_out(message)  # its way has failed since it left
+            return
         key = message.src, message.dst, message.stream
         flow = self._flows.get(key)
         if flow is None:
             flow = self._flows[key] = self._flow(message)
-        if message.latency > 0:
-            Timer(self.env, message.latency, self._enter, (flow, message))
-        else:
-            self._queue(flow, message)
-
-    def _flow(self, message: Message) -> Flow:
-        links, _ = self._route(message)
-        in_all = [self._in_all[host] for host in (message.src, message.dst) if host in self._in_all]
-        return Flow([*links, *in_all], None if self._plain else Link("", message.cap, 0.0))
-
-    def _enter(self, timer: Timer) -> None:
-        self._queue(*timer._value)
-
-    def _queue(self, flow: Flow, message: Message) -> None:
-        """The message's bytes come to its connection, behind those that are there."""
         if flow.message is None:
             self._start(flow, message)
         else:
             flow.queue.append(message)
 
+    def _flow(self, message: Message) -> Flow:
+        in_all = [self._in_all[host] for host in (message.src, message.dst) if host in self._in_all]
+        return Flow(in_all, None if self._plain and message.cap == math.inf else Link("", message.cap, 0.0))
+
     def _start(self, flow: Flow, message: Message) -> None:
         """An idle connection takes up a message: alone on its links at once, else when rates are settled."""
         now, alone = self.env.now, True
-        if flow.cap:
-            flow.cap.rate = message.cap
+        flow.links = [*message.links, *flow.bounds]
+        self._take_up(flow, message)
         for link in flow.links:
             if link.flows:
                 alone = False
             else:
                 link.busy_since = now
             link.flows[flow] = None
-        flow.message, flow.remaining, flow.since = message, message.nbytes, now
-        message.start = now
+            if not link.rate > 0:
+                self._interrupted(message, link, "waits")
+        flow.rate = 0.0
         if alone:
-            self._give(flow, min(link.rate for link in flow.links))
+            narrowest = min(flow.links, key=lambda link: link.rate)
+            self._give(flow, narrowest.rate, narrowest)
         else:
-            flow.rate = 0.0
             self._settle_later(flow.links)
 
-    def _give(self, flow: Flow, rate: float) -> None:
-        """From now on the flow has this rate."""
-        now = self.env.now
-        flow.remaining = max(0.0, flow.remaining - flow.rate * (now - flow.since))
-        flow.rate, flow.since = rate, now
-        flow.timer = Timer(self.env, flow.remaining / rate, self._end, flow)
+    def _take_up(self, flow: Flow, message: Message) -> None:
+        flow.message, flow.remaining, flow.since = message, message.left, self.env.now
+        if message.left == message.nbytes:
+            message.start = flow.since
+        if flow.cap:
+            flow.cap.rate = flow.cap.full = message.cap
+        flow.alone = min(link.full for link in flow.links)
 
-    def _end(self, timer: Timer) -> None:
-        """A message's last byte has come, unless the rate was changed meanwhile and this timer is out of date."""
-        flow: Flow = timer._value
-        if timer is not flow.timer or flow.message is None:
-            return
+    def _give(self, flow: Flow, rate: float, bottleneck: Link) -> None:
+        """From now on the flow has this rate."""
+        self._account(flow)
+        flow.bottleneck = bottleneck
+        if rate != flow.rate or rate == 0:
+            flow.rate = rate
+            self._plan_end(flow)
+
+    def _plan_end(self, flow: Flow) -> None:
+        assert flow.message
+        ends = self._ends[flow.message.tenant.env]
+        if flow.rate > 0:
+            ends.enter(flow, self.env.now + flow.remaining / flow.rate)
+        else:
+            ends.cross_out(flow)
+
+    def _account(self, flow: Flow) -> None:
+        """What has passed, and what was lost to others, since the flow's rate was last another."""
+        now, since = self.env.now, flow.since
+        if now > since:
+            flow.remaining = max(0.0, flow.remaining - flow.rate * (now - since))
+            if flow.bottleneck and flow.rate < flow.alone:
+                flow.bottleneck.waited += (now - since) * (1 - flow.rate / flow.alone)
+            if self.meter:
+                for link in flow.message.links if flow.message else ():
+                    self.meter.passed(link, since, now, flow.rate)
+        flow.since = now
+
+    def _end(self, flow: Flow) -> None:
+        """A message's last byte has come."""
         message = flow.message
-        if flow.queue:
+        assert message
+        self._account(flow)
+        if flow.queue and flow.queue[0].links == message.links:
             self._go_on(flow, flow.queue.popleft())
         else:
             self._stop(flow)
-        self._arrived(message, flow.links)
+            if flow.queue:
+                self._start(flow, flow.queue.popleft())
+        self._arrived(message)
 
     def _go_on(self, flow: Flow, message: Message) -> None:
         """The next message of a connection takes the place of the one before."""
-        flow.message, flow.remaining, flow.since = message, message.nbytes, self.env.now
-        message.start = flow.since
-        flow.timer = Timer(self.env, flow.remaining / flow.rate, self._end, flow)
         if flow.cap and flow.cap.rate != message.cap:
-            flow.cap.rate = message.cap
             self._settle_later(flow.links)
+        self._take_up(flow, message)
+        self._plan_end(flow)
 
     def _stop(self, flow: Flow) -> None:
-        flow.message, flow.timer, flow.rate = None, None, 0.0
-        shared = None
+        """A connection falls idle."""
+        assert flow.message
+        message, flow.message, flow.rate = flow.message, None, 0.0
+        self._ends[message.tenant.env].cross_out(flow)
+        shared = False
         for link in flow.links:
             del link.flows[flow]
             if link.flows:
-                shared = flow.links
-            else:
+                shared = True
+            elif link.rate > 0:
                 link.busy += self.env.now - link.busy_since
         if shared:
-            self._settle_later(shared)
+            self._settle_later(flow.links)
+        if message.tenant is not self.job and not flow.queue:
+            del self._flows[message.src, message.dst, message.stream]
+
+    def _changed(self, link: Link, was: float) -> None:
+        """All flows on a link find out that its rate is another; where it failed, they wait or go another way."""
+        if not link.flows:
+            return
+        if not was > 0:
+            link.busy_since = self.env.now
+        elif not link.rate > 0:
+            link.busy += self.env.now - link.busy_since
+            for flow in list(link.flows):
+                if self._reroutes:
+                    self._move(flow)
+                elif flow.message:
+                    self._interrupted(flow.message, link, "waits")
+        self._settle_later([link])
+
+    def _move(self, flow: Flow) -> None:
+        """What a connection still has to send goes another way, whose latency it waits out."""
+        assert flow.message
+        self._account(flow)
+        flow.message.left = flow.remaining
+        messages = [flow.message, *flow.queue]
+        flow.queue.clear()
+        self._stop(flow)
+        for message in messages:
+            self._set_out(message)
 
     def _settle_later(self, links: list[Link]) -> None:
         """Rates are settled once for all that changes in this moment."""
-        if not self._changed:
+        if not self._touched:
             self._last_in_this_moment(self._settle)
-        self._changed.update(dict.fromkeys(links))
+        self._touched.update(dict.fromkeys(links))
 
     def _settle(self, _: Event) -> None:
-        changed, self._changed = self._changed, {}
-        flows, links = _reach(changed)
-        for flow, rate in max_min_rates(flows, links).items():
-            if rate != flow.rate:
-                self._give(flow, rate)
+        touched, self._touched = self._touched, {}
+        for flow, (rate, bottleneck) in max_min_rates(reach(touched)).items():
+            if rate != flow.rate or bottleneck is not flow.bottleneck:
+                self._give(flow, rate, bottleneck)
 
 
-def _reach(changed: dict[Link, None]) -> tuple[dict[Flow, None], dict[Link, None]]:
-    """The flows and links that a change on some links can reach through shared links."""
-    links, flows = dict(changed), dict[Flow, None]()
+def reach(changed: dict[Link, None]) -> dict[Link, None]:
+    """The links that a change on some can reach through flows that they share."""
+    links, flows = dict(changed), set[Flow]()
     todo = list(changed)
     while todo:
         for flow in todo.pop().flows:
             if flow not in flows:
-                flows[flow] = None
+                flows.add(flow)
                 for link in flow.links:
                     if link not in links:
                         links[link] = None
                         todo.append(link)
-    return flows, links
+    return links
 
 
-def max_min_rates(flows: dict[Flow, None], links: dict[Link, None]) -> dict[Flow, float]:
-    """Progressive filling (Bertsekas, Gallager: Data Networks, 6.5.2): raise all rates alike until a link is full,
-    freeze its flows, go on with the rest. Bytes/s."""
-    rates: dict[Flow, float] = {}
+def max_min_rates(links: dict[Link, None]) -> dict[Flow, tuple[float, Link]]:
+    """What each flow on these links gets (bytes/s), and the link that keeps it from more, by progressive filling
+    (Bertsekas, Gallager: Data Networks, 6.5.2): raise all rates alike until a link is full, freeze its flows, go on
+    with the rest. The next link to be full is found in a heap, where its share may be out of date, but only too small:
+    flows that were frozen since then got no more than that."""
+    rates: dict[Flow, tuple[float, Link]] = {}
     left = {link: link.rate for link in links}
     crowd = {link: len(link.flows) for link in links if link.flows}
-    while crowd:
-        level = min(left[link] / count for link, count in crowd.items())
-        full = [link for link, count in crowd.items() if left[link] / count <= level * (1 + 1e-12)]
-        for link in full:
-            for flow in link.flows:
-                if flow not in rates:
-                    rates[flow] = level
-                    for other in flow.links:
-                        left[other] -= level
-                        crowd[other] -= 1
-        crowd = {link: count for link, count in crowd.items() if count}
+    heap = [(link.rate / count, place, link) for place, (link, count) in enumerate(crowd.items())]
+    heapify(heap)
+    level = 0.0
+    while heap:
+        share, place, link = heap[0]
+        count = crowd[link]
+        if count and left[link] / count > share:
+            heapreplace(heap, (left[link] / count, place, link))
+            continue
+        heappop(heap)
+        if share > level * (1 + 1e-12):  # else it is the same level, but for rounding
+            level = share
+        for flow in link.flows if count else ():
+            if flow not in rates:
+                rates[flow] = level, link
+                for other in flow.links:
+                    left[other] -= level
+                    crowd[other] -= 1
     return rates

@@ -2,63 +2,158 @@
 
 from __future__ import annotations
 
-from netsim.engine.network import Link, Message, Network, Timer
+import math
+from typing import Any, ClassVar, NamedTuple
+
+import simpy
+
+from netsim.engine.clock import Timer
+from netsim.engine.links import Link
+from netsim.engine.messages import Message, Record
+from netsim.engine.network import Network
+from netsim.topologies.base import Topology
+
+
+class Arrival(NamedTuple):
+    """A message comes to the queue of a hop's link; its last byte comes at `tail`, if nothing else keeps it up. `told`:
+    whether the next hop knows of it. `attempt`: to send it."""
+
+    message: Message
+    hop: int
+    tail: float
+    told: bool
+    attempt: int
 
 
 class Fifo(Network):
     """Links serve whole messages in order of arrival; arrivals at the same moment as `_tie` says.
 
-    From link to link a message cuts through: it comes to the next link when that link could pass it on at its full
-    rate without waiting for bytes, so that no link is held by a message that is still trickling in.
+    From link to link a message cuts through: it comes to the next link's queue when that link could pass it on at its
+    full rate without waiting for bytes, so that no link is held by a message that is still trickling in. Links that are
+    idle meanwhile let it trickle through, so that a narrower one behind them need not wait. It is there when every link
+    has passed it, and its last byte has passed them all.
     """
 
-    def _carry(self, message: Message) -> None:
-        self._arrive(message, 0, self.env.now)
+    cuts_through: ClassVar[bool] = True
 
-    def _arrive(self, message: Message, hop: int, tail: float) -> None:
-        link = self._route(message)[0][hop]
+    def __init__(self, env: simpy.Environment, topology: Topology, record: Record | None, **failing: Any) -> None:
+        super().__init__(env, topology, record, **failing)
+        self._for_ever: dict[Message, Link] = {}  # those that wait for a link which does not come back
+
+    def held_up(self) -> list[tuple[Message, Link | None]]:
+        return [*super().held_up(), *((m, link) for m, link in self._for_ever.items() if m.tenant is self.job)]
+
+    def _carry(self, message: Message) -> None:
+        message.attempt += 1
+        message.passed = {}
+        self._head(message, 0, self.env.now, message.attempt)
+
+    def _head(self, message: Message, hop: int, tail: float, attempt: int) -> None:
+        """The first byte comes to a hop's link now, the last one at `tail`."""
+        if attempt != message.attempt:
+            return
+        now, link, env = self.env.now, message.links[hop], message.tenant.env
+        comes = self._comes(message, link, now, tail)
+        if not comes > now:
+            self._join(Arrival(message, hop, tail, False, attempt))
+            return
+        trickles = max(now, link.free)
+        told = hop + 1 < len(message.links) and trickles < comes and self.cuts_through
+        Timer(env, comes - now, lambda _: self._join(Arrival(message, hop, tail, told, attempt)), None)
+        if told:
+            self._tell(message, hop, trickles, tail)
+
+    def _tell(self, message: Message, hop: int, head: float, tail: float) -> None:
+        """The next link is told when first and last byte leave this hop's."""
+        latency = self._latency(message, message.links[hop])
+        arguments = message, hop + 1, tail + latency, message.attempt
+        Timer(message.tenant.env, head + latency - self.env.now, lambda _: self._head(*arguments), None)
+
+    def _join(self, arrival: Arrival) -> None:
+        link = arrival.message.links[arrival.hop]
         if not link.waiting:
             self._last_in_this_moment(lambda _: self._serve(link))
-        link.waiting.append((message, hop, tail))
+        link.waiting.append(arrival)
 
     def _serve(self, link: Link) -> None:
         arrivals, link.waiting = sorted(link.waiting, key=_tie), []
-        for message, hop, tail in arrivals:
+        for arrival in arrivals:
+            message, hop, tail, told, attempt = arrival
+            if attempt != message.attempt:
+                continue
             start = max(self.env.now, link.free)
-            lasts = message.nbytes / min(link.rate, message.cap)
-            link.free = max(start + lasts, tail)
-            link.busy += lasts
             if hop == 0:
                 message.start = start
-            latency = self._latency(message, link)
-            self._pass_on(message, hop, start + latency, link.free + latency)
+            passed = self._pass(message, link, start)
+            if passed is not None:
+                link.waited += start - self.env.now
+                link.free = message.passed[hop] = max(passed, tail)
+                if hop + 1 < len(message.links) and not told:
+                    self._tell(message, hop, start if self.cuts_through else link.free, link.free)
+                if len(message.passed) == len(message.links):
+                    self._all_have_passed(message)
 
-    def _pass_on(self, message: Message, hop: int, head: float, tail: float) -> None:
-        """First and last byte come to the end of the hop's link at these times."""
-        links, _ = self._route(message)
-        if hop + 1 == len(links):
-            Timer(self.env, tail - self.env.now, lambda _: self._arrived(message, links), None)
-        else:
-            comes = self._comes(message, links[hop + 1], head, tail)
-            Timer(self.env, comes - self.env.now, lambda _: self._arrive(message, hop + 1, tail), None)
+    def _all_have_passed(self, message: Message) -> None:
+        tail = 0.0
+        for hop, link in enumerate(message.links):
+            tail = max(tail, message.passed[hop]) + self._latency(message, link)
+        Timer(message.tenant.env, tail - self.env.now, lambda _: self._arrived(message), None)
+
+    def _pass(self, message: Message, link: Link, start: float) -> float | None:
+        """When the link has passed all bytes of a message that it begins at `start`; None where it never does."""
+        health = link.health
+        if health is None:
+            lasts = message.nbytes / min(link.rate, message.cap)
+            self._used(link, start, start + lasts, min(link.rate, message.cap))
+            return start + lasts
+        fails = health.fails(start) if start < math.inf else math.inf
+        if start < math.inf:
+            for begin, end, rate in health.passes(message.nbytes, link.full, limit=message.cap, start=start):
+                if self._reroutes and fails < end:
+                    self._used(link, begin, fails, rate)
+                    link.free = fails
+                    message.attempt += 1
+                    Timer(message.tenant.env, fails - self.env.now, self._cut, message)
+                    return None
+                self._used(link, begin, end, rate)
+                start = end
+        if fails < start:
+            self._interrupted(message, link, "waits", max(fails, self.env.now))
+        if start == math.inf:
+            link.free, self._for_ever[message] = start, link
+            message.attempt += 1
+            return None
+        return start
+
+    def _used(self, link: Link, begin: float, end: float, rate: float) -> None:
+        if rate > 0:
+            link.busy += end - begin
+            if self.meter:
+                self.meter.passed(link, begin, end, rate)
+        elif end < math.inf:
+            link.waited += end - begin
+
+    def _cut(self, timer: Timer) -> None:
+        """A link has failed under a message, which is sent anew, whole, another way."""
+        self._last_in_this_moment(lambda _: self._set_out(timer._value))
 
     def _latency(self, message: Message, link: Link) -> float:
         """Of one hop: its share of the route's, which depends on the message's size where the hosts' links say so."""
-        links, whole = self._route(message)
+        links = message.links
+        whole = sum(each.latency for each in links)
         return link.latency * message.latency / whole if whole > 0 else message.latency / len(links)
 
     def _comes(self, message: Message, link: Link, head: float, tail: float) -> float:
         """When a message whose first and last byte come at these times joins the link's queue."""
-        return max(head, tail - message.nbytes / min(link.rate, message.cap))
+        return max(head, tail - message.nbytes / min(link.full, message.cap))
 
 
 class StoreAndForward(Fifo):
     """Switches pass a message on when they have all of it."""
 
-    def _comes(self, message: Message, link: Link, head: float, tail: float) -> float:
-        return tail
+    cuts_through = False
 
 
-def _tie(arrival: tuple[Message, int, float]) -> tuple[int, int]:
+def _tie(arrival: Arrival) -> tuple[int, int]:
     """Where messages come to a link at the same moment: by source, then in the source's own order."""
-    return arrival[0].src, arrival[0].order
+    return arrival.message.src, arrival.message.order

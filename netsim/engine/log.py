@@ -10,7 +10,8 @@ import numpy.typing as npt
 import simpy
 
 from netsim.engine.causes import Causal
-from netsim.engine.network import Message
+from netsim.engine.clock import Clock
+from netsim.engine.messages import Message
 from netsim.engine.plan import Plan
 from netsim.trace import Columns, ServerUse, Span, Transfer, Update, WorkerStep
 from netsim.training.step import Computing
@@ -39,7 +40,7 @@ class Log:
     def clock(self) -> simpy.Environment:
         """An environment for the run, which keeps the causes of what is recorded."""
         if not self._recorded:
-            return simpy.Environment()
+            return simpy.Environment() if self._plan.undisturbed else Clock()
         self.causes = Causal(self._recorded, [bucket.name for bucket in self._plan.buckets])
         return self.causes
 
@@ -107,11 +108,11 @@ class Log:
             name, times = self._plan.buckets[bucket].name, (message.sent, message.start, now)
             self.transfers.append(Transfer(message.src, message.dst, message.nbytes, name, iteration, *times))
         if self.causes:
-            rate = min(message.cap, *(link.rate for link in message.links))
+            rate = min(message.cap, *(link.full for link in message.links))
             self.causes.ends(
                 "message", message.src, message.label, message.sent, now, cause=message.cause, to=message.dst,
                 nbytes=message.nbytes, begin=message.start, latency=message.latency, overhead=message.overhead,
-                wire=message.nbytes / rate, route=self.causes.route([link.name for link in message.links if link.name]),
+                wire=message.nbytes / rate, route=self.causes.route([link.name for link in message.links]),
             )  # fmt: skip
 
     def steps(self) -> Columns[WorkerStep]:

@@ -11,176 +11,226 @@ host's link says so, each also costs its sender and its receiver time (LogGP's o
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 import simpy
 from simpy.events import Event, EventPriority
 
-from netsim.hardware import Link as Port
+from netsim.engine.clock import Backstage, Timer
+from netsim.engine.health import Health
+from netsim.engine.links import Link, Processor, bytes_of
+from netsim.engine.messages import Message, Record, Tenant, Then
+from netsim.engine.meter import Meter
+from netsim.errors import RunError
 from netsim.topologies.base import Topology
-from netsim.trace import NO_CAUSE, Columns, LinkUse
+from netsim.trace import NO_CAUSE, Columns, Interruption, LinkChange, LinkUse
 
 # SimPy breaks ties in time by priority, then in order of scheduling. What must see all that happens at one moment
 # (rates, the order of arrivals) is scheduled last in it.
 LAST = EventPriority(9)
+NOTHING: Mapping[int, Health] = MappingProxyType({})
 
 
-class Message:
-    """A message on its way; `then` is called with it when its last byte is delivered.
-
-    Messages on one `stream` between two hosts follow one another. Of those that a host sends at the same moment, those
-    of lower `order` leave first. `label` is the sender's own. `cap` is the most that it gets (bytes/s), whatever is
-    free; `latency` what it waits out on its whole route (s), `overhead` what it costs its two hosts (s). `cause` is the
-    activity that led to its being sent, `links` what it came over."""
-
-    __slots__ = (
-        "cap",
-        "cause",
-        "dst",
-        "label",
-        "latency",
-        "links",
-        "nbytes",
-        "order",
-        "overhead",
-        "sent",
-        "src",
-        "start",
-        "stream",
-        "then",
-    )
-
-    def __init__(
-        self, src: int, dst: int, nbytes: float, *, sent: float, then: Then, stream: int, order: int, label: Any
-    ) -> None:
-        self.src, self.dst, self.nbytes, self.then = src, dst, nbytes, then
-        self.stream, self.order, self.label = stream, order, label
-        self.sent = self.start = sent
-        self.cap, self.latency, self.overhead = math.inf, 0.0, 0.0
-        self.cause, self.links = NO_CAUSE, list[Link]()
-
-
-Then = Callable[[Message], object]
-Record = Callable[[Message, float], object]  # a message, and when it was delivered
-
-
-class Timer(Event):
-    """Has `what` called with itself at a given time; a timeout that carries anything."""
-
-    def __init__(self, env: simpy.Environment, delay: float, what: Callable[[Any], None], value: Any) -> None:
-        self.env, self.callbacks, self._value, self._ok = env, [what], value, True
-        env.schedule(self, delay=delay)
-
-
-class Link:
-    """One direction of a link, and what it carries."""
-
-    __slots__ = ("busy", "busy_since", "carried", "flows", "free", "latency", "name", "rate", "waiting")
-
-    def __init__(self, name: str, rate: float, latency: float) -> None:
-        self.name, self.rate, self.latency = name, rate, latency
-        self.busy, self.busy_since = 0.0, 0.0
-        self.carried: dict[float, int] = {}  # how many messages of each size, so that bytes are summed without dust
-        self.flows: dict[Any, None] = {}  # Fair: connections with a message under way (a dict, for its order)
-        self.free = 0.0  # Fifo: when the messages so far have passed
-        self.waiting: list[tuple[Message, int, float]] = []  # Fifo: arrivals of this moment, with hop and tail
-
-
-class Processor:
-    """What messages cost a host itself: `overhead` each, one after the other, and `gap` from one to the next, for
-    those that it sends and for those that it receives (Alexandrov et al. 1995)."""
-
-    __slots__ = ("free", "gap", "inbox", "last_in", "last_out", "outbox", "overhead")
-
-    def __init__(self, port: Port) -> None:
-        self.overhead, self.gap, self.free = port.overhead, port.gap, 0.0
-        self.last_out = self.last_in = -math.inf  # when it last sent, and received
-        self.outbox: list[Message] = []  # of this moment
-        self.inbox: list[tuple[Message, list[Link]]] = []
-
-    def sends(self, now: float) -> float:
-        """When a message that is handed over now leaves."""
-        self.free = max(now, self.free) + self.overhead
-        self.last_out = max(self.free, self.last_out + self.gap)
-        return self.last_out
-
-    def receives(self, now: float) -> float:
-        """When a message whose last byte comes now is there."""
-        self.last_in = max(now, self.last_in + self.gap)
-        self.free = max(self.last_in, self.free) + self.overhead
-        return self.free
+Route = tuple[list[Link], float]  # and the latency of all of them (s)
 
 
 class Network:
-    """What all ways of sharing have in common: routes, latency, what messages cost hosts, counting, recording."""
+    """What all ways of sharing have in common: routes, latency, what messages cost hosts, counting, recording.
 
-    def __init__(self, env: simpy.Environment, topology: Topology, record: Record | None) -> None:
+    `health` has what is left of links, by their number, that fail or slow down; messages wait for a failed link, or
+    are sent another way (`on_failure`), and `changes` and `interruptions` say so. `meter` hears what passes links.
+    """
+
+    def __init__(
+        self,
+        env: simpy.Environment,
+        topology: Topology,
+        record: Record | None,
+        *,
+        health: Mapping[int, Health] = NOTHING,
+        on_failure: str = "wait",
+    ) -> None:
         self.env = env
-        self.links = [Link(*each) for each in zip(topology.names, topology.rates, topology.latencies, strict=True)]
-        self._delivered: dict[float, int] = {}  # how many messages of each size, between hosts
-        self.latency_sum = self.duration_sum = 0.0  # over all messages, s
-        self._topology, self._record = topology, record
+        links = zip(topology.names, topology.rates, topology.latencies, strict=True)
+        self.links = [Link(*each, health.get(number)) for number, each in enumerate(links)]
+        self.job = Tenant(self.carry, env, 0, range(len(topology.hosts)), record)
+        self._tenants = 1
+        self.latency_sum = self.duration_sum = 0.0  # over all messages of the job, s
+        self.changes: list[LinkChange] = []
+        self.interruptions: list[Interruption] = []
+        self.meter: Meter | None = None
+        self._topology = topology
+        self._reroutes = on_failure == "reroute" and bool(health)
+        self._stranded: dict[Message, None] = {}  # those that no route is left for
         self._ports = [host.link for host in topology.hosts]
         self._plain = all(port.plain for port in self._ports)
         self._processors = [Processor(port) if port.overhead or port.gap else None for port in self._ports]
-        self._routes: dict[tuple[int, int], tuple[list[Link], float]] = {}
+        self._routes: dict[tuple[int, int, int], Route] = {}
+        self._without: dict[frozenset[int], Topology] = {}  # the network when these links are down
+        self._backstage = Backstage(env)
+        for link in self.links:
+            if link.health:
+                self._await_change(link, link.health.after(-math.inf))
+
+    def watch(self) -> None:
+        """From now on it is known what passes each link when."""
+        if not self.meter:
+            self.meter = Meter(self.links, self.env.now)
+
+    def account(self) -> None:
+        """Count what is under way up to now."""
+
+    def tenant(self, hosts: Sequence[int]) -> Tenant:
+        """Another one than the job, in the background: the run goes on for the job alone."""
+        self._tenants += 1
+        return Tenant(self.carry, self._backstage, self._tenants, hosts)
 
     def send(
         self, src: int, dst: int, nbytes: float, then: Then, *, stream: int = 0, order: int = 0, label: Any = None
     ) -> None:
-        """Send a message; `then` hears of its delivery: at once within a host."""
-        now = self.env.now
-        message = Message(src, dst, nbytes, sent=now, then=then, stream=stream, order=order, label=label)
-        if src == dst:
-            then(message)
+        """Send a message of the job; `then` hears of its delivery: at once within a host."""
+        self.job.send(src, dst, nbytes, then, stream=stream, order=order, label=label)
+
+    def carry(self, message: Message) -> None:
+        """Take over a message that is sent now."""
+        if message.src == message.dst:
+            message.then(message)
             return
         message.cause = getattr(self.env, "cause", NO_CAUSE)
-        message.latency = self._route(message)[1]
+        message.links, message.latency = self._route(message)
         if not self._plain:
             self._price(message)
-            processor = self._processors[src]
+            processor = self._processors[message.src]
             if processor:
                 if not processor.outbox:
                     self._last_in_this_moment(partial(self._post, processor))
                 processor.outbox.append(message)
                 return
-        self._carry(message)
+        self._set_out(message)
 
     def use(self) -> Columns[LinkUse]:
         """What each link has carried so far."""
         return Columns(
             LinkUse,
-            [LinkUse(k.name, k.rate, _bytes(k.carried), k.busy, sum(k.carried.values())) for k in self.links],
+            [
+                LinkUse(
+                    k.name,
+                    k.full,
+                    bytes_of(k.carried),
+                    k.busy,
+                    sum(k.carried.values()),
+                    k.waited,
+                    bytes_of(k.background),
+                )
+                for k in self.links
+            ],
         )
 
     @property
     def messages(self) -> int:
-        """Delivered so far, between hosts."""
-        return sum(self._delivered.values())
+        """The job's that were delivered so far, between hosts."""
+        return self.job.messages
 
     @property
     def nbytes(self) -> float:
-        """Delivered so far, between hosts."""
-        return _bytes(self._delivered)
+        """The job's that were delivered so far, between hosts."""
+        return self.job.nbytes
+
+    def held_up(self) -> list[tuple[Message, Link | None]]:
+        """The job's messages that do not move, each with the link that it waits for; None where no route is left."""
+        return [(message, None) for message in self._stranded if message.tenant is self.job]
+
+    def hopes(self) -> bool:
+        """Whether a change of links may set a message of the job going again that does not move."""
+        stranded = [message for message in self._stranded if message.tenant is self.job]
+        dead = frozenset(number for number, link in enumerate(self.links) if self._is_dead(link))
+        return any(self._detour(message, dead) for message in stranded)
+
+    def _is_dead(self, link: Link) -> bool:
+        """Whether a link is down for ever."""
+        return not link.rate > 0 and link.health is not None and link.health.after(self.env.now) is None
+
+    def _set_out(self, message: Message) -> None:
+        """A message leaves its host; one that finds no route waits until some link comes back."""
+        if self._reroutes and not self._redirect(message):
+            self._stranded[message] = None
+        else:
+            self._carry(message)
 
     def _carry(self, message: Message) -> None:
         raise NotImplementedError
 
-    def _route(self, message: Message) -> tuple[list[Link], float]:
+    def _changed(self, link: Link, was: float) -> None:
+        """The rate of a link is another than it was."""
+
+    def _route(self, message: Message) -> Route:
         """The links from source to destination and their latency in all (s)."""
-        ends = message.src, message.dst
+        ends = message.src, message.dst, 0 if self._topology.seed is None else message.stream
         if ends not in self._routes:
-            links = [self.links[i] for i in self._topology.route(*ends)]
-            self._routes[ends] = links, sum(link.latency for link in links)
+            self._routes[ends] = _with_latency([self.links[i] for i in self._topology.route(*ends)])
         return self._routes[ends]
+
+    def _redirect(self, message: Message) -> bool:
+        """Give a message the usual route if all of its links are up, else another one, if there is any."""
+        links, latency = self._route(message)
+        if not all(link.rate > 0 for link in links):
+            failed = next(link for link in links if not link.rate > 0)
+            found = self._detour(message, self._down())
+            self._interrupted(message, failed, "waits" if found is None else "rerouted")
+            if found is None:
+                return False
+            links, latency = found
+        message.latency += latency - sum(link.latency for link in message.links)
+        message.links = links
+        return True
+
+    def _down(self) -> frozenset[int]:
+        """The numbers of the links that are down."""
+        return frozenset(number for number, link in enumerate(self.links) if not link.rate > 0)
+
+    def _detour(self, message: Message, down: frozenset[int]) -> Route | None:
+        """A way over other links; None where there is none."""
+        if down not in self._without:
+            self._without[down] = self._topology.avoiding(down)
+        try:
+            found = self._without[down].route(message.src, message.dst, message.stream)
+        except RunError:
+            return None
+        return _with_latency([self.links[number] for number in found])
+
+    def _interrupted(self, message: Message, link: Link, how: str, when: float | None = None) -> None:
+        """Note down that a message of the job met a link that is down, by default now."""
+        if message.tenant is self.job:
+            time, ends = self.env.now if when is None else when, (message.src, message.dst)
+            self.interruptions.append(Interruption(time, link.name, *ends, message.nbytes, how))
+
+    def _await_change(self, link: Link, change: tuple[float, float] | None) -> None:
+        if change is not None:
+            Timer(self._backstage, change[0] - self.env.now, lambda timer: self._change(link, *timer._value), change)
+
+    def _change(self, link: Link, time: float, share: float) -> None:
+        """A link slows down, fails, or comes back; those that found no route try again."""
+        was, link.rate = link.rate, link.full * share
+        self.changes.append(LinkChange(self.env.now, link.name, share))
+        self._await_change(link, link.health.after(time) if link.health else None)
+        self._changed(link, was)
+        if not was > 0 and self._stranded:
+            self._last_in_this_moment(self._try_again)
+
+    def _try_again(self, _: Event) -> None:
+        stranded, self._stranded = self._stranded, {}
+        for message in stranded:
+            self._set_out(message)
 
     def _price(self, message: Message) -> None:
         """Latency and cap of a message by its size and its two hosts' links; each has half of the latency."""
         ports = self._ports[message.src], self._ports[message.dst]
         message.latency += sum(port.latency_of(message.nbytes) - port.latency for port in ports) / 2
-        message.cap = min(port.cap_of(message.nbytes) for port in ports)
+        caps = [port.cap_of(message.nbytes) for port in ports] + [port.host_rate for port in ports if port.host_rate]
+        message.cap = min(message.cap, *caps)
 
     def _post(self, processor: Processor, _: Event) -> None:
         """What a host sends at this moment leaves in its own order, at the pace of its processor."""
@@ -188,35 +238,37 @@ class Network:
         for message in messages:
             leaves = processor.sends(self.env.now)
             message.overhead += leaves - self.env.now
-            Timer(self.env, leaves - self.env.now, lambda timer: self._carry(timer._value), message)
+            Timer(message.tenant.env, leaves - self.env.now, lambda timer: self._set_out(timer._value), message)
 
-    def _arrived(self, message: Message, links: list[Link]) -> None:
+    def _arrived(self, message: Message) -> None:
         """The last byte has come to the receiver, whose processor may take its time."""
         processor = self._processors[message.dst]
         if processor is None:
-            self._deliver(message, links)
+            self._deliver(message)
             return
         if not processor.inbox:
             self._last_in_this_moment(partial(self._take_in, processor))
-        processor.inbox.append((message, links))
+        processor.inbox.append(message)
 
     def _take_in(self, processor: Processor, _: Event) -> None:
-        arrivals, processor.inbox = sorted(processor.inbox, key=lambda each: (each[0].src, each[0].order)), []
-        for message, links in arrivals:
+        arrivals, processor.inbox = sorted(processor.inbox, key=lambda each: (each.src, each.order)), []
+        for message in arrivals:
             there = processor.receives(self.env.now)
             message.overhead += there - self.env.now
-            Timer(self.env, there - self.env.now, lambda timer: self._deliver(*timer._value), (message, links))
+            Timer(message.tenant.env, there - self.env.now, lambda timer: self._deliver(timer._value), message)
 
-    def _deliver(self, message: Message, links: list[Link]) -> None:
-        now, nbytes = self.env.now, message.nbytes
-        for link in links:
-            link.carried[nbytes] = link.carried.get(nbytes, 0) + 1
-        self._delivered[nbytes] = self._delivered.get(nbytes, 0) + 1
-        self.latency_sum += message.latency + message.overhead
-        self.duration_sum += now - message.sent
-        if self._record:
-            message.links = links
-            self._record(message, now)
+    def _deliver(self, message: Message) -> None:
+        now, nbytes, tenant = self.env.now, message.nbytes, message.tenant
+        ours = tenant is self.job
+        for link in message.links:
+            carried = link.carried if ours else link.background
+            carried[nbytes] = carried.get(nbytes, 0) + 1
+        tenant.delivered[nbytes] = tenant.delivered.get(nbytes, 0) + 1
+        if ours:
+            self.latency_sum += message.latency + message.overhead
+            self.duration_sum += now - message.sent
+        if tenant.record:
+            tenant.record(message, now)
         message.then(message)
 
     def _last_in_this_moment(self, what: Callable[[Event], None]) -> None:
@@ -226,6 +278,5 @@ class Network:
         self.env.schedule(event, priority=LAST)
 
 
-def _bytes(carried: dict[float, int]) -> float:
-    """Bytes of messages counted by their size."""
-    return math.fsum(nbytes * count for nbytes, count in carried.items())
+def _with_latency(links: list[Link]) -> Route:
+    return links, sum(link.latency for link in links)

@@ -13,7 +13,7 @@ from netsim.collectives.rounds import Collective
 from netsim.errors import Problem, ScenarioError
 from netsim.hardware import ELEMENT_BYTES, Link
 from netsim.roofline import step_times
-from netsim.scenario import Scenario
+from netsim.scenario import Noise, Scenario
 from netsim.topologies.base import Host, Topology
 from netsim.training.buckets import Bucket, gather
 from netsim.training.parameter_server import Costs, ParameterServer
@@ -22,6 +22,15 @@ from netsim.units import show
 
 # What one message of a schedule and one kept record cost in the SimPy engine, by measurement (bytes).
 _MESSAGE_BYTES, _RECORD_BYTES, _WORKER_BYTES = 600, 250, 20_000
+
+
+@dataclass(frozen=True)
+class Guest:
+    """Another job on the network: its plan, and where its workers and servers stand among all hosts."""
+
+    name: str
+    plan: Plan
+    hosts: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -35,6 +44,8 @@ class Plan:
     layers: tuple[str, ...]
     gradient_bytes: tuple[float, ...]  # of each layer
     alone: tuple[float, ...]  # s of a step of each worker, if it had nobody to exchange with
+    guests: tuple[Guest, ...] = ()
+    strangers: tuple[Host, ...] = ()  # hosts of guests alone, which come after the job's own
 
     @cached_property
     def hosts(self) -> tuple[str, ...]:
@@ -55,7 +66,17 @@ class Plan:
 
     @cached_property
     def topology(self) -> Topology:
-        return self.scenario.cluster.network(self.machines)
+        return self.scenario.cluster.network([*self.machines, *self.strangers])
+
+    @property
+    def all_hosts(self) -> tuple[str, ...]:
+        """The job's, and those of its neighbours."""
+        return (*self.hosts, *(host.name for host in self.strangers))
+
+    @property
+    def undisturbed(self) -> bool:
+        """Whether the job has the network to itself, whole."""
+        return not (self.guests or self.scenario.cluster.fault or self.scenario.cluster.traffic)
 
     @cached_property
     def factors(self) -> npt.NDArray[np.float64]:
@@ -109,7 +130,7 @@ class Plan:
         workers begin each step together, so that a tree, whose leaves end early, may do better from step to step."""
         scenario = self.scenario
         unequal = len(set(self.computing)) > 1 or len(set(self.links)) > 1
-        plain = self.topology.ideal and all(link.plain for link in set(self.links))
+        plain = self.undisturbed and self.topology.ideal and all(link.plain for link in set(self.links))
         costly = scenario.cluster.server_rate or scenario.cluster.server_device
         if unequal or not plain or scenario.noise.jitter or scenario.job.streams > 1 or costly:
             return None
@@ -174,7 +195,24 @@ def plan(scenario: Scenario) -> Plan:
     names = tuple(layer.name for layer in job.model.layers)
     nbytes = tuple(map(float, job.gradient_sizes(workers)))
     buckets = gather(nbytes, names, job.bucket) if workers > 1 else ()
-    return Plan(scenario, tuple(computing), tuple(machines), buckets, names, nbytes, alone)
+    strangers = [host for each in scenario.neighbour for host in each.own_hosts(cluster)]
+    guests = _guests(scenario, len(machines))
+    return Plan(scenario, tuple(computing), tuple(machines), buckets, names, nbytes, alone, guests, tuple(strangers))
+
+
+def _guests(scenario: Scenario, first: int) -> tuple[Guest, ...]:
+    """The neighbours with their plans; their own hosts are numbered from `first` on."""
+    guests = []
+    for number, each in enumerate(scenario.neighbour):
+        cluster = each.cluster(scenario.cluster)
+        try:
+            its = plan(replace(scenario, cluster=cluster, job=each.job, neighbour=(), noise=Noise()))
+        except ScenarioError as error:
+            raise ScenarioError([problem.within(f"neighbour[{number}]") for problem in error.problems]) from None
+        own = range(first, first + len(its.hosts) - each.shared)
+        guests.append(Guest(each.name, its, (*range(each.shared), *own)))
+        first = own.stop
+    return tuple(guests)
 
 
 def refuse_if_too_large(messages_at_once: float, records: float, workers: int, *, path: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 import simpy
@@ -10,7 +10,8 @@ from simpy.events import Event
 
 from netsim.collectives.rounds import Collective, PieceBytes, unrolled
 from netsim.engine.causes import lasting
-from netsim.engine.network import Message, Network, Timer
+from netsim.engine.clock import Timer
+from netsim.engine.messages import Message, Sender
 
 
 class Countdown(Event):
@@ -72,7 +73,7 @@ class Play:
 
     def __init__(
         self,
-        network: Network,
+        network: Sender,
         adders: list[Adder],
         steps: Steps,
         *,
@@ -82,9 +83,10 @@ class Play:
     ) -> None:
         self._env, self._network, self._adders, self._steps = network.env, network, adders, steps
         slices = steps.collective.lanes(nbytes, steps.ranks)
-        self._lanes, self._stream, self._label = slices * len(steps.of), stream, label
+        self._lanes, self._stream, self.label = slices * len(steps.of), stream, label
         self._bytes = PieceBytes(steps.collective, steps.ranks, nbytes, slices=slices)
-        self._waiting: list[dict[int, Countdown]] = [{} for _ in range(self._lanes)]  # who came first to each transfer
+        # Who came first to each transfer, and what waits for its end.
+        self._waiting: list[dict[int, tuple[int, Countdown]]] = [{} for _ in range(self._lanes)]
 
     def join(self, host: int) -> Event:
         """The host takes part from now on; the event happens when it has done all of its part."""
@@ -95,6 +97,13 @@ class Play:
             process.callbacks.append(done.tick)
         return done
 
+    def waits(self) -> Iterator[tuple[int, int]]:
+        """Who waits for whom to come to a transfer."""
+        for lane in self._waiting:
+            for number, (host, _) in lane.items():
+                src, dst, *_ = self._steps.transfers[number]
+                yield host, dst if host == src else src
+
     def _take_part(self, host: int, lane: int) -> Generator[Event, Any, None]:
         for transfers in self._steps.of[lane % len(self._steps.of)][host]:
             finished = Countdown(self._env, len(transfers))
@@ -104,10 +113,11 @@ class Play:
 
     def _meet(self, number: int, lane: int, host: int, finished: Countdown) -> None:
         """A transfer starts when both its ends have come to it."""
-        other = self._waiting[lane].pop(number, None)
-        if other is None:
-            self._waiting[lane][number] = finished
+        first_there = self._waiting[lane].pop(number, None)
+        if first_there is None:
+            self._waiting[lane][number] = host, finished
             return
+        _, other = first_there
         src, dst, first, count, add = self._steps.transfers[number]
         at_source, at_destination = (finished, other) if host == src else (other, finished)
 
@@ -115,10 +125,10 @@ class Play:
             at_source.tick()
             if add and self._adders[dst].rate is not None:
                 adding = self._adders[dst].add(message.nbytes)
-                lasting(Timer(self._env, adding, at_destination.tick, None), "reduce", dst, self._label)
+                lasting(Timer(self._env, adding, at_destination.tick, None), "reduce", dst, self.label)
             else:
                 at_destination.tick()
 
         order = lane * len(self._steps.transfers) + number
         nbytes = float(self._bytes(first, count, slice=lane // len(self._steps.of)))
-        self._network.send(src, dst, nbytes, then, stream=self._stream, order=order, label=self._label)
+        self._network.send(src, dst, nbytes, then, stream=self._stream, order=order, label=self.label)

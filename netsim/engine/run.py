@@ -12,8 +12,11 @@ import simpy
 from netsim import families
 from netsim.collectives.rounds import Collective
 from netsim.engine import des, fast
+from netsim.engine.clock import Timer
 from netsim.engine.fast import MOST_MESSAGES, FastNetwork, FastPlay, Meeting
-from netsim.engine.network import Network, Timer
+from netsim.engine.log import Log
+from netsim.engine.meter import bins_of
+from netsim.engine.network import Network
 from netsim.engine.plan import Plan, memory_limit_messages, plan, refuse_if_too_large
 from netsim.engine.play import Adder, Countdown, Play, Steps
 from netsim.engine.sharing import network_of
@@ -21,7 +24,19 @@ from netsim.errors import RunError, ScenarioError, did_you_mean
 from netsim.hardware import Link
 from netsim.scenario import Scenario
 from netsim.topologies.base import Host, Topology
-from netsim.trace import Activity, Columns, LinkUse, ServerUse, Span, Trace, Transfer, Update
+from netsim.trace import (
+    Activity,
+    Columns,
+    Interruption,
+    LinkBin,
+    LinkChange,
+    LinkUse,
+    ServerUse,
+    Span,
+    Trace,
+    Transfer,
+    Update,
+)
 from netsim.training.parameter_server import ParameterServer
 
 ENGINES = ("auto", "simpy", "fast")
@@ -47,6 +62,7 @@ def simulate(
     quick = FastNetwork(the_plan.topology)
     why_simpy = "it was asked for" if engine == "simpy" else _objection(quick, the_plan)
     network: Network | FastNetwork = quick
+    others: dict[str, Any] = {}
     if not why_simpy:
         _refuse_if_too_large(the_plan, detail, at_once=False)
         try:
@@ -55,7 +71,7 @@ def simulate(
             why_simpy = str(meeting)
     if why_simpy:
         _refuse_if_too_large(the_plan, detail, at_once=True)
-        log, network = des.train(the_plan, detail, progress)
+        log, network, others = des.train(the_plan, detail, progress)
     return Trace(
         scenario=scenario,
         engine="simpy" if why_simpy else "fast",
@@ -66,7 +82,10 @@ def simulate(
         servers=Columns(ServerUse, log.servers),
         spans=Columns(Span, log.spans),
         transfers=Columns(Transfer, sorted(log.transfers, key=lambda t: (t.end, t.src, t.dst, t.start))),
-        facts={**_facts(the_plan, network), "why_simpy": why_simpy},
+        link_bins=Columns(LinkBin, _link_bins(network, the_plan, log)),
+        link_changes=Columns(LinkChange, network.changes if isinstance(network, Network) else []),
+        interruptions=Columns(Interruption, network.interruptions if isinstance(network, Network) else []),
+        facts={**_facts(the_plan, network), "why_simpy": why_simpy, "others": others},
         activities=log.causes.activities if log.causes else Columns(Activity, ()),
         routes=log.causes.routes if log.causes else (),
     )
@@ -212,9 +231,10 @@ def _play(
 
 
 def busiest_link(links: Columns[LinkUse]) -> LinkUse | None:
-    """The link that would take longest for what it carried, the first of several that would; None for no messages."""
+    """The link of the job that would take longest for all that it carried, the first of several that would; None for no
+    messages."""
     used = [use for use in links if use.messages]
-    return max(used, key=lambda use: use.nbytes / use.rate, default=None)
+    return max(used, key=lambda use: (use.nbytes + use.background) / use.rate, default=None)
 
 
 def whole(nbytes: float) -> float:
@@ -229,8 +249,20 @@ def check_engine(engine: str) -> None:
         raise ScenarioError(f"no engine {engine!r}.{did_you_mean(engine, ENGINES)}", path="engine")
 
 
+def _link_bins(network: Network | FastNetwork, the_plan: Plan, log: Log) -> list[LinkBin]:
+    """What passed each link when, of the recorded iterations."""
+    topology = the_plan.topology
+    if isinstance(network, FastNetwork):
+        return list(bins_of(log.transfers, topology.names, topology.route))
+    return list(network.meter.bins(topology.names, network.env.now)) if network.meter else []
+
+
 def _objection(network: FastNetwork, the_plan: Plan) -> str | None:
     scenario, sizes = the_plan.scenario, [bucket.nbytes for bucket in the_plan.buckets]
+    if scenario.cluster.fault:
+        return "links change while the run goes on"
+    if not the_plan.undisturbed:
+        return "others use the network, too"
     if sizes and isinstance(the_plan.strategy, ParameterServer):
         return "servers answer when they have heard of all"
     sharing, streams = scenario.cluster.sharing, scenario.job.streams

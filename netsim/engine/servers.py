@@ -11,7 +11,7 @@ import simpy
 from netsim.engine.causes import lasting
 from netsim.engine.exchange import Exchange, Process
 from netsim.engine.log import Log
-from netsim.engine.network import Message, Network
+from netsim.engine.messages import Message, Sender
 from netsim.engine.plan import Plan
 from netsim.engine.play import Adder, Countdown
 from netsim.engine.updates import Updates
@@ -52,7 +52,7 @@ class Key:
 class Servers(Exchange):
     """Workers push each bucket's shards to the servers that own them; a server answers by the rule of its mode."""
 
-    def __init__(self, plan: Plan, network: Network, log: Log) -> None:
+    def __init__(self, plan: Plan, network: Sender, log: Log) -> None:
         super().__init__(plan, network, log)
         strategy = plan.strategy
         assert isinstance(strategy, ParameterServer)
