@@ -8,12 +8,14 @@ their types, units and defaults. There is no list to edit: a member is there whe
 from __future__ import annotations
 
 import inspect
+import marshal
+import os
 import pkgutil
 import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
-from functools import cache, cached_property, reduce
+from functools import cache, cached_property, lru_cache, reduce
 from importlib import import_module
 from operator import or_
 from types import NoneType, UnionType
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 Builder = Callable[..., Any]
 _CHOICE = re.compile(r"constrained-\w+$|tuple\[")  # pydantic's names of what a value may be instead, within a path
 _NO_MEMBERS = {"base", "rounds"}
+_REMEMBERED = 256  # tables, of each field
 
 
 @dataclass(frozen=True)
@@ -118,9 +121,15 @@ def kind_of(member: Any) -> str:
     return snake_case(member.__name__ if inspect.isfunction(member) else type(member).__name__)
 
 
+@lru_cache(maxsize=1024)
+def hints_of(member: Builder) -> dict[str, Any]:
+    """The annotations of a class or function, resolved, with their marks."""
+    return get_type_hints(member, include_extras=True)
+
+
 def parameters(member: Builder, left_out: tuple[str, ...] = ()) -> dict[str, inspect.Parameter]:
     """The keys of a member's table: its parameters, with annotations resolved, but for those `left_out`."""
-    hints = get_type_hints(member, include_extras=True)
+    hints = hints_of(member)
     if is_dataclass(member):
         hints = {field.name: hints[field.name] for field in fields(member)}
     signature = inspect.signature(member).parameters.values()
@@ -165,18 +174,54 @@ def json_schema(member: Builder, *, left_out: tuple[str, ...] = (), kind: str | 
 
 @dataclass(frozen=True)
 class Reads:
-    """Marks a field that is read from a table by a function of our own, which raises ScenarioError."""
+    """Marks a field that is read from a table by a function of our own, which raises ScenarioError.
+
+    What it reads is frozen, so that equal tables share it: the points of a sweep mostly differ in one table. `of_file`:
+    a text is the name of a file. Files are read again once they have changed.
+    """
 
     read: Callable[[Any], Any]
     schema: Callable[[], dict[str, Any]]
+    of_file: bool = False
+
+    @cached_property
+    def _remembered(self) -> Callable[[bytes], Any]:
+        return lru_cache(maxsize=_REMEMBERED)(lambda spelled: self.read(marshal.loads(spelled)[0]))
+
+    def __call__(self, value: Any) -> Any:
+        """What the value stands for, read or remembered."""
+        spelled = _spelled(value, [value] if self.of_file and isinstance(value, str) else list(files_in(value)))
+        return self.read(value) if spelled is None else self._remembered(spelled)
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         from pydantic_core import core_schema
 
-        return core_schema.no_info_plain_validator_function(lambda value: _raising_line_errors(self.read, value))
+        return core_schema.no_info_plain_validator_function(lambda value: _raising_line_errors(self, value))
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         return self.schema()
+
+
+def files_in(value: Any) -> Iterator[str]:
+    """The files that a table names as `file`, at any depth."""
+    if isinstance(value, Mapping):
+        if isinstance(value.get("file"), str):
+            yield value["file"]
+        value = value.values()
+    elif not isinstance(value, (list, tuple)):
+        return
+    for each in value:
+        yield from files_in(each)
+
+
+def _spelled(value: Any, named: list[str]) -> bytes | None:
+    """A plain value, and which versions of files it names, as bytes that tell 1, 1.0 and true apart; None for other
+    objects and files that are not there."""
+    try:
+        found = [os.stat(file) for file in named]
+        return marshal.dumps((value, [(at.st_ino, at.st_mtime_ns, at.st_size) for at in found]), 2)
+    except (ValueError, OSError):  # version 2, since later ones spell equal values differently
+        return None
 
 
 def one_of(family: str) -> Reads:

@@ -6,13 +6,14 @@ import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass, replace
+from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, get_args, get_origin
 
 from netsim import checks, presets
 from netsim.designs import WORDS, Design, sweep_schema
 from netsim.errors import Problem, ScenarioError
-from netsim.families import FAMILIES, Chosen, build, json_schema, kind_of, parameters
+from netsim.families import FAMILIES, Chosen, build, hints_of, json_schema, kind_of, parameters
 from netsim.hardware import Device, Link
 from netsim.models.base import Model
 from netsim.scenario import Scenario
@@ -234,15 +235,17 @@ def _set(table: Mapping[str, Any], path: list[str], value: Any, whole: str) -> d
 def _without_the_old_kinds_own(table: Mapping[str, Any], kind: Any) -> dict[str, Any]:
     """Where another kind takes a member's place, it keeps the fields that it has as well; those that neither has stay,
     too, to be refused."""
-    old = {*_keys_of(table.get("kind")), "kind", "layers"} - _keys_of(kind)
+    before, after = (_keys_of(each) if isinstance(each, str) else frozenset() for each in (table.get("kind"), kind))
+    old = {*before, "kind", "layers"} - after
     return {key: value for key, value in table.items() if key not in old}
 
 
-def _keys_of(kind: Any) -> set[str]:
+@lru_cache(maxsize=1024)
+def _keys_of(kind: str) -> frozenset[str]:
     for family in (FAMILIES["strategies"], FAMILIES["models"], FAMILIES["topologies"]):
-        if isinstance(kind, str) and kind in family.names():
-            return set(parameters(family.member(kind), family.given))
-    return set()
+        if kind in family.names():
+            return frozenset(parameters(family.member(kind), family.given))
+    return frozenset()
 
 
 def _spelled_out(key: str, name: str) -> dict[str, Any]:
@@ -314,7 +317,8 @@ def _plain(value: Any, hint: Any = None) -> Any:
 
 
 def _plain_fields(value: Any) -> dict[str, Any]:
-    hints = get_type_hints(type(value), include_extras=True)
+    member: Any = type(value)
+    hints = hints_of(member)
     return {
         each.name: _plain(getattr(value, each.name), _quantity_of(hints[each.name]))
         for each in fields(value)

@@ -146,7 +146,7 @@ class Job:
     gradient_precision: Literal["fp32", "fp16", "bf16"] = "fp32"
     embedding_gradients: Literal["dense", "sparse"] = "dense"
     memory: Literal["warning", "error", "ignore"] = "warning"
-    profile: Annotated[Profile, Reads(read_profile, profile_schema)] = ()
+    profile: Annotated[Profile, Reads(read_profile, profile_schema, of_file=True)] = ()
 
     def gradient_sizes(self, workers: int) -> tuple[int, ...]:
         """Bytes of each layer's gradient as it is exchanged.

@@ -12,7 +12,7 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Annotated, Any
 
 if TYPE_CHECKING:
@@ -69,6 +69,13 @@ def _registry() -> pint.UnitRegistry[Any]:
     return registry
 
 
+@lru_cache(maxsize=1024)
+def _factor(name: str, unit: str) -> float:
+    """What one of a unit is in SI."""
+    factor: float = (1.0 * _registry().parse_units(name)).to(_BASE_UNITS[unit]).magnitude
+    return factor
+
+
 def parse(text: str, unit: str) -> float:
     """The SI value of a quantity such as "25 us", in `unit` ("s", "B", "B/s" or "flop/s").
 
@@ -84,7 +91,7 @@ def parse(text: str, unit: str) -> float:
     import pint
 
     try:
-        factor: float = (1.0 * _registry().parse_units(name)).to(_BASE_UNITS[unit]).magnitude
+        factor = _factor(name, unit)
     except pint.DimensionalityError:
         raise ValueError(f"{shown(text)} is in {name}, which does not measure this; {example}") from None
     except (pint.UndefinedUnitError, pint.DefinitionSyntaxError, ValueError, AttributeError, TypeError):

@@ -9,7 +9,7 @@ import pytest
 from netsim.collectives.ring import Ring
 from netsim.collectives.tree import Tree
 from netsim.errors import ScenarioError
-from netsim.families import FAMILIES, Family, json_schema, kind_of, parameters, snake_case
+from netsim.families import FAMILIES, Family, Reads, json_schema, kind_of, parameters, snake_case
 from netsim.hardware import Link
 from netsim.topologies.base import Host
 
@@ -125,3 +125,18 @@ def test_names_become_snakes() -> None:
         "torus_2d",
         "vit_b16",
     ]
+
+
+def test_what_equal_tables_stand_for_is_shared_and_unequal_ones_are_told_apart() -> None:
+    read = Reads(lambda value: [value], dict)
+    assert read({"a": 1}) is read({"a": 1})
+    assert [type(read({"a": value})[0]["a"]) for value in (1, 1.0, True)] == [int, float, bool]
+
+
+def test_a_file_is_read_again_once_it_has_changed(tmp_path: Path) -> None:
+    file = tmp_path / "numbers"
+    read = Reads(lambda value: file.read_text(), dict)
+    file.write_text("one")
+    assert read({"file": str(file)}) == "one"
+    file.write_text("another")
+    assert read({"file": str(file)}) == "another"
