@@ -256,11 +256,12 @@ def explanation(scenario: Scenario, *, strategies: Sequence[str] | None = None) 
 
 def sweep(scenario: Scenario, axes: Mapping[str, Any] | None = None, *, jobs: int = 1) -> pd.DataFrame:
     """All combinations of the axes (path -> values; the scenario's own where none are given) as a tidy frame: one row
-    a point, first its coordinates in columns named by their paths, then the keys of `Trace.summary`."""
-    from netsim import tables
+    a point, first its coordinates in columns named by their paths, then the keys of `Trace.summary`; `attrs["units"]`
+    has the unit of each column that measures something."""
+    from netsim.frames import frame
     from netsim.sweeps import run_points
 
-    return tables.frame(run_points(scenario, axes, simulate=run.simulate, jobs=jobs))
+    return frame(run_points(scenario, axes, simulate=run.simulate, jobs=jobs))
 
 
 def _float(number: float) -> float:

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from itertools import product
 from typing import Any
 
@@ -27,7 +28,7 @@ SPACINGS = ("linear", "log", "powers_of_two")
 DESIGNS = ("latin_hypercube", "random")
 _RANGE = ("from", "to", "points", "step", "spacing")
 _MOST_VALUES = 10_000  # of an axis
-_MOST_POINTS = 100_000  # of a sweep, which are all checked before the first runs
+_MOST_POINTS = 1_000_000  # of a sweep, which are all checked before the first runs
 
 
 @dataclass(frozen=True)
@@ -69,11 +70,29 @@ class Range:
 
 
 @dataclass(frozen=True)
+class Points:
+    """Coordinates, made anew each time that they are gone through, so that millions take no memory."""
+
+    drawn: Callable[[], Iterator[Coordinates]]
+    conditions: tuple[Condition, ...]
+    replicas: tuple[int, ...]
+    count: int
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __iter__(self) -> Iterator[Coordinates]:
+        for point in self.drawn():
+            if not any(condition.holds(point) for condition in self.conditions):
+                yield from ({**point, "seed": seed} for seed in self.replicas) if self.replicas else (point,)
+
+
+@dataclass(frozen=True)
 class Design:
     """The points of a sweep as coordinates (path -> value), and the values that each path takes, in order."""
 
     axes: Mapping[str, tuple[Any, ...]]
-    points: tuple[Coordinates, ...]
+    points: Points
     sampled: bool = False
 
     @classmethod
@@ -132,14 +151,14 @@ class _Reader:
         if (count := math.prod(sizes) * len(replicas or [0])) > _MOST_POINTS:
             self._wrong("sweep", f"has {count} points; it must be at most {_MOST_POINTS}, so leave values out")
         self._raise()
-        points = _sampled(axes, *sampling) if sampling else _combined(lists, groups)
-        points = (point for point in points if not any(condition.holds(point) for condition in conditions))
-        if replicas:
-            points = ({**point, "seed": seed} for point in points for seed in replicas)
-        found = tuple(points)
-        if not found:
+        drawn = partial(_sampled, axes, *sampling) if sampling else partial(_combined, lists, groups)
+        points = Points(drawn, tuple(conditions), tuple(replicas), count)
+        if not conditions and not sampling:
+            return Design({**lists, **({"seed": tuple(replicas)} if replicas else {})}, points)
+        points = replace(points, count=sum(1 for _ in points))
+        if not points.count:
             raise ScenarioError("every point is skipped", path="skip")
-        return Design(_values(found), found, sampling is not None)
+        return Design(_values(points), points, sampling is not None)
 
     def _wrong(self, path: str, message: str) -> None:
         self.problems.append(Problem(path, message))
@@ -337,6 +356,10 @@ def _sampled(axes: Mapping[str, Any], kind: str, count: int, seed: int) -> Itera
         }
 
 
-def _values(points: Sequence[Coordinates]) -> dict[str, tuple[Any, ...]]:
+def _values(points: Iterable[Coordinates]) -> dict[str, tuple[Any, ...]]:
     """The values of each path, in the order in which they come; 1 and true are two."""
-    return {path: tuple({repr(point[path]): point[path] for point in points}.values()) for path in points[0]}
+    values: dict[str, dict[str, Any]] = {}
+    for point in points:
+        for path, value in point.items():
+            values.setdefault(path, {}).setdefault(repr(value), value)
+    return {path: tuple(each.values()) for path, each in values.items()}

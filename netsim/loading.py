@@ -50,7 +50,7 @@ def from_table(
     problems: list[Problem] = []
     for path, value in (overrides or {}).items():
         try:
-            changed = _set(changed, path.split("."), _frozen(value, path), path)
+            changed = laid_over(changed, {path: value})
         except ScenarioError as error:
             problems += error.problems
     try:
@@ -61,6 +61,13 @@ def from_table(
     if problems:
         raise ScenarioError(problems)
     return scenario
+
+
+def laid_over(table: Mapping[str, Any], overrides: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The table with other values at some paths. Raises ScenarioError where a path leads through what is no table."""
+    for path, value in overrides.items():
+        table = _set(table, path.split("."), _frozen(value, path), path)
+    return table
 
 
 def vary(scenario: Scenario, overrides: Mapping[str, Any]) -> Scenario:
@@ -289,9 +296,7 @@ def _in_sweep(path: str) -> str:
 
 def _problems_at(table: Mapping[str, Any], coordinates: Mapping[str, Any]) -> list[Problem]:
     try:
-        for path, value in coordinates.items():
-            table = _set(table, path.split("."), value, path)
-        return checks.problems(_build(table))
+        return checks.problems(_build(laid_over(table, coordinates)))
     except ScenarioError as error:
         return error.problems
 

@@ -7,6 +7,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,8 @@ from netsim.memory import shortage_of, shortages
 from netsim.models.base import Model
 from netsim.profiles import read_profile, strangers
 from netsim.scenario import Scenario
+from netsim.sweeps import Sweep, cores, kept_in
+from netsim.sweeps.work import Work
 from netsim.units import show
 from netsim.version import VERSION
 
@@ -34,6 +37,8 @@ Row = Mapping[str, Any]
 _MOST_WARNINGS = 3  # of a sweep's points
 _MOST_EXPLAINED = 100_000  # messages of a run: some 10 s of the reference engine
 _MOST_DRAWN = 64  # ranks, as rows of a figure
+_TIMED = 10  # points of a sweep that is only planned
+_LONGEST_TRIAL = 5.0  # s
 STRATEGY, WORKERS = "job.strategy.kind", "cluster.workers"
 
 
@@ -100,7 +105,7 @@ def save(
     *,
     kind: str,
     axes: Mapping[str, Sequence[Any]],
-    rows: Sequence[Row],
+    rows: Iterable[Row],
     command: str,
     engine: str,
 ) -> None:
@@ -149,12 +154,58 @@ def _explanations(scenarios: Mapping[str, Scenario], summaries: Mapping[str, Row
 
 
 def _base(
-    scenario: Scenario, axes: Mapping[str, Sequence[Any]], rows: Sequence[Row], contenders: str | None
+    scenario: Scenario, axes: Mapping[str, Sequence[Any]], rows: Iterable[Row], contenders: str | None
 ) -> dict[str, Any]:
     """The scenario's own values on the axes, if a contender has a row there; else those of the last row."""
     base = {path: _own_value(scenario, path, values) for path, values in axes.items()}
     others = {path: value for path, value in base.items() if path != contenders}
-    return base if any(_is_at(row, others) for row in rows) else {path: rows[-1][path] for path in axes}
+    last: Row = {}
+    for row in rows:
+        if _is_at(row, others):
+            return base
+        last = row
+    return {path: last[path] for path in axes}
+
+
+def save_parquet(folder: Path, rows: Iterable[Row]) -> None:
+    """Writes the points of a sweep as data/points.parquet, with the unit of each column beside it."""
+    from netsim import exports
+
+    exports.parquet(folder / "data" / "points.parquet", rows)
+
+
+def plan_of(
+    scenario: Scenario, table: Mapping[str, Any], folder: Path | None, *, engine: str, jobs: int | None
+) -> dict[str, Any]:
+    """What `netsim sweep --dry-run --json` prints: how many points, how many the folder keeps, and how long the rest
+    may take, by some of them that are simulated now."""
+    sweep = Sweep.of(scenario, table, engine=engine)
+    there = folder is not None and (folder / "points.sqlite").is_file()
+    with kept_in(folder if there else None) as store:
+        kept = sum(point.key in store for point in sweep) if len(store) else 0
+    left, cores_used = len(sweep) - kept, jobs or cores()
+    seconds = _seconds_of_some(sweep) if left else []
+    each = sum(seconds) / len(seconds) if seconds else 0.0
+    return {
+        "points": len(sweep),
+        "kept": kept,
+        "jobs": cores_used,
+        "timed": len(seconds),
+        "seconds_per_point_s": each,
+        "estimate_s": each * left / min(cores_used, max(left, 1)),
+    }
+
+
+def _seconds_of_some(sweep: Sweep) -> list[float]:
+    """How long points take that stand in equal distances, until a moment has gone by; the first one twice, since it
+    also fills caches."""
+    work, seconds = Work.on(sweep, simulate), list[float]()
+    stride = max(1, len(sweep) // _TIMED)
+    for at in [*islice(sweep.design.points, 1), *islice(sweep.design.points, 0, None, stride)]:
+        seconds.append(work([at])[1])
+        if sum(seconds) > _LONGEST_TRIAL:
+            break
+    return seconds[1:] or seconds
 
 
 def _is_at(row: Row, coordinates: Mapping[str, Any]) -> bool:
@@ -224,10 +275,11 @@ def draw_rounds(file: Path, kind: Mapping[str, Any] | Collective, ranks: int) ->
 
 
 def _draw(figure: str, file: Path, rows: Any, *, height: float = 4.0) -> None:
-    from netsim import plots, tables
+    from netsim import plots
+    from netsim.frames import frame
 
     try:
-        plots.save(plots.figures()[figure], tables.frame(rows), file, height=height)
+        plots.save(plots.figures()[figure], frame(rows), file, height=height)
     except OSError as error:
         raise ScenarioError(f"{file} cannot be written: {error.strerror}", path="--plot") from None
 

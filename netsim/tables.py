@@ -17,6 +17,7 @@ import pandas as pd
 
 from netsim.axes import Axis, contender_axis, distinct, label, text
 from netsim.errors import ScenarioError
+from netsim.frames import chunks, columns_of
 from netsim.trace import Trace
 from netsim.units import SUFFIXES
 
@@ -40,16 +41,6 @@ _OF_SERVERS = {  # records that only runs with parameter servers leave
 _FIGURES = ("strategy", "iteration_time_s", "samples_per_s", "scaling_efficiency", "gradient_bytes")
 _HOST_COLUMNS = ("host", "src", "dst", "worker")
 _OF_THE_LAST_ITERATION = ("spans", "transfers")
-
-
-def frame(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
-    """One row a simulated point: the coordinates under their paths, then the keys of `Trace.summary`.
-
-    A coordinate that is a table of the file becomes text: "parameter_server (servers 2)".
-    """
-    return pd.DataFrame(
-        [{key: text(v) if isinstance(v, (Mapping, list)) else v for key, v in row.items()} for row in rows]
-    )
 
 
 def trace_frames(trace: Trace) -> dict[str, pd.DataFrame]:
@@ -82,7 +73,11 @@ def save(
     data = Path(folder) / "data"
     data.mkdir(parents=True, exist_ok=True)
     (Path(folder) / "result.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-    _write(data / "points.csv", frame(points))
+    columns = columns_of(points)
+    for number, part in enumerate(chunks(points, columns)):
+        part.to_csv(
+            data / "points.csv", mode="a" if number else "w", header=not number, index=False, lineterminator="\n"
+        )
     by_contender = {contender: trace_frames(trace) for contender, trace in traces.items()}
     left = [kind for kind in _OF_SERVERS if any(len(frames[kind]) for frames in by_contender.values())]
     for kind in [*_RECORDS, *left]:

@@ -7,13 +7,13 @@ import json
 import re
 import sys
 import textwrap
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
+from heapq import nsmallest
+from itertools import islice
 from typing import Any
 
 from rich import box
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
 from netsim.axes import name, text
@@ -23,6 +23,8 @@ from netsim.units import SUFFIXES, show
 
 Row = Mapping[str, Any]
 _WIDTH = 80
+_MOST_POINTS = 200  # of a sweep, as lines
+_FASTEST = 20
 _KEPT = ("parameters", "gradients", "optimiser", "activations")
 _UNIT = re.compile(r"(?<=\d) (?=(?:[mun]?s|[kMGT]?B|[kMGT]?bit/s|x|%|samples/s|workers?)(?!\w))")
 _UNITS = {"_bytes_per_iteration": "B", **{suffix: unit for unit, suffix in SUFFIXES.items()}}
@@ -33,17 +35,13 @@ def document(value: Any) -> None:
     sys.stdout.write(json.dumps(value, indent=2) + "\n")
 
 
-@contextmanager
-def progress(what: str, total: int, *, quiet: bool) -> Iterator[Callable[[], None]]:
-    """A bar on standard error with rate and time left, if that is a terminal; gives the function that advances it."""
-    console = Console(stderr=True)
-    if quiet or not console.is_terminal or total < 2:
-        yield lambda: None
-        return
-    columns = [TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn()]
-    with Progress(*columns, console=console, transient=True) as bars:
-        bar = bars.add_task(what, total=total)
-        yield lambda: bars.advance(bar)
+def documents(values: Iterable[Any]) -> None:
+    """One JSON document on standard output: a list, written value by value."""
+    separator = "["
+    for value in values:
+        sys.stdout.write(separator + "\n" + textwrap.indent(json.dumps(value, indent=2), "  "))
+        separator = ","
+    sys.stdout.write("[]\n" if separator == "[" else "\n]\n")
 
 
 def summary(figures: Row) -> None:
@@ -144,10 +142,14 @@ def _along_workers(result: Comparison) -> None:
     _say("\n" + "\n".join(result.how_workers_change_it))
 
 
-def points(rows: Sequence[Row], axes: Mapping[str, Sequence[Any]]) -> None:
-    """A line a point of a sweep."""
+def points(rows: Iterable[Row], axes: Mapping[str, Sequence[Any]]) -> None:
+    """A line a point of a sweep; of many points, the fastest."""
+    shown = list(islice(rows, _MOST_POINTS + 1))
+    if len(shown) > _MOST_POINTS:
+        shown = nsmallest(_FASTEST, rows, key=lambda row: row["iteration_time_s"])
+        _say(f"The {_FASTEST} points with the shortest iterations; -o DIR and --json have all:\n")
     table = _table(*map(name, axes), "iteration", "samples/s", "effi-\nciency", "bottleneck")
-    for row in rows:
+    for row in shown:
         table.add_row(
             *(_words(row[path]) if path == STRATEGY else text(row[path]) for path in axes),
             _time(row["iteration_time_s"]),
@@ -156,6 +158,16 @@ def points(rows: Sequence[Row], axes: Mapping[str, Sequence[Any]]) -> None:
             row["bottleneck"],
         )
     _print(table)
+
+
+def plan(found: Row) -> None:
+    """How large a sweep is, and how long it may take."""
+    kept = f", {found['kept']:,} of them kept already" if found["kept"] else ""
+    _say(f"{found['points']:,} points{kept}")
+    if found["timed"]:
+        each = _time(found["seconds_per_point_s"])
+        cores = "1 core" if found["jobs"] == 1 else f"{found['jobs']} cores"
+        _say(f"about {_time(found['estimate_s'])} on {cores}: {found['timed']} of them took {each} each, on average")
 
 
 def layers(model: Row) -> None:

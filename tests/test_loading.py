@@ -190,7 +190,7 @@ def test_a_value_given_twice_is_refused() -> None:
     [
         ({"cluster.workers": []}, "cluster.workers: has no values"),
         ({"seed": range(10_001)}, "seed: has 10001 values; it must be at most 10000"),
-        (dict.fromkeys(("seed", "iterations", "job.batch"), range(1, 101)), "sweep: has 1000000 points"),
+        (dict.fromkeys(("seed", "iterations", "job.batch"), range(1, 102)), "sweep: has 1030301 points"),
         (
             {"job.strategy": ["ring"], "job.strategy.kind": ["tree"]},
             "job.strategy.kind: lies within job.strategy, which is an axis, too",

@@ -11,10 +11,10 @@ import pandas as pd
 import pytest
 
 from netsim.engine.run import simulate
+from netsim.frames import frame
 from netsim.loading import expand, load, vary
 from netsim.report import write
 from netsim.sweeps import run_points
-from netsim.tables import frame
 
 ROOT = Path(__file__).parents[1]
 FILES = sorted((ROOT / "scenarios").glob("*.toml"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from netsim.errors import Problem
-from netsim.version import VERSION
 
 if TYPE_CHECKING:
     from netsim.scenario import Scenario
+    from netsim.sweeps import Results
 
 Command = Callable[..., Any]
 _MOST_PROBLEMS = 100  # that are shown: a file of the wrong kind may have as many as lines
@@ -49,39 +49,42 @@ def options(*names: str) -> Callable[[Command], Command]:
     return decorate
 
 
-def rows_of(
+@contextlib.contextmanager
+def swept(
     scenario: Scenario,
     axes: Mapping[str, Any],
     folder: Path | None,
+    *,
     engine: str,
-    jobs: int | None,
-    executor: str,
     quiet: bool,
-) -> tuple[list[dict[str, Any]], list[Failure]]:
-    """The rows of all points, in the order of the axes, and what went wrong at those that failed."""
-    from netsim import results, sweeps, terminal
+    jobs: int | None = None,
+    executor: str = "auto",
+    scheduler: str | None = None,
+    retry_failed: bool = True,
+) -> Iterator[Results]:
+    """What all points of a sweep came to; what the folder keeps is not computed again."""
+    from netsim import progress, results, sweeps
     from netsim.engine.run import check_engine, simulate
 
     check_engine(engine)
-    points = sweeps.points_of(scenario, axes, engine=engine, version=VERSION)
-    warn(results.warnings_of_points(scenario, [point.scenario for point in points]))
-    outcomes: dict[int, sweeps.Outcome] = {}
-    with contextlib.ExitStack() as stack:
-        store = stack.enter_context(sweeps.kept_in(folder)) if folder else None
-        advance = stack.enter_context(terminal.progress("points", len(points), quiet=quiet))
-        for index, outcome in sweeps.outcomes_of(
-            points, simulate=simulate, store=store, jobs=jobs, engine=engine, executor=executor
-        ):
-            outcomes[index] = outcome
-            advance()
-    ordered = [outcomes[index] for index in range(len(points))]
-    at = [", ".join(f"{path}={value}" for path, value in point.coordinates.items()) for point in points]
-    failed = [
-        Failure(where, each.error, each.refused)
-        for where, each in zip(at, ordered, strict=True)
-        if each.error is not None
+    sweep = sweeps.Sweep.of(scenario, axes, engine=engine)
+    where: dict[str, Any] = {"executor": executor, "jobs": jobs, "scheduler": scheduler}
+    with sweeps.kept_in(folder) as store:
+        if retry_failed:
+            store.forget_failures()
+        warn(results.warnings_of_points(scenario, sweep.checked(store)))
+        with progress.bar("points", len(sweep), quiet=quiet) as reached:
+            for done in sweeps.computed(sweep, store, simulate=simulate, **where):
+                reached(done)
+        yield sweeps.Results(sweep, store)
+
+
+def failures_of(results: Results) -> list[Failure]:
+    """The points of a sweep that failed."""
+    return [
+        Failure(", ".join(f"{path}={value}" for path, value in at.items()), str(outcome.error), outcome.refused)
+        for at, outcome in results.failures()
     ]
-    return [each.row for each in ordered if each.row is not None], failed
 
 
 def warn(messages: Iterable[str]) -> None:

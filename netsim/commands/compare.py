@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from netsim.commands._shared import fail, options, rows_of, say_where, warn
+from netsim.commands._shared import fail, failures_of, options, say_where, swept, warn
 from netsim.errors import Problem, ScenarioError
 
 
@@ -54,7 +54,8 @@ def compare(
     warn(results.warnings_of(scenario))
     folder = arguments.writable_folder(output)
     axes = results.comparison_axes(scenario, names)
-    rows, failed = rows_of(scenario, axes, folder, engine, None, "auto", quiet)
+    with swept(scenario, axes, folder, engine=engine, quiet=quiet) as found:
+        rows, failed = list(found), failures_of(found)
     comparison = results.comparison(scenario, axes, rows)
     if not comparison.contenders:
         fail(failed, nothing=True)

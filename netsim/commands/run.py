@@ -25,7 +25,7 @@ def run(
     quiet: bool,
 ) -> None:
     """Simulate a scenario FILE and print its summary."""
-    from netsim import arguments, chrome, results, terminal
+    from netsim import arguments, chrome, progress, results, terminal
     from netsim.engine.run import simulate
     from netsim.loading import load
 
@@ -35,8 +35,8 @@ def run(
     if trace_file:
         arguments.write_trace(trace_file, {})  # made now, like the folder
         engine = "simpy" if engine == "auto" else engine  # which knows what went over which link
-    with terminal.progress("iterations", scenario.iterations, quiet=quiet) as advance:
-        trace = simulate(scenario, engine=engine, detail="last", progress=lambda _: advance())
+    with progress.bar("iterations", scenario.iterations, quiet=quiet) as reached:
+        trace = simulate(scenario, engine=engine, detail="last", progress=lambda number: reached(number + 1))
     summary = trace.summary()
     if trace_file:
         arguments.write_trace(trace_file, chrome.events(trace))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from netsim.commands._shared import fail, options, rows_of, say_where
+from netsim.commands._shared import fail, failures_of, options, say_where, swept
 from netsim.errors import ScenarioError, did_you_mean
 
 
@@ -19,7 +19,11 @@ from netsim.errors import ScenarioError, did_you_mean
 @click.option("--replicas", type=int, metavar="N", help="Each point with N seeds.")
 @click.option("--design", "drawn", metavar="KIND=N", help="N points drawn: latin_hypercube=100, random=100.")
 @click.option("--jobs", type=click.IntRange(min=1), help="Worker processes; by default one a core.")
-@click.option("--executor", default="auto", show_default=True, help="auto, serial or processes.")
+@click.option("--executor", default="auto", show_default=True, help="auto, serial, processes or dask.")
+@click.option("--scheduler", metavar="ADDRESS", help="Dask's, such as tcp://head:8786; without it, of this machine.")
+@click.option("--retry-failed", is_flag=True, help="Simulate again what failed.")
+@click.option("--dry-run", is_flag=True, help="Say how many points there are and how long they may take.")
+@click.option("--parquet", is_flag=True, help="With -o: the points as data/points.parquet, too.")
 @options("output", "set", "seed", "engine", "json", "quiet")
 def sweep(
     file: Path,
@@ -30,6 +34,10 @@ def sweep(
     drawn: str | None,
     jobs: int | None,
     executor: str,
+    scheduler: str | None,
+    retry_failed: bool,
+    dry_run: bool,
+    parquet: bool,
     output: Path | None,
     settings: Sequence[str],
     seed: int | None,
@@ -39,23 +47,42 @@ def sweep(
 ) -> None:
     """All combinations of axes (by default, of FILE's own); with -o, the same call goes on where it stopped."""
     from netsim import arguments, results, terminal
-    from netsim.designs import Design
     from netsim.loading import load
     from netsim.sweeps import EXECUTORS
 
     if executor not in EXECUTORS:
         raise ScenarioError(f"no executor {executor!r}.{did_you_mean(executor, EXECUTORS)}", path="--executor")
+    if scheduler and executor != "dask":
+        raise ScenarioError("is Dask's; add --executor dask", path="--scheduler")
+    if parquet and output is None:
+        raise ScenarioError("needs -o, the folder to write into", path="--parquet")
     scenario = load(file, arguments.overrides(settings, seed))
     table = arguments.design(arguments.axes(axes_given) or scenario.sweep, zipped, skip, replicas, drawn)
     if not table:
         raise ScenarioError("the file has no [sweep] table; give axes as --axis cluster.workers=2,4,8", path="--axis")
+    if dry_run:
+        plan = results.plan_of(scenario, table, output, engine=engine, jobs=jobs)
+        terminal.document(plan) if as_json else terminal.plan(plan)
+        return
     folder = arguments.writable_folder(output)
-    axes = Design.of(table, seed=scenario.seed).axes
-    rows, failed = rows_of(scenario, table, folder, engine, jobs, executor, quiet)
-    if not rows:
-        fail(failed, nothing=True)
-    if folder:
-        results.save(folder, scenario, kind="sweep", axes=axes, rows=rows, command=arguments.typed(), engine=engine)
-    terminal.document(rows) if as_json else terminal.points(rows, axes)
+    with swept(
+        scenario,
+        table,
+        folder,
+        engine=engine,
+        quiet=quiet,
+        jobs=jobs,
+        executor=executor,
+        scheduler=scheduler,
+        retry_failed=retry_failed,
+    ) as rows:
+        axes, failed = rows.sweep.design.axes, failures_of(rows)
+        if len(failed) == len(rows.sweep):
+            fail(failed, nothing=True)
+        if folder:
+            results.save(folder, scenario, kind="sweep", axes=axes, rows=rows, command=arguments.typed(), engine=engine)
+        if folder and parquet:
+            results.save_parquet(folder, rows)
+        terminal.documents(rows) if as_json else terminal.points(rows, axes)
     say_where(folder, as_json)
     fail(failed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from itertools import count
 from pathlib import Path
 
 import click
@@ -19,7 +20,7 @@ def validate(
     folder: Path, only: tuple[str, ...], beside_peers: bool, output: Path | None, as_json: bool, quiet: bool
 ) -> None:
     """Predict the measured figures in FOLDER (scenarios/validation); exit status 1 where one leaves its tolerance."""
-    from netsim import arguments, terminal
+    from netsim import arguments, progress, terminal
     from netsim.validation import judge, page, peers, sources
 
     if beside_peers:
@@ -30,9 +31,10 @@ def validate(
     target = arguments.writable_folder(output)
     judged: list[judge.Judged] = []
     groups: list[judge.Summary] = []
-    with terminal.progress("rows", sum(len(source.rows) for source in found), quiet=quiet) as advance:
+    number = count(1)
+    with progress.bar("rows", sum(len(source.rows) for source in found), quiet=quiet) as reached:
         for source in found:
-            rows = list(judge.judge(source, advance))
+            rows = list(judge.judge(source, lambda: reached(next(number))))
             judged, groups = judged + rows, groups + judge.summaries(source, rows)
     tables = {"rows": [each.as_dict() for each in judged], "groups": [each.as_dict() for each in groups]}
     failed = any(each.failed for each in judged) or any(each.mean_failed for each in groups)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from netsim import tables
+from netsim import frames
 from netsim.plots.predicted import predicted
 from netsim.report import Table, drawn, pages
 from netsim.validation.judge import MAY_MOVE, Judged, Summary
@@ -75,7 +75,7 @@ def _answer(judged: Sequence[Judged], groups: Sequence[Summary]) -> str:
 
 
 def _source(folder: Path, source: Source, judged: Sequence[Judged]) -> dict[str, Any]:
-    frame = tables.frame([each.as_dict() for each in judged])
+    frame = frames.frame([each.as_dict() for each in judged])
     frame.to_csv(folder / "data" / f"{source.name}.csv", index=False, lineterminator="\n", float_format="%.6g")
     frame["quantity"] = source.quantity
     caption = "Predicted over measured, with bands of 5 % and 10 %."

@@ -8,19 +8,23 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import netsim
 from netsim.engine.run import simulate
 from netsim.errors import RunError, ScenarioError
 from netsim.loading import from_table
 from netsim.scenario import Scenario
-from netsim.sweeps import Outcome, Store, kept_in, outcomes_of, points_of, run_points
+from netsim.sweeps import Outcome, Store, Sweep, computed, kept_in, run_points
+from netsim.sweeps.work import Work
+from netsim.version import VERSION, identity
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 TABLE: dict[str, Any] = {
     "iterations": 1,
     "cluster": {"workers": 2, "device": "v100", "link": "10gbe"},
@@ -42,8 +46,20 @@ class Counting:
         return simulate(scenario, **options)
 
 
-def rows_of(outcomes: dict[int, Outcome]) -> list[Any]:
-    return [outcomes[index].row for index in sorted(outcomes)]
+def run(
+    simulate: Any, store: Store | None = None, *, axes: Any = AXES, executor: str = "serial", **options: Any
+) -> list[Outcome]:
+    """The outcomes of all points, in order."""
+    sweep = Sweep.of(from_table(TABLE), axes)
+    with contextlib.ExitStack() as stack:
+        kept = stack.enter_context(kept_in(None)) if store is None else store
+        for _ in computed(sweep, kept, simulate=simulate, executor=executor, **options):
+            pass
+        return [kept.get(point.key) or Outcome(None, "is not there") for point in sweep]
+
+
+def key(table: Any = TABLE, overrides: Any = None, at: Any = {}, **changes: Any) -> str:  # noqa: B006
+    return replace(Sweep.of(from_table(table, overrides), {"seed": [0]}), **changes).key(at)
 
 
 def test_rows_come_in_the_order_of_the_axes_with_their_coordinates() -> None:
@@ -58,33 +74,28 @@ def test_rows_come_in_the_order_of_the_axes_with_their_coordinates() -> None:
 
 
 def test_where_points_are_simulated_makes_no_difference() -> None:
-    points = points_of(from_table(TABLE), AXES)
-    serial, processes = (
-        rows_of(dict(outcomes_of(points, simulate=simulate, executor=executor, jobs=2)))
-        for executor in ("serial", "processes")
-    )
-    assert serial == processes
+    assert run(simulate) == run(simulate, executor="processes", jobs=2)
 
 
 def test_nothing_that_is_kept_is_computed_again(tmp_path: Path) -> None:
-    points = points_of(from_table(TABLE), AXES)
     first, second = Counting(), Counting()
     with kept_in(tmp_path) as store:
-        before = rows_of(dict(outcomes_of(points, simulate=first, store=store, executor="serial")))
+        before = run(first, store)
     with kept_in(tmp_path) as store:
-        after = rows_of(dict(outcomes_of(points, simulate=second, store=store, executor="serial")))
+        after = run(second, store)
     assert (first.calls, second.calls) == (4, 0)
     assert before == after
 
 
-def test_a_point_that_fails_is_kept_with_its_message_and_tried_again(tmp_path: Path) -> None:
-    points = points_of(from_table(TABLE), AXES)
+def test_a_point_that_fails_is_kept_with_its_message_until_it_is_to_be_tried_again(tmp_path: Path) -> None:
     with kept_in(tmp_path) as store:
-        broken = dict(outcomes_of(points, simulate=Counting(broken=3), store=store, executor="serial"))
-        assert [outcome.error for _, outcome in sorted(broken.items())] == [None, "it broke", None, "it broke"]
+        broken = run(Counting(broken=3), store)
+        assert [outcome.error for outcome in broken] == [None, "it broke", None, "it broke"]
         mended = Counting()
-        whole = dict(outcomes_of(points, simulate=mended, store=store, executor="serial"))
-    assert mended.calls == 2 and all(outcome.error is None for outcome in whole.values())
+        assert run(mended, store) == broken and mended.calls == 0
+        store.forget_failures()
+        whole = run(mended, store)
+    assert mended.calls == 2 and all(outcome.error is None for outcome in whole)
 
 
 @pytest.mark.parametrize(
@@ -97,16 +108,14 @@ def test_a_point_that_fails_by_no_fault_of_the_scenario_leaves_the_others_be(err
             raise error
         return simulate(scenario, **options)
 
-    outcomes = dict(outcomes_of(points_of(from_table(TABLE), AXES), simulate=fail_on_trees, executor="serial"))
-    assert [outcome.error for _, outcome in sorted(outcomes.items())] == [None, None, message, message]
+    assert [outcome.error for outcome in run(fail_on_trees)] == [None, None, message, message]
 
 
 def test_an_outcome_says_whether_the_scenario_was_refused() -> None:
     def refuse(scenario: Scenario, **options: Any) -> Any:
         raise ScenarioError("too large") if scenario.cluster.workers == 3 else RunError("it broke")
 
-    outcomes = dict(outcomes_of(points_of(from_table(TABLE), AXES), simulate=refuse, executor="serial"))
-    assert [outcome.refused for _, outcome in sorted(outcomes.items())] == [False, True, False, True]
+    assert [outcome.refused for outcome in run(refuse)] == [False, True, False, True]
 
 
 def test_the_python_sweep_raises_what_went_wrong() -> None:
@@ -114,40 +123,51 @@ def test_the_python_sweep_raises_what_went_wrong() -> None:
         run_points(from_table(TABLE), AXES, simulate=Counting(broken=3))
 
 
+def test_a_frame_says_the_units_of_its_columns() -> None:
+    units = netsim.sweep(from_table(TABLE), {"cluster.workers": [2]}).attrs["units"]
+    assert units["iteration_time_s"] == "s" and units["busiest_link_rate_bytes_per_s"] == "B/s"
+    assert units["samples_per_s"] == "1/s" and units["wire_bytes_per_iteration"] == "B"
+    assert "cluster.workers" not in units and "strategy" not in units
+
+
 @pytest.mark.parametrize(
     "change", [{"seed": 1}, {"job.batch": 2}, {"cluster.link.rate": "11 Gbit/s"}, {"iterations": 2}]
 )
 def test_another_scenario_is_another_key(change: dict[str, Any]) -> None:
-    (one,), (other,) = points_of(from_table(TABLE), {}), points_of(from_table(TABLE, change), {})
-    assert one.key != other.key
-    assert one.key == points_of(from_table(TABLE), {})[0].key
+    assert key() != key(overrides=change) == key(at=change)
+    assert key() == key()
 
 
-def test_another_version_or_engine_is_another_key() -> None:
-    scenario = from_table(TABLE)
-    keys = {points_of(scenario, {}, version=version, engine=engine)[0].key for version in "12" for engine in "ab"}
-    assert len(keys) == 4
+@pytest.mark.parametrize("change", [{"code": "another"}, {"engine": "simpy"}])
+def test_another_code_or_engine_is_another_key(change: dict[str, Any]) -> None:
+    assert key() != key(**change)
 
 
-def test_a_store_that_cannot_be_written_is_a_message(tmp_path: Path) -> None:
-    (tmp_path / "points.sqlite").mkdir()
-    with pytest.raises(RunError, match="results cannot be kept"), kept_in(tmp_path):
-        pass
+def test_the_code_is_known_by_its_files() -> None:
+    assert Sweep.of(from_table(TABLE), AXES).code == identity()
+    assert identity().startswith(VERSION) and len(identity()) > len(VERSION) + 8
 
 
-def test_a_file_that_is_no_store_is_a_message(tmp_path: Path) -> None:
-    (tmp_path / "points.sqlite").write_bytes(b"not a database" * 100)
-    with pytest.raises(RunError, match="file is not a database"), kept_in(tmp_path):
-        pass
+def test_another_content_of_a_file_that_is_named_is_another_key(tmp_path: Path) -> None:
+    file = tmp_path / "times.csv"
+    table = {**TABLE, "job": {**TABLE["job"], "profile": str(file)}}
+    keys = []
+    for seconds in ("0.01", "0.002"):
+        file.write_text(f"layer,forward_s,backward_s\nblock1.depthwise,{seconds},0.02\n")
+        keys.append(key(table))
+    assert keys[0] != keys[1]
 
 
-def test_two_stores_on_one_file_see_each_others_outcomes(tmp_path: Path) -> None:
-    one, two = Store(tmp_path / "s"), Store(tmp_path / "s")
-    one.keep("a", Outcome({"x": 1.5}, None))
-    two.keep("b", Outcome(None, "broken"))
-    assert two.get("a") == Outcome({"x": 1.5}, None) and one.get("b") == Outcome(None, "broken")
-    assert one.get("c") is None
-    one.close(), two.close()
+def test_points_are_made_as_they_are_asked_for() -> None:
+    sweep = Sweep.of(from_table(TABLE), {"seed": range(10_000), "iterations": range(1, 101)})
+    assert len(sweep) == 1_000_000
+    assert next(iter(sweep)).coordinates == {"seed": 0, "iterations": 1}
+
+
+def test_a_worker_with_another_netsim_is_refused() -> None:
+    work = Work.on(replace(Sweep.of(from_table(TABLE), AXES), code="another"), simulate)
+    with pytest.raises(RunError, match=r"a worker has netsim .*, and this is another"):
+        work([{}])
 
 
 def sweep(folder: Path, *more: str) -> list[str]:
@@ -203,7 +223,7 @@ def test_a_sweep_that_is_struck_down_goes_on_and_ends_in_the_same_bytes(
 def _kept(folder: Path) -> int:
     try:
         with sqlite3.connect(f"file:{folder / 'points.sqlite'}?mode=ro", uri=True) as connection:
-            return int(connection.execute("SELECT count(*) FROM points").fetchone()[0])
+            return int(connection.execute("SELECT count(*) FROM outcomes").fetchone()[0])
     except sqlite3.OperationalError:
         return 0
 
@@ -212,15 +232,15 @@ ENDLESS = """
 import os, sys, time
 from pathlib import Path
 from netsim.loading import from_table
-from netsim.sweeps import outcomes_of, points_of
+from netsim.sweeps import Store, Sweep, computed
 
 def simulate(scenario, **options):
     Path(sys.argv[1], str(os.getpid())).touch()
     time.sleep(3600)
 
 if __name__ == "__main__":
-    points = points_of(from_table(%r), %r)
-    for _ in outcomes_of(points, simulate=simulate, executor="processes", jobs=2):
+    sweep = Sweep.of(from_table(%r), %r)
+    for _ in computed(sweep, Store(), simulate=simulate, executor="processes", jobs=2):
         pass
 """
 

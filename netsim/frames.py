@@ -1,0 +1,59 @@
+"""Rows as tidy pandas frames, whole or in parts, with their units."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Any
+
+import pandas as pd
+
+from netsim.axes import text
+from netsim.units import SUFFIXES
+
+_PART = 10_000  # rows
+_UNITS = {
+    "_bytes_per_iteration": "B",
+    "_bytes_per_s": "B/s",
+    "_flop_per_s": "flop/s",
+    "_per_s": "1/s",
+    **{suffix: unit for unit, suffix in SUFFIXES.items()},
+}
+
+
+def frame(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    """One row a simulated point: the coordinates under their paths, then the keys of `Trace.summary`.
+
+    A coordinate that is a table of the file becomes text: "parameter_server (servers 2)". `attrs["units"]` has the unit
+    of each column that measures something.
+    """
+    found = pd.DataFrame(
+        [{key: text(v) if isinstance(v, (Mapping, list)) else v for key, v in row.items()} for row in rows]
+    )
+    found.attrs["units"] = units(found.columns)
+    return found
+
+
+def columns_of(rows: Iterable[Mapping[str, Any]]) -> list[str]:
+    """The columns that rows have together, in the order in which they come."""
+    return list({key: None for row in rows for key in row})
+
+
+def chunks(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> Iterator[pd.DataFrame]:
+    """The frame of so many rows that they are not to be held all at once, in parts of 10,000 rows; at least one."""
+    source = iter(rows)
+    part = list(islice(source, _PART))
+    while True:
+        yield frame(part).reindex(columns=list(columns))
+        if not (part := list(islice(source, _PART))):
+            return
+
+
+def units(columns: Iterable[str]) -> dict[str, str]:
+    """The unit of each column whose name ends in one: "iteration_time_s" -> "s"; coordinates say theirs themselves."""
+    found = {}
+    for column in columns:
+        unit = next((unit for suffix, unit in _UNITS.items() if column.endswith(suffix)), None)
+        if unit and "." not in column:
+            found[column] = unit
+    return found

@@ -1,0 +1,8 @@
+"""Sweeps: one scenario with axes becomes many points, which run on an executor and are kept as they come."""
+
+from netsim.sweeps.points import Point, Sweep
+from netsim.sweeps.pools import EXECUTORS
+from netsim.sweeps.run import Results, computed, cores, run_points
+from netsim.sweeps.store import Outcome, Store, kept_in
+
+__all__ = ["EXECUTORS", "Outcome", "Point", "Results", "Store", "Sweep", "computed", "cores", "kept_in", "run_points"]
