@@ -171,7 +171,7 @@ def test_a_worker_with_another_netsim_is_refused() -> None:
 
 
 def sweep(folder: Path, *more: str) -> list[str]:
-    workers = ",".join(str(count) for count in range(2, 26))
+    workers = ",".join(str(count) for count in range(2, 14))
     file = str(ROOT / "scenarios" / "quickstart.toml")
     axes = ["--axis", "job.strategy.kind=ring", "--axis", f"cluster.workers={workers}"]
     return [
@@ -184,17 +184,14 @@ def sweep(folder: Path, *more: str) -> list[str]:
         "--set",
         "job.bucket=2 MB",
         "--set",
-        "iterations=30",  # so that points last long enough to be struck
+        "iterations=20",  # so that points last long enough to be struck
         "-o",
         str(folder),
         *more,
     ]
 
 
-@pytest.mark.parametrize(("blow", "status"), [(signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)])
-def test_a_sweep_that_is_struck_down_goes_on_and_ends_in_the_same_bytes(
-    tmp_path: Path, blow: signal.Signals, status: int
-) -> None:
+def test_a_sweep_that_is_interrupted_goes_on_and_ends_in_the_same_bytes(tmp_path: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     struck, whole = tmp_path / "struck", tmp_path / "whole"
     victim = subprocess.Popen(
@@ -210,10 +207,10 @@ def test_a_sweep_that_is_struck_down_goes_on_and_ends_in_the_same_bytes(
         time.sleep(0.02)
         if (struck / "points.sqlite").is_file():
             kept = _kept(struck)
-    victim.send_signal(blow)
+    victim.send_signal(signal.SIGINT)
     _, err = victim.communicate()
-    assert victim.returncode == status and "Traceback" not in err
-    assert 3 <= _kept(struck) < 24
+    assert victim.returncode == 130 and "Traceback" not in err
+    assert 3 <= _kept(struck) < 12
     assert not (struck / "data").exists()
     for folder in (struck, whole):
         subprocess.run(sweep(folder), env=environment, capture_output=True, check=True)
