@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import subprocess
 import sys
+import time
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -52,6 +55,14 @@ print(killed_at, len(rows[0]), rows[0] == rows[1])
 """
 
 
+def scheduler_in(file: Path) -> str:
+    """The address that a scheduler leaves in its file, as soon as it is there in full."""
+    while True:
+        with contextlib.suppress(OSError, ValueError):
+            return str(json.loads(file.read_text())["address"])
+        time.sleep(0.05)
+
+
 @needs_dask
 def test_a_cluster_that_loses_a_worker_half_way_gives_the_results_of_a_serial_sweep(tmp_path: Path) -> None:
     address = tmp_path / "scheduler.json"
@@ -63,13 +74,8 @@ def test_a_cluster_that_loses_a_worker_half_way_gives_the_results_of_a_serial_sw
         subprocess.Popen([sys.executable, "-m", "dask", *call], env=ENVIRONMENT, **quiet)  # type: ignore[call-overload]
         for call in calls
     ]
-    script = "import json, sys, time, pathlib\n"
-    script += (
-        "file = pathlib.Path(sys.argv[1])\nwhile not file.is_file() or not file.stat().st_size: time.sleep(0.05)\n"
-    )
-    script += "sys.argv[1] = json.loads(file.read_text())['address']\n" + CLUSTER
     try:
-        call = [sys.executable, "-c", script, str(address), str(started[1].pid)]
+        call = [sys.executable, "-c", CLUSTER, scheduler_in(address), str(started[1].pid)]
         done = subprocess.run(call, env=ENVIRONMENT, capture_output=True, text=True)
         killed_at, rows, same = done.stdout.split() or pytest.fail(done.stderr)
         assert 40 < int(killed_at) < 400 and rows == "400" and same == "True"
