@@ -14,6 +14,8 @@ from netsim.crossings import Crossing, crossings
 from netsim.engine import run
 from netsim.errors import Problem, ScenarioError, did_you_mean
 from netsim.families import FAMILIES
+from netsim.hardware import Link
+from netsim.presets import read_link
 from netsim.scenario import MOST_WORKERS, Scenario
 from netsim.units import Count, Duration, Quantity, Rate, Size, plain
 
@@ -30,8 +32,9 @@ def allreduce(
     *,
     ranks: int,
     size: str | float,
-    rate: str | float,
-    latency: str | float,
+    rate: str | float | None = None,
+    latency: str | float | None = None,
+    link: str | Mapping[str, Any] | Link | None = None,
     topology: str | Mapping[str, Any] = "star",
     sharing: str = "fair",
     reduction_rate: str | float | None = None,
@@ -41,17 +44,15 @@ def allreduce(
 
     kind: "ring", or a table of its fields such as {"kind": "tree", "arity": 3}, or an object of a class of your own.
     size, rate, latency, reduction_rate: text with a unit ("64 MiB", "50 GB/s", "500 ns"), or SI numbers.
+    link: in the place of rate and latency, as a scenario has it: "10gbe", {"file": "links.toml", "name": "ours"}.
     Raises ScenarioError with all that is wrong.
 
     >>> allreduce({"kind": "tree", "arity": 3}, ranks=4, size="1 MB", rate="1 GB/s", latency="0 s").time_s
     0.006
     """
     problems: list[Problem] = []
-    quantities = {
-        "size": _quantity("size", size, Size, problems),
-        "rate": _quantity("rate", rate, Rate, problems),
-        "latency": _quantity("latency", latency, Duration, problems),
-    }
+    nbytes = _quantity("size", size, Size, problems)
+    whole_link = _link(link, rate, latency, problems)
     adding = None if reduction_rate is None else _quantity("reduction_rate", reduction_rate, Rate, problems)
     try:
         ranks = _RANKS.read(plain(ranks))
@@ -69,14 +70,37 @@ def allreduce(
     return run.collective(
         built[0],
         ranks=ranks,
-        size=quantities["size"],
-        rate=quantities["rate"],
-        latency=quantities["latency"],
+        size=nbytes,
+        rate=whole_link.rate,
+        latency=whole_link.latency,
+        link=whole_link,
         topology=built[1],
         sharing=sharing,
         reduction_rate=adding,
         engine=engine,
     )
+
+
+def _link(link: Any, rate: Any, latency: Any, problems: list[Problem]) -> Link:
+    """The link that is given as a whole, or by rate and latency; problems are noted down."""
+    if link is None:
+        for name, value in (("rate", rate), ("latency", latency)):
+            if value is None:
+                problems.append(Problem(name, "is missing; rate and latency, or a link, are needed"))
+        return Link(
+            rate=math.nan if rate is None else _quantity("rate", rate, Rate, problems),
+            latency=math.nan if latency is None else _quantity("latency", latency, Duration, problems),
+        )
+    problems += [
+        Problem(name, "is given, and so is a link, which has its own")
+        for name, value in (("rate", rate), ("latency", latency))
+        if value is not None
+    ]
+    try:
+        return link if isinstance(link, Link) else read_link(link)
+    except ScenarioError as error:
+        problems += [Problem(f"link.{each.path}" if each.path else "link", each.message) for each in error.problems]
+        return Link(math.nan, math.nan)
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from netsim.loading import override_value
 from netsim.models._files import file_options, is_file
 from netsim.models.base import Model
 from netsim.scenario import read_model
+from netsim.units import parse
 
 ALIASES = {"ps": "parameter_server"}
 
@@ -82,6 +83,25 @@ def refuse_with_auto(given: Mapping[str, Any]) -> None:
         raise ScenarioError([Problem(name, "needs a KIND; auto chooses one for a size") for name in asked])
 
 
+def link(text: str | None) -> Any:
+    """What --link names: a preset, FILE:NAME (or FILE with one link), or a table in TOML."""
+    if text is None:
+        return None
+    value = override_value(text)
+    file, colon, name = text.rpartition(":")
+    if not isinstance(value, str):
+        return value
+    if colon and file.endswith(".toml"):
+        return {"file": file, "name": name}
+    return {"file": text} if text.endswith(".toml") else text
+
+
+def refuse_beside(what: str, given: Mapping[str, Any]) -> None:
+    """ScenarioError for options that do not go with an argument."""
+    if asked := [name for name, value in given.items() if value is not None]:
+        raise ScenarioError([Problem(name, f"does not go with {what}") for name in asked])
+
+
 def network_beside(along: str, figures: Mapping[str, Any]) -> dict[str, Any]:
     """The figures of a network but the one that varies; ScenarioError names those that are missing, or too many."""
     problems = [
@@ -107,6 +127,22 @@ def whole_if_ranks(along: str, text: str) -> Any:
 def sizes(text: str) -> list[str]:
     """["8 B", "1 MiB"] from "8 B,1 MiB"."""
     return [each.strip() for each in text.split(",") if each.strip()] or [text]
+
+
+def message_sizes(text: str) -> list[int]:
+    """[1000, 1000000] from "1 kB,1 MB"."""
+    found, problems = [], []
+    for each in sizes(text):
+        try:
+            size = parse(each, "B")
+            if not 0 <= size <= 1 << 30:
+                raise ValueError(f"{each!r} is not a size of a message; at most 1 GiB is")
+            found.append(round(size))
+        except ValueError as error:
+            problems.append(Problem("--sizes", str(error)))
+    if problems:
+        raise ScenarioError(problems)
+    return list(dict.fromkeys(found))
 
 
 def _without_kind(settings: Sequence[str], kind: str) -> dict[str, Any]:

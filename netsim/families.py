@@ -32,6 +32,7 @@ Builder = Callable[..., Any]
 _CHOICE = re.compile(r"constrained-\w+$|tuple\[")  # pydantic's names of what a value may be instead, within a path
 _NO_MEMBERS = {"base", "rounds"}
 _REMEMBERED = 256  # tables, of each field
+FILE_KEYS = ("file", "links")  # of tables, under which a text is the name of a file
 
 
 @dataclass(frozen=True)
@@ -203,10 +204,9 @@ class Reads:
 
 
 def files_in(value: Any) -> Iterator[str]:
-    """The files that a table names as `file`, at any depth."""
+    """The files that a table names, at any depth."""
     if isinstance(value, Mapping):
-        if isinstance(value.get("file"), str):
-            yield value["file"]
+        yield from (value[key] for key in FILE_KEYS if isinstance(value.get(key), str))
         value = value.values()
     elif not isinstance(value, (list, tuple)):
         return

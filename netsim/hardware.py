@@ -32,6 +32,19 @@ class CurvePoint:
     rate: Rate
 
 
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """The messages by which a link was calibrated: from the `smallest` to the `largest` (bytes). Beyond them its
+    constants are extrapolated."""
+
+    smallest: Size
+    largest: Size
+
+    def __post_init__(self) -> None:
+        if self.smallest > self.largest:
+            raise ScenarioError("is more than the largest", path="smallest")
+
+
 @dataclass(frozen=True)
 class Link:
     """How a host is connected: at `rate` (bytes/s) each way, or both ways together where `duplex` is half.
@@ -45,6 +58,7 @@ class Link:
     `flow_rate` (bytes/s): the most that one connection gets, as one TCP stream does on a cloud's network card.
     `host_rate` (bytes/s): the most that the host sends and receives in all.
     `curve`: latency and rate by the size of the message, as of eager and rendezvous protocols.
+    `measured`: the messages that it was calibrated by; a run that sends others says so.
     """
 
     rate: Rate
@@ -56,6 +70,7 @@ class Link:
     host_rate: Rate | None = None
     duplex: Literal["full", "half"] = "full"
     curve: tuple[CurvePoint, ...] = ()
+    measured: Measured | None = None
 
     def __post_init__(self) -> None:
         sizes = [point.size for point in self.curve]
@@ -72,7 +87,7 @@ class Link:
     @property
     def plain(self) -> bool:
         """Whether a message costs its latency and its bytes at the link's rate, and nothing else."""
-        return self == Link(self.rate, self.latency, efficiency=self.efficiency)
+        return self == Link(self.rate, self.latency, efficiency=self.efficiency, measured=self.measured)
 
     @property
     def lowest_latency(self) -> float:

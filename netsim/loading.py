@@ -13,7 +13,7 @@ from typing import Annotated, Any, get_args, get_origin
 from netsim import checks, presets
 from netsim.designs import WORDS, Design, sweep_schema
 from netsim.errors import Problem, ScenarioError
-from netsim.families import FAMILIES, Chosen, build, hints_of, json_schema, kind_of, parameters
+from netsim.families import FAMILIES, FILE_KEYS, Chosen, build, hints_of, json_schema, kind_of, parameters
 from netsim.hardware import Device, Link
 from netsim.models.base import Model
 from netsim.scenario import Scenario
@@ -122,6 +122,14 @@ def dump(scenario: Scenario) -> str:
     return comment + text
 
 
+def dump_links(links: Mapping[str, Link | Mapping[str, Any]], *, comment: str = "") -> str:
+    """A file of links, which a scenario may name."""
+    import tomli_w
+
+    tables = {name: _plain_link(link) if isinstance(link, Link) else dict(link) for name, link in links.items()}
+    return "".join(f"# {line}\n" for line in comment.splitlines()) + tomli_w.dumps(tables)
+
+
 def dump_device(device: Device) -> str:
     """The device as the table `[cluster.device]` of a scenario."""
     import tomli_w
@@ -166,34 +174,17 @@ def _parsed(text: str) -> dict[str, Any]:
 
 
 def _with_files_beside(folder: Path, table: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The files that a scenario names are found from where it stands; those of neighbours are as the job's."""
-    changed, sweep = dict(table), table.get("sweep")
-    for part in ("cluster", "job"):
-        if isinstance(table.get(part), Mapping):
-            changed[part] = {key: _beside(folder, f"{part}.{key}", value) for key, value in table[part].items()}
-    if isinstance(table.get("neighbour"), (list, tuple)):
-        changed["neighbour"] = [
-            {**each, "job": _with_files_beside(folder, {"job": each["job"]})["job"]}
-            if isinstance(each, Mapping) and "job" in each
-            else each
-            for each in table["neighbour"]
-        ]
-    if isinstance(sweep, Mapping):
-        changed["sweep"] = {
-            path: [_beside(folder, path, value) for value in values] if isinstance(values, list) else values
-            for path, values in sweep.items()
-        }
-    return changed
+    """The files that a scenario names are found from where it stands: those of `model = { file = ... }` and of links,
+    `profile = "..."`, and `topology = { links = "..." }`."""
+    return {key: _beside(folder, key, value) for key, value in table.items()}
 
 
 def _beside(folder: Path, path: str, value: Any) -> Any:
-    """What stands at a path, with the files that it names found from here: `model = { file = ... }`, `profile = "..."`,
-    `topology = { links = "..." }`, this also within other topologies."""
-    if path == "job.model" and isinstance(value, Mapping) and isinstance(value.get("file"), str):
-        return {**value, "file": str(folder / value["file"])}
-    if path.startswith("cluster.topology") and isinstance(value, Mapping):
-        return {key: _beside(folder, f"{path}.{key}", each) for key, each in value.items()}
-    names_a_file = path == "job.profile" or (path.startswith("cluster.topology.") and path.endswith(".links"))
+    if isinstance(value, Mapping):
+        return {key: _beside(folder, key, inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_beside(folder, path, each) for each in value]
+    names_a_file = path.rpartition(".")[2] in (*FILE_KEYS, "profile")
     return str(folder / value) if names_a_file and isinstance(value, str) else value
 
 
@@ -330,6 +321,12 @@ def _plain_fields(value: Any) -> dict[str, Any]:
         if getattr(value, each.name) not in (None, {}, ())
         and not (isinstance(value, Scenario) and each.name in _NOT_IN_FILES)
     }
+
+
+def _plain_link(link: Link) -> dict[str, Any]:
+    """A link as a table without what it has by default."""
+    usual = _plain(Link(link.rate, link.latency))
+    return {key: value for key, value in _plain(link).items() if key in ("rate", "latency") or value != usual.get(key)}
 
 
 def _is_member(value: Any) -> bool:

@@ -237,6 +237,15 @@ def warnings_of_points(base: Scenario, points: Iterable[Scenario]) -> list[str]:
     return [*new[:_MOST_WARNINGS], *more]
 
 
+def warnings_of_rows(rows: Iterable[Row]) -> list[str]:
+    """What the points of a sweep said of themselves: the first of it, and of how many."""
+    first, count = "", 0
+    for row in rows:
+        said = row.get("warnings") or ()
+        first, count = first or (said[0] if said else ""), count + bool(said)
+    return [f"{first} (at {count} points: see their warnings)"] if count else []
+
+
 def warnings_of_model(model: Model, device: Device | None = None, batch: int = 1) -> list[str]:
     """What was counted as nothing or assumed, and whether a batch does not fit the device's memory."""
     short = shortage_of(model, batch, device) if device else ()

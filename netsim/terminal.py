@@ -49,7 +49,8 @@ def summary(figures: Row) -> None:
     table = _table("", "")
     table.show_header = False
     for key, value in figures.items():
-        table.add_row(*_figure(key, value))
+        if key != "warnings":  # which have been said on standard error
+            table.add_row(*_figure(key, value))
     _print(table)
 
 

@@ -228,6 +228,7 @@ class Trace:
             "lower_bound_iteration_time_s": facts["lower_bound_s"],
             **self._updating(iteration),
             **facts.get("others", {}),
+            **({"warnings": list(facts["warnings"])} if facts.get("warnings") else {}),
         }
 
     def _pace(self) -> tuple[float, np.ndarray[Any, Any]]:

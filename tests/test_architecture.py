@@ -21,8 +21,8 @@ PICTURE = PACKAGE.parent / "docs" / "explanation" / "architecture.md"
 
 FLOORS = (
     {"units", "errors", "version"},
-    {"families", "hardware", "disturbances", "profiler_traces", "trace", "texts"},
-    {"axes", "crossings", "collectives", "layers", "presets", "profiles"},
+    {"families", "hardware", "disturbances", "probe", "profiler_traces", "trace", "texts"},
+    {"axes", "crossings", "collectives", "layers", "presets", "profiles", "logs", "probed"},
     {"models", "topologies", "wording", "algorithms", "conditions"},
     {"roofline", "scenario", "designs"},
     {"training", "memory", "calibration"},
@@ -30,7 +30,7 @@ FLOORS = (
     {"loading", "frames"},
     {"engine", "tables", "plots", "explain", "sweeps", "chrome", "layer_tables", "explained"},
     {"report", "exports"},
-    {"results", "differences", "api", "arguments", "validation"},
+    {"results", "calibrated", "differences", "api", "arguments", "validation"},
     {"terminal", "progress"},
     {"commands"},
     {"cli", "__init__"},

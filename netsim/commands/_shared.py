@@ -76,7 +76,9 @@ def swept(
         with progress.bar("points", len(sweep), quiet=quiet) as reached:
             for done in sweeps.computed(sweep, store, simulate=simulate, **where):
                 reached(done)
-        yield sweeps.Results(sweep, store)
+        found = sweeps.Results(sweep, store)
+        warn(results.warnings_of_rows(found))
+        yield found
 
 
 def failures_of(results: Results) -> list[Failure]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from netsim.commands._shared import options
+from netsim.commands._shared import options, warn
 
 
 @click.command()
@@ -17,8 +17,9 @@ from netsim.commands._shared import options
 @click.option("--code", metavar="FILE.py:NAME", help="A class or a generator of rounds of your own; it is run.")
 @click.option("--ranks", type=int, required=True, help="How many.")
 @click.option("--size", required=True, metavar="SIZE", help='The buffer, "100 MB"; with --nccl-tests, several.')
-@click.option("--rate", required=True, metavar="RATE", help='Of every link, each way, "10 Gbit/s".')
-@click.option("--latency", required=True, metavar="TIME", help='From host to host, "10 us".')
+@click.option("--rate", metavar="RATE", help='Of every link, each way, "10 Gbit/s".')
+@click.option("--latency", metavar="TIME", help='From host to host, "10 us".')
+@click.option("--link", metavar="LINK", help="Instead of these: a preset, FILE:NAME of calibrated links, or a table.")
 @click.option("--topology", default="star", show_default=True, help="A kind, or a table of one with its keys.")
 @click.option("--sharing", default="fair", show_default=True, help="fair or fifo.")
 @click.option("--reduction-rate", metavar="RATE", help="How fast a rank adds what it receives; by default at no cost.")
@@ -32,8 +33,9 @@ def collective(
     code: str | None,
     ranks: int,
     size: str,
-    rate: str,
-    latency: str,
+    rate: str | None,
+    latency: str | None,
+    link: str | None,
     topology: str,
     sharing: str,
     reduction_rate: str | None,
@@ -55,6 +57,7 @@ def collective(
         "ranks": ranks,
         "rate": rate,
         "latency": latency,
+        "link": arguments.link(link),
         "topology": arguments.kind_or_table(topology),
         "sharing": sharing,
         "reduction_rate": reduction_rate,
@@ -69,6 +72,7 @@ def collective(
         results.draw_rounds(plot, played, ranks)
     sizes = arguments.sizes(size) if nccl_tests else [size]
     rows = [allreduce(played, size=each, **network) for each in sizes]
+    warn(dict.fromkeys(said for row in rows for said in row.warnings))
     if nccl_tests and not as_json:
         terminal.nccl_tests(rows)
     elif as_json:

@@ -38,6 +38,7 @@ def run(
     with progress.bar("iterations", scenario.iterations, quiet=quiet) as reached:
         trace = simulate(scenario, engine=engine, detail="last", progress=lambda number: reached(number + 1))
     summary = trace.summary()
+    warn(summary.get("warnings", ()))
     if trace_file:
         arguments.write_trace(trace_file, chrome.events(trace))
     if folder:

@@ -15,6 +15,7 @@ from netsim.engine import des, fast
 from netsim.engine.clock import Timer
 from netsim.engine.fast import MOST_MESSAGES, FastNetwork, FastPlay, Meeting
 from netsim.engine.log import Log
+from netsim.engine.measured import leaves_the_measured, outside
 from netsim.engine.meter import bins_of
 from netsim.engine.network import Network
 from netsim.engine.plan import Plan, memory_limit_messages, plan, refuse_if_too_large
@@ -111,6 +112,7 @@ class CollectiveResult:
     wire_bytes: float
     busiest_link: str | None
     busiest_link_bytes: float
+    warnings: tuple[str, ...] = ()
 
     @property
     def algbw(self) -> float:
@@ -126,8 +128,8 @@ class CollectiveResult:
         return self.algbw * (2 if self.operation == "all_reduce" else 1) * (self.ranks - 1) / self.ranks
 
     def as_dict(self) -> dict[str, Any]:
-        """The keys of `netsim collective --json`."""
-        return asdict(self)
+        """The keys of `netsim collective --json`; `warnings` only where there are any."""
+        return {key: value for key, value in asdict(self).items() if key != "warnings" or value}
 
 
 def collective(
@@ -144,10 +146,12 @@ def collective(
     links: Mapping[int, Link] | None = None,
     late: Mapping[int, float] | None = None,
     symmetry: bool = True,
+    link: Link | None = None,
 ) -> CollectiveResult:
     """Play one collective on hosts with equal links (SI units), all ranks ready at once.
 
-    topology: a function from hosts to a Topology, by default the star. links: of hosts that have others than the rest.
+    topology: a function from hosts to a Topology, by default the star. link: of all hosts, which has more to it than a
+    rate and a latency; its rate and latency are then the ones given. links: of hosts that have others than the rest.
     late: for how long (s) a host, by its number, is not ready; servers are numbered after the ranks. The closed form
     and the lower bound know of neither. symmetry: whether one of many hosts that are alike may be played for all, which
     changes nothing but how long it takes. ScenarioError where kind and ranks do not fit.
@@ -157,7 +161,8 @@ def collective(
     kind.fit(ranks)
     helpers, size = kind.helpers(ranks), 0.0 if kind.operation == "barrier" else size
     messages = kind.messages(ranks, enough=MOST_MESSAGES) * kind.lanes(size, ranks)
-    link = Link(rate=rate, latency=latency)
+    link = (link or Link(rate=rate, latency=latency)).for_payload
+    fastest = Link(rate=link.rate, latency=link.lowest_latency)
     names = [f"rank{i}" for i in range(ranks)] + [f"server{i}" for i in range(helpers)]
     own = {host: each.for_payload for host, each in (links or {}).items()}
     hosts = [Host(name, own.get(host, link), apart=host >= ranks) for host, name in enumerate(names)]
@@ -190,12 +195,13 @@ def collective(
         sharing=sharing,
         engine="fast" if exact else "simpy",
         time_s=time,
-        ideal_time_s=kind.ideal_time(ranks, size, link, reduction_rate) if wiring.ideal else None,
-        lower_bound_s=kind.lower_bound(ranks, size, link if wiring.ideal else wiring.fastest_port),
+        ideal_time_s=kind.ideal_time(ranks, size, link, reduction_rate) if wiring.ideal and link.plain else None,
+        lower_bound_s=kind.lower_bound(ranks, size, fastest if wiring.ideal else wiring.fastest_port),
         messages=network.messages,
         wire_bytes=whole(network.nbytes),
         busiest_link=busiest.link if busiest else None,
         busiest_link_bytes=whole(busiest.nbytes) if busiest else 0.0,
+        warnings=outside(kind, ranks, size, link),
     )
 
 
@@ -301,4 +307,5 @@ def _facts(the_plan: Plan, network: Network | FastNetwork) -> dict[str, Any]:
         "ends": dict(zip(the_plan.topology.names, the_plan.topology.ends, strict=True)),
         "closed_form_s": the_plan.closed_form,
         "lower_bound_s": the_plan.lower_bound,
+        "warnings": leaves_the_measured(the_plan),
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from typing import Annotated, Any, Literal
@@ -10,6 +11,7 @@ from typing import Annotated, Any, Literal
 from netsim.errors import ScenarioError, did_you_mean
 from netsim.families import Reads, build, json_schema
 from netsim.hardware import Device, Link, Peak
+from netsim.presets.files import linked
 from netsim.units import parse
 
 Table = Literal["devices", "links"]
@@ -66,13 +68,31 @@ def _row(table: Table, name: str) -> dict[str, str]:
     raise ScenarioError(f"no {table[:-1]} {name!r}.{did_you_mean(name, names(table))}")
 
 
-def _preset_or_table(table: Table, one: Any, member: type) -> Reads:
-    """Marks a field that holds the name of a preset, or a table of the class's own fields."""
-    return Reads(
-        lambda value: one(value) if isinstance(value, str) else build(member, value),
-        lambda: {"anyOf": [{"enum": names(table)}, json_schema(member)]},
-    )
+def read_link(value: Any) -> Link:
+    """A link from the name of a preset, from a table of its fields, or from one that names a `file` of links and, where
+    that has several, the `name` of one."""
+    if isinstance(value, str):
+        return link(value)
+    table = linked(value) if isinstance(value, Mapping) and "file" in value else value
+    found: Link = build(Link, table)
+    return found
 
 
-ADevice = Annotated[Device, _preset_or_table("devices", device, Device)]
-ALink = Annotated[Link, _preset_or_table("links", link, Link)]
+def _link_schema() -> dict[str, Any]:
+    text = {"type": "string"}
+    file = {"type": "object", "properties": {"file": text, "name": text}, "required": ["file"]}
+    return {"anyOf": [{"enum": names("links")}, json_schema(Link), file]}
+
+
+def _read_device(value: Any) -> Device:
+    """A device by the name of a preset, or by a table of its fields."""
+    found: Device = device(value) if isinstance(value, str) else build(Device, value)
+    return found
+
+
+def _device_schema() -> dict[str, Any]:
+    return {"anyOf": [{"enum": names("devices")}, json_schema(Device)]}
+
+
+ADevice = Annotated[Device, Reads(_read_device, _device_schema)]
+ALink = Annotated[Link, Reads(read_link, _link_schema)]
