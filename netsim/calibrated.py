@@ -11,7 +11,7 @@ from netsim.calibration.link import LinkFit, fit_link
 from netsim.errors import ScenarioError
 from netsim.loading import dump_links
 from netsim.logs.base import Log, read
-from netsim.presets.files import links_in
+from netsim.presets.user_links import links_in
 from netsim.units import show
 from netsim.version import VERSION
 

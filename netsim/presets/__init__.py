@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from netsim.errors import ScenarioError, did_you_mean
 from netsim.families import Reads, build, json_schema
 from netsim.hardware import Device, Link, Peak
-from netsim.presets.files import linked
+from netsim.presets.user_links import linked
 from netsim.units import parse
 
 Table = Literal["devices", "links"]
