@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from netsim.errors import Problem, ScenarioError, did_you_mean
+from netsim.families import kind_of
 from netsim.memory import shortages
 from netsim.profiles import strangers
 from netsim.roofline import step_times
 from netsim.scenario import MOST_WORKERS, Scenario
 from netsim.topologies.base import Topology
 from netsim.topologies.star import star
+from netsim.training.buckets import Horovod
 from netsim.training.parameter_server import ParameterServer
-from netsim.units import show
+from netsim.units import show, shown
 
 Rule = Callable[[Scenario], Iterator[Problem]]
 RULES: list[Rule] = []
@@ -204,6 +206,95 @@ def only_all_reduces_run_on_streams(scenario: Scenario) -> Iterator[Problem]:
     """A parameter server takes every bucket as it comes."""
     if isinstance(scenario.job.strategy, ParameterServer) and scenario.job.streams != 1:
         yield Problem("job.streams", f"{scenario.job.streams} streams are for all-reduces; a parameter server has none")
+
+
+@rule
+def slices_and_rules_of_buckets_go_together(scenario: Scenario) -> Iterator[Problem]:
+    """Horovod's buffers are made of whole gradients, in the order in which they come, and all-reduced."""
+    job = scenario.job
+    if not isinstance(job.bucket, Horovod):
+        return
+    if job.partition is not None:
+        yield Problem("job.partition", "cuts buckets into slices, and Horovod fuses whole gradients; leave one out")
+    if job.schedule != "fifo":
+        yield Problem("job.schedule", "priority chooses among slices, and Horovod fuses what is ready; leave one out")
+    if isinstance(job.strategy, ParameterServer):
+        yield Problem("job.bucket", "Horovod all-reduces what it has fused; servers take buckets of a size")
+
+
+@rule
+def servers_take_what_comes(scenario: Scenario) -> Iterator[Problem]:
+    """Priorities, sparse gradients and shards are for collectives."""
+    job = scenario.job
+    if not isinstance(job.strategy, ParameterServer):
+        return
+    if job.schedule == "priority":
+        yield Problem("job.schedule", "priority is for all-reduces; servers take every bucket as it comes")
+    if job.strategy.at_once or job.strategy.backup:
+        plain = {"local_steps": 1, "next_forward": None, "shares": "equal"}
+        for key, value in plain.items():
+            if getattr(job, key) != value:
+                told = "is for workers that go in step; leave it out, or take sync servers without backup"
+                yield Problem(f"job.{key}", f"{shown(getattr(job, key))} {told}")
+    if job.compression and job.compression.sparse:
+        yield Problem("job.compression.sparse", "is for gathering the gradients of all; servers add them up")
+
+
+@rule
+def parts_are_scattered_and_gathered(scenario: Scenario) -> Iterator[Problem]:
+    """A strategy that can do both, bucket after bucket, in every step."""
+    job = scenario.job
+    missing = {"reduce_scatter", "all_gather"} - set(job.strategy.operations)
+    if job.compression and job.compression.sparse and "all_gather" in missing:
+        yield Problem("job.compression.sparse", f"needs an all_gather, which {kind_of(job.strategy)} has none of")
+    if job.sharding == "none":
+        return
+    if missing or isinstance(job.strategy, ParameterServer):
+        told = (
+            f"{job.sharding} scatters and gathers, which is not in the power of {kind_of(job.strategy)}; a ring's it is"
+        )
+        yield Problem("job.sharding", told)
+    if job.compression:
+        yield Problem("job.compression", f"stands beside {job.sharding}, whose parameters cannot be gathered encoded")
+    if isinstance(job.bucket, Horovod):
+        yield Problem("job.bucket", f"{job.sharding} needs buckets that are known beforehand; give a size")
+    plain = {"schedule": "fifo", "streams": 1, "local_steps": 1}
+    for key, value in plain.items():
+        if getattr(job, key) != value:
+            yield Problem(f"job.{key}", f"{shown(getattr(job, key))} does not go with {job.sharding}; leave it out")
+    if job.by_layer:
+        yield Problem("job.next_forward", f"by_layer does not go with {job.sharding}, which gathers in its own order")
+
+
+@rule
+def local_steps_end_with_an_exchange(scenario: Scenario) -> Iterator[Problem]:
+    """Whole rounds of local SGD, so that means over steps are those of a long run."""
+    steps = scenario.job.local_steps
+    if scenario.iterations % steps:
+        told = f"{scenario.iterations} iterations are no whole number of rounds of {steps} local steps"
+        yield Problem("iterations", f"{told}; {-(-scenario.iterations // steps) * steps} would do")
+
+
+@rule
+def shares_are_dealt_to_all(scenario: Scenario) -> Iterator[Problem]:
+    """One a worker, or one a group."""
+    shares, counts = scenario.job.shares, [group.count for group in scenario.cluster.groups]
+    if not isinstance(shares, str) and len(shares) not in (len(counts), sum(counts)):
+        groups = f", or one for each of {len(counts)} groups" if scenario.cluster.group else ""
+        yield Problem(
+            "job.shares", f"has {len(shares)} numbers; it must be one for each of {sum(counts)} workers{groups}"
+        )
+
+
+@rule
+def stragglers_are_workers(scenario: Scenario) -> Iterator[Problem]:
+    """Whom noise names is there."""
+    workers = sum(group.count for group in scenario.cluster.groups)
+    for number, each in enumerate(scenario.noise.straggler):
+        for worker in each.workers:
+            if worker >= workers:
+                told = f"there is no worker {worker}; they are numbered from 0 to {workers - 1}"
+                yield Problem(f"noise.straggler[{number}].workers", told)
 
 
 @rule

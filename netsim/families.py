@@ -98,6 +98,7 @@ class Family:
 FAMILIES: dict[str, Family] = {
     "collectives": Family("collective", ("netsim.collectives",), "netsim.collectives.rounds:Collective"),
     "strategies": Family("strategy", ("netsim.collectives", "netsim.training"), "netsim.collectives.rounds:Collective"),
+    "buckets": Family("rule of buckets", ("netsim.training",), "netsim.training.buckets:Rule"),
     "topologies": Family("topology", ("netsim.topologies",), "netsim.topologies.base:Topology", given=("hosts",)),
     "layers": Family("layer", ("netsim.layers",), "netsim.layers.base:Layer"),
     "models": Family("model", ("netsim.models",), "netsim.models.base:Model"),

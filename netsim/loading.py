@@ -175,7 +175,7 @@ def _parsed(text: str) -> dict[str, Any]:
 
 def _with_files_beside(folder: Path, table: Mapping[str, Any]) -> Mapping[str, Any]:
     """The files that a scenario names are found from where it stands: those of `model = { file = ... }` and of links,
-    `profile = "..."`, and `topology = { links = "..." }`."""
+    `profile = "..."`, `measured = "..."` of noise, and `topology = { links = "..." }`."""
     return {key: _beside(folder, key, value) for key, value in table.items()}
 
 
@@ -184,7 +184,7 @@ def _beside(folder: Path, path: str, value: Any) -> Any:
         return {key: _beside(folder, key, inner) for key, inner in value.items()}
     if isinstance(value, list):
         return [_beside(folder, path, each) for each in value]
-    names_a_file = path.rpartition(".")[2] in (*FILE_KEYS, "profile")
+    names_a_file = path.rpartition(".")[2] in (*FILE_KEYS, "profile", "measured")
     return str(folder / value) if names_a_file and isinstance(value, str) else value
 
 
@@ -240,7 +240,7 @@ def _without_the_old_kinds_own(table: Mapping[str, Any], kind: Any) -> dict[str,
 
 @lru_cache(maxsize=1024)
 def _keys_of(kind: str) -> frozenset[str]:
-    for family in (FAMILIES["strategies"], FAMILIES["models"], FAMILIES["topologies"]):
+    for family in (FAMILIES[each] for each in ("strategies", "models", "topologies", "buckets")):
         if kind in family.names():
             return frozenset(parameters(family.member(kind), family.given))
     return frozenset()
@@ -295,7 +295,7 @@ def _problems_at(table: Mapping[str, Any], coordinates: Mapping[str, Any]) -> li
 def _plain(value: Any, hint: Any = None) -> Any:
     """An object as the TOML value from which it is read: quantities as text, members as tables with their kind."""
     for mark in getattr(hint, "__metadata__", ()):
-        if isinstance(mark, Quantity):
+        if isinstance(mark, Quantity) and isinstance(value, (int, float, str)):
             return mark.write(value)
     if isinstance(value, Model):
         own = isinstance(value.options.get("layers"), tuple)  # the user's, not a member of the zoo

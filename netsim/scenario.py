@@ -17,6 +17,7 @@ from netsim.hardware import ELEMENT_BYTES
 from netsim.models._files import from_file
 from netsim.models._tables import stacked
 from netsim.models.base import Model
+from netsim.noise import Noise
 from netsim.presets import ADevice, ALink
 from netsim.profiles import Profile, profile_schema, read_profile
 from netsim.topologies.base import Host, Topology
@@ -90,13 +91,6 @@ class Cluster:
         return built
 
 
-@dataclass(frozen=True, kw_only=True)
-class Noise:
-    """Seeded irregularity. `jitter`: standard deviation of the logarithm of a worker's computing time in a step."""
-
-    jitter: Annotated[float, Number("a jitter", at_least=0, at_most=3)] = 0.0
-
-
 def read_model(value: Any) -> Model:
     """A model of the zoo by name or by a table with its options, a table of `layers`, or one with a `file`."""
     if isinstance(value, Mapping) and "kind" not in value:
@@ -126,12 +120,75 @@ def _model_schema() -> dict[str, Any]:
     return {"anyOf": [{"enum": family.names()}, own, file, *tables]}
 
 
+_BUCKET = Quantity("B", above=0, at_most=1e18, words=("layer", "all"))
+
+
+def read_bucket(value: Any) -> Any:
+    """A size, "layer" or "all"; or the rule of a framework, by name or by a table with its options."""
+    family = FAMILIES["buckets"]
+    if isinstance(value, Mapping) or value in family.names():
+        return family.build(value)
+    try:
+        return _BUCKET.read(value)
+    except ValueError as error:
+        raise ScenarioError(" or ".join([str(error), *map(repr, family.names())])) from None
+
+
+def _bucket_schema() -> dict[str, Any]:
+    size = {"type": "string", "description": _BUCKET.wanted, "examples": ["25 MB", *_BUCKET.words]}
+    return {"anyOf": [size, *one_of("buckets").schema()["anyOf"]]}
+
+
+def read_shares(value: Any) -> Any:
+    """ "equal", "proportional", or a list of numbers above 0."""
+    if value in ("equal", "proportional"):
+        return value
+    if not isinstance(value, (list, tuple)) or not value:
+        raise ScenarioError(f"{shown(value)} will not do; it must be 'equal', 'proportional' or a list of numbers")
+    number = Number("a share", above=0, at_most=1e12)
+    try:
+        return tuple(number.read(each) for each in value)
+    except ValueError as error:
+        raise ScenarioError(str(error)) from None
+
+
+def _shares_schema() -> dict[str, Any]:
+    numbers = {"type": "array", "items": {"type": "number", "exclusiveMinimum": 0}, "minItems": 1}
+    return {"anyOf": [{"enum": ["equal", "proportional"]}, numbers]}
+
+
+_CodecRate = Annotated[float | str, Quantity("B/s", above=0, at_least=1 / 8, at_most=1e18, words=("device",))]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compression:
+    """Gradients that are encoded before they are sent: `ratio` bytes a byte.
+
+    `sparse`: encoded gradients cannot be added on their way (top-k: indices differ), so that every worker gathers those
+    of all. `encode`: bytes of gradients that a worker encodes a second, `decode`: bytes of messages that it decodes;
+    "device": as fast as its memory is read and written; None: at no cost.
+    """
+
+    ratio: Annotated[float, Number("a ratio", above=0, at_most=2)]
+    sparse: bool = False
+    encode: _CodecRate | None = None
+    decode: _CodecRate | None = None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Job:
     """What is trained and how: a model, samples per worker and iteration, a strategy of exchanging gradients.
 
-    `bucket`: "layer", "all", or a size in bytes; gradients are gathered until they have it, then exchanged.
+    `bucket`: "layer", "all", or a size in bytes; gradients are gathered until they have it, then exchanged; or a rule.
     `overlap`: exchange while the backward pass goes on. `streams`: all-reduces in flight at once.
+    `partition`: buckets are cut into slices of at most so many bytes. `schedule`: which goes first, the one that was
+    ready first ("fifo") or that of the first layers ("priority"). `next_forward`: it begins when all gradients are in,
+    or layer by layer, as each one's are; by default so under priorities. `accumulate`: micro-batches of `batch` before
+    gradients are exchanged. `local_steps`: steps from one exchange to the next (local SGD).
+    `sharding`: what is cut into a part a worker: the optimiser's state (ZeRO-1), gradients too (2), parameters too (3),
+    whose buckets are then gathered before they are used, `prefetch` ahead. `shares`: how the global batch, `batch` for
+    each worker, is dealt out: equally, in proportion to the workers' speeds, or to given numbers, one a worker, or one
+    a group for each of its workers.
     `gradient_precision`: of the numbers that are exchanged. `embedding_gradients`: whole tables, or "sparse", the rows
     that were looked up. `memory`: what a batch that does not fit the device's memory is: a warning of the command, an
     error, or nothing ("ignore"). `profile`: measured times of layers, which stand in for the roofline's.
@@ -141,12 +198,26 @@ class Job:
     batch: Annotated[int, Count("a batch size", at_most=10_000_000)]
     strategy: Annotated[Any, one_of("strategies")]
     overlap: bool = True
-    bucket: Annotated[float | str, Quantity("B", above=0, at_most=1e18, words=("layer", "all"))] = 25e6
+    bucket: Annotated[Any, _BUCKET, Reads(read_bucket, _bucket_schema)] = 25e6
+    partition: Annotated[float, Quantity("B", above=0, at_most=1e18)] | None = None
+    schedule: Literal["fifo", "priority"] = "fifo"
+    next_forward: Literal["after_all", "by_layer"] | None = None
     streams: Annotated[int, Count("a number of streams", at_most=1024)] = 1
     gradient_precision: Literal["fp32", "fp16", "bf16"] = "fp32"
     embedding_gradients: Literal["dense", "sparse"] = "dense"
     memory: Literal["warning", "error", "ignore"] = "warning"
     profile: Annotated[Profile, Reads(read_profile, profile_schema, of_file=True)] = ()
+    compression: Compression | None = None
+    accumulate: Annotated[int, Count("a number of micro-batches", at_most=1_000_000)] = 1
+    local_steps: Annotated[int, Count("a number of steps", at_most=1_000_000)] = 1
+    sharding: Literal["none", "zero1", "zero2", "zero3"] = "none"
+    shares: Annotated[Any, Reads(read_shares, _shares_schema)] = "equal"
+    prefetch: Annotated[int, Count("a number of units", at_least=0, at_most=1000)] = 1
+
+    @property
+    def by_layer(self) -> bool:
+        """Whether the next forward pass begins layer by layer, as gradients come back."""
+        return self.next_forward == "by_layer" or (self.next_forward is None and self.schedule == "priority")
 
     def gradient_sizes(self, workers: int) -> tuple[int, ...]:
         """Bytes of each layer's gradient as it is exchanged.
@@ -155,9 +226,12 @@ class Job:
         all-reduce adds buffers of one layout, which has the rows of all workers' batches.
         """
         sharing = 1 if isinstance(self.strategy, ParameterServer) else workers
-        samples = self.batch * sharing if self.embedding_gradients == "sparse" else None
+        samples = self.batch * self.accumulate * sharing if self.embedding_gradients == "sparse" else None
         sizes: tuple[int, ...] = self.model.gradient_sizes(ELEMENT_BYTES[self.gradient_precision], samples)
         return sizes
+
+
+_NONE = Noise()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -200,7 +274,7 @@ class Scenario:
     job: Job
     seed: Annotated[int, Count("a seed", at_least=0, at_most=2**63 - 1)] = 0
     iterations: Annotated[int, Count("a number of iterations", at_most=10_000_000)] = 1
-    noise: Noise = Noise()
+    noise: Noise = _NONE
     neighbour: tuple[Neighbour, ...] = ()
     sweep: Mapping[str, Any] = field(default_factory=dict)  # see netsim.designs
     name: str = "scenario"

@@ -190,8 +190,9 @@ class Trace:
             float(steps[part].mean())
             for part in ("compute", "communication", "straggler_wait", "exposed_communication")
         )
-        rate = facts["batch"] * facts["needed"] / iteration if iteration else None
-        alone = sum(facts["batch"] / seconds for seconds in facts["computing_s"] if seconds)
+        rate = sum(facts["samples"]) * facts["needed"] / facts["workers"] / iteration if iteration else None
+        each = zip(facts["samples"], facts["computing_s"], strict=True)
+        alone = sum(samples / seconds for samples, seconds in each if seconds)
         busiest: LinkUse | None = facts["busiest_link"]
         load = busiest.nbytes / busiest.rate / iterations if busiest else 0.0
         return {
@@ -229,6 +230,7 @@ class Trace:
             **self._updating(iteration),
             **facts.get("others", {}),
             **({"warnings": list(facts["warnings"])} if facts.get("warnings") else {}),
+            **facts.get("more", {}),
         }
 
     def _pace(self) -> tuple[float, np.ndarray[Any, Any]]:

@@ -23,7 +23,7 @@ FLOORS = (
     {"units", "errors", "version"},
     {"families", "hardware", "disturbances", "probe", "profiler_traces", "trace", "texts"},
     {"axes", "crossings", "collectives", "layers", "presets", "profiles", "logs", "probed"},
-    {"models", "topologies", "wording", "algorithms", "conditions"},
+    {"models", "topologies", "wording", "algorithms", "conditions", "noise"},
     {"roofline", "scenario", "designs"},
     {"training", "memory", "calibration"},
     {"checks"},

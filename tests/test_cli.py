@@ -259,7 +259,7 @@ def test_a_batch_that_a_device_cannot_hold_is_a_warning(netsim: Any) -> None:
 def test_list_names_every_family(netsim: Any) -> None:
     document = netsim("list", "--json").document
     assert set(document) == set(
-        ["collectives", "strategies", "topologies", "layers", "models", "devices", "links", "figures"]
+        ["buckets", "collectives", "strategies", "topologies", "layers", "models", "devices", "links", "figures"]
     )
     assert document["collectives"]["ring"].startswith("Reduce-scatter")
     assert "900 GB/s" in netsim("list", "devices").out

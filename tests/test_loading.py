@@ -66,7 +66,8 @@ def test_everything_that_is_wrong_is_said_at_once() -> None:
         "cluster.workers: 0 is not a number of workers; it must be at least 1",
         "iteratons: no such key. Did you mean 'iterations'?",
         "job.batch: true is not a batch size; it must be a whole number",
-        "job.bucket: 25 has no unit; it must be text with a unit such as '25 MB' or 'layer' or 'all'",
+        "job.bucket: 25 has no unit; it must be text with a unit such as '25 MB' or 'layer' or 'all' or 'ddp' "
+        "or 'horovod' or 'search'",
         "job.model: is missing",
         "job.modl: no such key. Did you mean 'model'?",
         "job.overlap: 'yes' is neither true nor false",

@@ -18,7 +18,7 @@ from netsim.engine.clock import Clock
 from netsim.trace import NO_CAUSE, Activity, Columns
 
 AnEvent = TypeVar("AnEvent", bound=Event)
-Label = tuple[int, int | None]  # the iteration, and the bucket if it is about one
+Label = tuple[int, int | str | None]  # the iteration, and the bucket, or another name, if it is about one
 
 
 def lasting(event: AnEvent, kind: str, host: int, label: Any) -> AnEvent:
@@ -69,7 +69,7 @@ class Causal(Clock):
         self.cause = NO_CAUSE
         if iteration in self._recorded:
             self.cause = len(self._activities)
-            name = "" if bucket is None else self._buckets[bucket]
+            name = bucket if isinstance(bucket, str) else "" if bucket is None else self._buckets[bucket]
             about = {"to": host, "cause": cause, **details}
             self._activities.append(Activity(kind, host, name, iteration, start, end, **about))
 

@@ -8,19 +8,22 @@ from typing import Any
 import simpy
 
 from netsim.engine import neighbours, traffic, waits
-from netsim.engine.allreduces import AllReduces
+from netsim.engine.allreduces import AllReduces, Fused, Prioritised
 from netsim.engine.causes import lasting
 from netsim.engine.clock import Clock
 from netsim.engine.exchange import Exchange, Process
 from netsim.engine.health import healths
+from netsim.engine.layerwise import worker_by_layer
 from netsim.engine.log import Log
 from netsim.engine.messages import Record, Sender, Tenant
 from netsim.engine.neighbours import Neighbour
 from netsim.engine.network import Network
 from netsim.engine.plan import Plan
 from netsim.engine.servers import Servers
+from netsim.engine.sharded import Sharded, worker_with_shards, worker_without_parameters
 from netsim.engine.sharing import network_of
 from netsim.errors import RunError
+from netsim.training.buckets import Horovod
 from netsim.training.parameter_server import ParameterServer
 
 Progress = Callable[[int], object]
@@ -77,10 +80,22 @@ def _network(plan: Plan, env: simpy.Environment, record: Record | None) -> Netwo
 
 def _crew(plan: Plan, sender: Sender, log: Log, progress: Progress) -> tuple[Exchange, list[simpy.Process]]:
     """A job's workers at work, and how they exchange."""
-    kind = Servers if isinstance(plan.strategy, ParameterServer) else AllReduces
+    kind, life = _played(plan)
     exchange = kind(plan, sender, log)
     env = exchange.env
-    return exchange, [env.process(_worker(exchange, number, progress)) for number in range(plan.workers)]
+    return exchange, [env.process(life(exchange, number, progress)) for number in range(plan.workers)]
+
+
+def _played(plan: Plan) -> tuple[Callable[..., Exchange], Callable[..., Process]]:
+    """How gradients are exchanged, and what a worker's life is like."""
+    job, life = plan.scenario.job, worker_by_layer if plan.scenario.job.by_layer else _worker
+    if isinstance(plan.strategy, ParameterServer):
+        return Servers, life
+    if job.sharding != "none" and plan.buckets:
+        return Sharded, worker_without_parameters if job.sharding == "zero3" else worker_with_shards
+    if isinstance(job.bucket, Horovod):
+        return Fused, life
+    return Prioritised if job.schedule == "priority" else AllReduces, life
 
 
 def _worker(exchange: Exchange, worker: int, progress: Progress) -> Process:
@@ -88,22 +103,23 @@ def _worker(exchange: Exchange, worker: int, progress: Progress) -> Process:
     env, plan, log = exchange.env, exchange.plan, exchange.log
     overlap = plan.scenario.job.overlap
     for iteration in exchange.iterations(worker):
-        start = env.now
-        computing = plan.computing[worker].slowed(plan.factor(worker, iteration))
-        about = worker, (iteration, None)
-        yield lasting(env.timeout(sum(computing.forward)), "forward", *about)
+        start, computing, about = env.now, plan.step_of(worker, iteration), (worker, (iteration, None))
+        buckets = range(len(plan.buckets)) if plan.exchanges(iteration) else range(0)
+        yield lasting(env.timeout(computing.lead), "forward", *about)
         *gaps, rest = computing.backward_until(plan.buckets)
         for bucket, backward in enumerate(gaps):
             yield lasting(env.timeout(backward), "backward", *about)
-            if overlap:
+            if overlap and bucket in buckets:
                 exchange.offer(worker, iteration, bucket)
         yield lasting(env.timeout(rest), "backward", *about)
         log.computed(worker, iteration, start, env.now, computing)
-        if not overlap:
-            for bucket in range(len(plan.buckets)):
-                exchange.offer(worker, iteration, bucket)
-        yield exchange.all_in(worker, iteration)
-        exchange.close(worker, iteration)
+        for bucket in () if overlap else buckets:
+            exchange.offer(worker, iteration, bucket)
+        if buckets:
+            computed = env.now
+            yield exchange.all_in(worker, iteration)
+            log.waited(worker, iteration, env.now - computed)
+            exchange.close(worker, iteration)
         yield lasting(env.timeout(computing.update), "update", *about)
         log.ended(worker, iteration, env.now, computing.update)
         if worker == 0:

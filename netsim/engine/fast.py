@@ -286,7 +286,7 @@ def train(plan: Plan, network: FastNetwork, detail: str, progress: Progress | No
     rate = plan.scenario.cluster.reduction_rate
     play = FastPlay(plan.strategy, plan.workers, network, rate, messages=messages, colours=colours)
     gaps = np.asarray([computing.backward_until(plan.buckets) for computing in plan.computing])
-    forward = np.asarray([sum(computing.forward) for computing in plan.computing])
+    forward = np.asarray([computing.lead for computing in plan.computing])
     update = np.asarray([computing.update for computing in plan.computing])
     now = np.zeros(plan.workers)
     for iteration in range(plan.scenario.iterations):

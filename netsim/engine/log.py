@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from itertools import accumulate
+from collections.abc import Iterable
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,7 @@ from netsim.engine.clock import Clock
 from netsim.engine.messages import Message
 from netsim.engine.plan import Plan
 from netsim.trace import Columns, ServerUse, Span, Transfer, Update, WorkerStep
-from netsim.training.step import Computing
+from netsim.training.step import Computing, Part
 
 Times = npt.NDArray[np.float64]  # of each worker, s
 
@@ -28,9 +28,10 @@ class Log:
         every = range(sys.maxsize if plan.at_once else last + 1)
         self._recorded = {"summary": range(0), "last": range(last, last + 1), "full": every}[detail]
         shape = plan.workers, plan.scenario.iterations
-        self._start, self._computed, self._end, self._compute = (np.full(shape, np.nan) for _ in range(4))
-        self._computing, self._waited, self._exchanging = (np.full(shape, np.nan) for _ in range(3))
+        self._start, self._end, self._compute, self._computing = (np.full(shape, np.nan) for _ in range(4))
+        self._waited, self._exchanging = (np.zeros(shape) for _ in range(2))
         self._held: dict[tuple[int, int], float] = {}
+        self.collectives: int | None = None  # in which buckets were exchanged, where these are not known beforehand
         self.spans: list[Span] = []
         self.transfers: list[Transfer] = []
         self.updates: list[Update] = []
@@ -53,7 +54,7 @@ class Log:
     ) -> None:
         """A step of all workers at once: when each began, ended its backward pass, had all sums, and was done."""
         for worker in range(self._plan.workers):
-            computing = self._plan.computing[worker].slowed(float(self._plan.factors[worker, iteration]))
+            computing = self._plan.step_of(worker, iteration)
             self.computed(worker, iteration, float(start[worker]), float(computed[worker]), computing)
             self.ended(worker, iteration, float(end[worker]), computing.update)
         self._waited[:, iteration], self._exchanging[:, iteration] = exchanged - computed, exchanging
@@ -62,18 +63,32 @@ class Log:
         """A worker has ended its backward pass; from the start of the step it computed without a pause."""
         if iteration >= self._end.shape[1]:
             self._grow()
-        self._start[worker, iteration], self._computed[worker, iteration] = start, now
-        self._compute[worker, iteration] = computing.total
-        self._computing[worker, iteration] = computing.total - computing.update
+        self.pieces(worker, iteration, start, computing.total, computing.until_update)
         if iteration in self._recorded:
-            names, backward = self._plan.layers, computing.backward[::-1]
-            half = start + sum(computing.forward)
-            self._lay_out(worker, "forward", names, iteration, start, computing.forward)
-            self._lay_out(worker, "backward", names[::-1], iteration, half, backward)
+            self.lay_out(worker, iteration, start, computing.parts(self._plan.layers, self._plan.buckets))
 
-    def exchanged(self, worker: int, iteration: int, now: float, times: list[tuple[float, float]]) -> None:
+    def pieces(self, worker: int, iteration: int, start: float, compute: float, until_update: float) -> None:
+        """A step in which the worker paused between layers: when it began, and for how long it computed in all."""
+        self._start[worker, iteration], self._compute[worker, iteration] = start, compute
+        self._computing[worker, iteration] = until_update
+
+    def lay_out(self, worker: int, iteration: int, start: float, parts: Iterable[Part]) -> None:
+        """What a worker does from `start` on without a pause."""
+        for phase, name, seconds in parts:
+            start = self.did(worker, phase, name, iteration, start, start + seconds)
+
+    def did(self, host: int, phase: str, name: str, iteration: int, start: float, end: float) -> float:
+        """A host has done something that takes time; gives the end of it."""
+        if iteration in self._recorded and end > start:
+            self.spans.append(Span(host, phase, name, iteration, start, end))
+        return end
+
+    def waited(self, worker: int, iteration: int, seconds: float) -> None:
+        """A worker has waited in this step for what others were to send."""
+        self._waited[worker, iteration] += seconds
+
+    def exchanged(self, worker: int, iteration: int, times: list[tuple[float, float]]) -> None:
         """All buckets are in; `times` has from when to when each was on its way for this worker."""
-        self._waited[worker, iteration] = now - self._computed[worker, iteration]
         until = total = 0.0
         for begin, end in sorted(times):
             total += max(0.0, end - max(begin, until))
@@ -85,13 +100,11 @@ class Log:
         self._end[worker, iteration] = now
         if self.causes:
             self.causes.ends("end", worker, (iteration, None), now, now, cause=self.causes.cause)
-        if iteration in self._recorded and update > 0:
-            self.spans.append(Span(worker, "update", "optimiser", iteration, now - update, now))
+        self.did(worker, "update", "optimiser", iteration, now - update, now)
 
     def added(self, host: int, iteration: int, name: str, start: float, end: float, *, phase: str = "reduce") -> None:
         """A host has added what it received to its own, or done something else with it."""
-        if iteration in self._recorded and end > start:
-            self.spans.append(Span(host, phase, name, iteration, start, end))
+        self.did(host, phase, name, iteration, start, end)
 
     def updated(self, now: float, worker: int, iteration: int, held: int, version: int) -> None:
         """A gradient has become part of the weights, or been thrown away."""
@@ -102,10 +115,11 @@ class Log:
         self._held[worker, iteration] = seconds
 
     def delivered(self, message: Message, now: float) -> None:
-        """A message has arrived; its label is (iteration, bucket)."""
-        iteration, bucket = message.label
+        """A message has arrived; its label is (iteration, bucket), or (iteration, name) of what is no bucket."""
+        iteration, what = message.label
         if iteration in self._recorded:
-            name, times = self._plan.buckets[bucket].name, (message.sent, message.start, now)
+            name = self._plan.named(what)
+            times = message.sent, message.start, now
             self.transfers.append(Transfer(message.src, message.dst, message.nbytes, name, iteration, *times))
         if self.causes:
             rate = min(message.cap, *(link.full for link in message.links))
@@ -145,16 +159,7 @@ class Log:
 
     def _grow(self) -> None:
         """Room for twice as many iterations."""
-        for name in ("_start", "_computed", "_end", "_compute", "_computing", "_waited", "_exchanging"):
-            array = getattr(self, name)
-            setattr(self, name, np.pad(array, ((0, 0), (0, array.shape[1])), constant_values=np.nan))
-
-    def _lay_out(
-        self, host: int, phase: str, names: tuple[str, ...], iteration: int, start: float, lasts: tuple[float, ...]
-    ) -> None:
-        ends = list(accumulate(lasts, initial=start))
-        self.spans += [
-            Span(host, phase, name, iteration, begin, end)
-            for name, begin, end in zip(names, ends, ends[1:], strict=False)
-            if end > begin
-        ]
+        for names, empty in ((("_start", "_end", "_compute", "_computing"), np.nan), (("_waited", "_exchanging"), 0.0)):
+            for name in names:
+                array = getattr(self, name)
+                setattr(self, name, np.pad(array, ((0, 0), (0, array.shape[1])), constant_values=empty))

@@ -12,15 +12,15 @@ import numpy.typing as npt
 from netsim.collectives.rounds import Collective
 from netsim.errors import Problem, ScenarioError
 from netsim.hardware import ELEMENT_BYTES, Link
-from netsim.roofline import step_times
-from netsim.scenario import Noise, Scenario
+from netsim.noise import Noise
+from netsim.scenario import Scenario
 from netsim.topologies.base import Host, Topology
-from netsim.training.buckets import Bucket, gather
+from netsim.training.buckets import Bucket, Horovod, cut, gather
 from netsim.training.parameter_server import Costs, ParameterServer
-from netsim.training.step import Computing, ideal_all_reduces, jitter, lower_bound, ready_times
+from netsim.training.step import Computing, ideal_all_reduces, lower_bound, ready_times
+from netsim.training.work import encoded, work_of
 from netsim.units import show
 
-# What one message of a schedule and one kept record cost in the SimPy engine, by measurement (bytes).
 _MESSAGE_BYTES, _RECORD_BYTES, _WORKER_BYTES = 600, 250, 20_000
 
 
@@ -44,6 +44,8 @@ class Plan:
     layers: tuple[str, ...]
     gradient_bytes: tuple[float, ...]  # of each layer
     alone: tuple[float, ...]  # s of a step of each worker, if it had nobody to exchange with
+    samples: tuple[int, ...]  # of each worker's micro-batch
+    decoding: tuple[float, ...]  # seconds that each worker takes to decode a byte
     guests: tuple[Guest, ...] = ()
     strangers: tuple[Host, ...] = ()  # hosts of guests alone, which come after the job's own
 
@@ -59,10 +61,12 @@ class Plan:
     def workers(self) -> int:
         return len(self.computing)
 
-    @property
+    @cached_property
     def strategy(self) -> Collective:
+        """Of buckets; messages that cannot be added on their way are gathered instead."""
         strategy: Collective = self.scenario.job.strategy
-        return strategy
+        compression = self.scenario.job.compression
+        return replace(strategy, operation="all_gather") if compression and compression.sparse else strategy
 
     @cached_property
     def topology(self) -> Topology:
@@ -82,20 +86,60 @@ class Plan:
     def factors(self) -> npt.NDArray[np.float64]:
         """What noise multiplies each worker's computing time with: [worker, iteration]."""
         scenario = self.scenario
-        return jitter(scenario.seed, self.workers, scenario.iterations, scenario.noise.jitter)
+        return scenario.noise.factors(scenario.seed, self.workers, scenario.iterations)
+
+    def step_of(self, worker: int, iteration: int) -> Computing:
+        """What a worker computes in a step, with all noise."""
+        scenario = self.scenario
+        computing = self.computing[worker].slowed(self.factor(worker, iteration))
+        if not self.exchanges(iteration):
+            computing = replace(computing, encode=())
+        layers = scenario.noise.layer_factors(scenario.seed, worker, iteration, len(self.layers))
+        return computing if layers is None else computing.by_layer(layers.tolist())
 
     def factor(self, worker: int, iteration: int) -> float:
-        """What noise multiplies a worker's computing time with, in any iteration that it may come to."""
-        drawn = self._luck[-1]
-        while iteration >= drawn.shape[1]:
-            scenario = self.scenario
-            drawn = jitter(scenario.seed, self.workers, 2 * drawn.shape[1], scenario.noise.jitter)
-            self._luck[:] = [drawn]
-        return float(drawn[worker, iteration])
+        """What noise multiplies a worker's computing time with, in any step that it may come to: one that waits for
+        nobody makes more steps than others do."""
+        scenario, factors = self.scenario, self.factors[worker]
+        if iteration >= len(factors):
+            factors = self._more_factors.get(worker, factors)
+        if iteration >= len(factors):
+            factors = scenario.noise.factors_of(scenario.seed, worker, 2 * (iteration + 1))
+            self._more_factors[worker] = factors
+        return float(factors[iteration])
 
     @cached_property
-    def _luck(self) -> list[npt.NDArray[np.float64]]:
-        return [self.factors]
+    def _more_factors(self) -> dict[int, npt.NDArray[np.float64]]:
+        return {}
+
+    @property
+    def _drawn(self) -> npt.NDArray[np.float64]:
+        """The factors of all steps that some worker has come to: [worker, step]."""
+        longest = max(map(len, self._more_factors.values()), default=0)
+        scenario = self.scenario
+        return scenario.noise.factors(scenario.seed, self.workers, max(longest, scenario.iterations))
+
+    def named(self, what: int | str) -> str:
+        """A bucket by its number, or what has a name already."""
+        return what if isinstance(what, str) else self.buckets[what].name
+
+    @cached_property
+    def sent(self) -> list[tuple[Bucket, float]]:
+        """Each bucket with the bytes that are exchanged for a byte of its layers' gradients."""
+        return [(each, each.nbytes / sum(self.gradient_bytes[layer] for layer in each.layers)) for each in self.buckets]
+
+    @cached_property
+    def buckets_of(self) -> list[list[int]]:
+        """The buckets that hold gradients of each layer."""
+        found: list[list[int]] = [[] for _ in self.layers]
+        for number, bucket in enumerate(self.buckets):
+            for layer in bucket.layers:
+                found[layer].append(number)
+        return found
+
+    def exchanges(self, iteration: int) -> bool:
+        """Whether gradients are exchanged in this step: in every h-th of local SGD."""
+        return (iteration + 1) % self.scenario.job.local_steps == 0
 
     @property
     def at_once(self) -> bool:
@@ -125,14 +169,37 @@ class Plan:
         return sum(a_lane * self.strategy.lanes(bucket.nbytes, self.workers) for bucket in self.buckets)
 
     @cached_property
+    def regular(self) -> bool:
+        """Whether every step is the same, its buckets are all-reduced or pushed in the order in which they are ready,
+        and the next one begins when all are in."""
+        job = self.scenario.job
+        plain = job.sharding == "none" and job.local_steps == 1 and job.schedule == "fifo" and not job.by_layer
+        return plain and self.scenario.noise.none and len(set(self.computing)) == 1
+
+    @cached_property
+    def unforeseen(self) -> str | None:
+        """What is decided only while the run goes on, or goes on beside all-reduces of whole buckets; else None."""
+        job = self.scenario.job
+        if self.scenario.noise.layer_jitter:
+            return "every layer has noise of its own"
+        reasons = {
+            "buckets are made as gradients come": isinstance(job.bucket, Horovod),
+            "the most urgent slice of those that are ready goes first": job.schedule == "priority",
+            "the next forward pass begins before all gradients are in": job.by_layer,
+            "parts of parameters are gathered": job.sharding != "none",
+            "messages are decoded while others come": any(self.decoding),
+            "gradients are exchanged in some steps only": job.local_steps > 1,
+        }
+        return next((reason for reason, holds in reasons.items() if holds), None) if self.buckets else None
+
+    @cached_property
     def closed_form(self) -> float | None:
         """The step's length (s) in closed form, for equal workers on one stream without noise; else None. It has all
         workers begin each step together, so that a tree, whose leaves end early, may do better from step to step."""
         scenario = self.scenario
-        unequal = len(set(self.computing)) > 1 or len(set(self.links)) > 1
-        plain = self.undisturbed and self.topology.ideal and all(link.plain for link in set(self.links))
+        plain = self.undisturbed and self.topology.ideal and len(set(self.links)) == 1 and self.links[0].plain
         costly = scenario.cluster.server_rate or scenario.cluster.server_device
-        if unequal or not plain or scenario.noise.jitter or scenario.job.streams > 1 or costly:
+        if not self.regular or not plain or costly or self.unforeseen or scenario.job.streams > 1:
             return None
         computing, (sizes, ready) = self.computing[0], self._sizes_and_ready(self.computing[0])
         arguments = self.workers, sizes, ready, self.links[0], scenario.cluster.reduction_rate
@@ -142,21 +209,35 @@ class Plan:
             exchanged = ideal_all_reduces(self.strategy, *arguments)
         if exchanged is None:
             return None
-        return max(exchanged, computing.total - computing.update) + computing.update
+        return max(exchanged, computing.until_update) + computing.update
+
+    @property
+    def exchanged_bytes(self) -> float:
+        """Of all buckets in a step, as if they were all-reduced, on the mean: ZeRO's third stage gathers parameters for
+        every forward and backward pass, and so moves 1.5 times as much (Rajbhandari et al. 2020, section 7.2)."""
+        job = self.scenario.job
+        times = job.accumulate + 0.5 if job.sharding == "zero3" else 1.0
+        return sum(bucket.nbytes for bucket in self.buckets) * times / job.local_steps
 
     @cached_property
     def lower_bound(self) -> float:
         """No step is shorter on the mean (s), however it is scheduled. Equal workers begin it together; among unequal
         or irregular ones some may run ahead, so that only their computing and the ports' bytes bound it."""
         fastest = self.topology.fastest_port
-        computing, total = self.computing, sum(bucket.nbytes for bucket in self.buckets)
-        ports = self.strategy.lower_bound(self.workers, total, replace(fastest, latency=0.0))
+        ports = self.strategy.lower_bound(self.workers, self.exchanged_bytes, replace(fastest, latency=0.0))
         if self.at_once or self.needed < self.workers:  # a worker beside its server may do most of the work
             return max(self._least_computing, ports if self.strategy.helpers(self.workers) else 0.0)
-        if len(set(computing)) == 1 and not self.scenario.noise.jitter:
-            return lower_bound(self.strategy, self.workers, *self._sizes_and_ready(computing[0]), computing[0], fastest)
-        mine = [each.total * float(factors.mean()) for each, factors in zip(computing, self.factors, strict=True)]
-        return max(*mine, ports)
+        if self.regular:
+            computing = self.computing[0]
+            return lower_bound(self.strategy, self.workers, *self._sizes_and_ready(computing), computing, fastest)
+        return max(*map(self._mean_computing, range(self.workers)), ports)
+
+    def _mean_computing(self, worker: int) -> float:
+        """Seconds that a worker computes in a step, on the mean over all."""
+        steps = range(self.scenario.iterations)
+        if self.scenario.noise.layer_jitter or self.scenario.job.local_steps > 1:
+            return sum(self.step_of(worker, step).total for step in steps) / len(steps)
+        return self.computing[worker].total * float(self.factors[worker].mean())
 
     @property
     def _least_computing(self) -> float:
@@ -164,7 +245,7 @@ class Plan:
         the mean over any number of first iterations; or, of those that an iteration takes, the slowest."""
         alone = np.asarray([each.total for each in self.computing])
         if self.at_once:
-            luck = self._luck[-1]
+            luck = self._drawn
             best = (np.cumsum(luck, axis=1) / np.arange(1, luck.shape[1] + 1)).min(axis=1)
             return len(alone) / float((1 / (alone * best)).sum())
         return float(np.sort(alone[:, None] * self.factors, axis=0)[self.needed - 1].mean())
@@ -177,27 +258,30 @@ class Plan:
 def plan(scenario: Scenario) -> Plan:
     """The plan of a scenario; ScenarioError where its parts do not go together."""
     cluster, job = scenario.cluster, scenario.job
-    computing: list[Computing] = []
-    for group in cluster.groups:
-        assert group.device and group.link  # the checks of a loaded scenario see to it
-        sparse = job.embedding_gradients == "sparse"
-        times = step_times(job.model, job.batch, group.device, sparse=sparse, profile=job.profile)
-        computing += [Computing(times.forward, times.backward, times.update).slowed(group.slowdown)] * group.count
-    workers = len(computing)
+    workers = sum(group.count for group in cluster.groups)
     try:
         job.strategy.fit(workers)
     except ScenarioError as error:
         raise ScenarioError([Problem(f"job.strategy.{p.path}", p.message) for p in error.problems]) from None
     machines = cluster.hosts(job.strategy.helpers(workers))
-    alone = tuple(each.total for each in computing)
-    if cluster.server_device and workers > 1:  # the servers make the optimiser's step
-        computing = [replace(each, update=0.0) for each in computing]
     names = tuple(layer.name for layer in job.model.layers)
     nbytes = tuple(map(float, job.gradient_sizes(workers)))
-    buckets = gather(nbytes, names, job.bucket) if workers > 1 else ()
+    buckets = cut(gather(nbytes, names, job.bucket), job.partition) if workers > 1 else ()
+    works = work_of(scenario, buckets)
     strangers = [host for each in scenario.neighbour for host in each.own_hosts(cluster)]
-    guests = _guests(scenario, len(machines))
-    return Plan(scenario, tuple(computing), tuple(machines), buckets, names, nbytes, alone, guests, tuple(strangers))
+    return Plan(
+        scenario,
+        tuple(work.computing for work in works),
+        tuple(machines),
+        encoded(buckets, job, workers),
+        names,
+        nbytes,
+        tuple(work.alone for work in works),
+        tuple(work.samples for work in works),
+        tuple(work.decoding for work in works),
+        _guests(scenario, len(machines)),
+        tuple(strangers),
+    )
 
 
 def _guests(scenario: Scenario, first: int) -> tuple[Guest, ...]:

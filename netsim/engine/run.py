@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from netsim.engine.meter import bins_of
 from netsim.engine.network import Network
 from netsim.engine.plan import Plan, memory_limit_messages, plan, refuse_if_too_large
 from netsim.engine.play import Adder, Countdown, Play, Steps
+from netsim.engine.search import best_bucket, in_words, named
 from netsim.engine.sharing import network_of
 from netsim.errors import RunError, ScenarioError, did_you_mean
 from netsim.hardware import Link
@@ -38,6 +39,7 @@ from netsim.trace import (
     Transfer,
     Update,
 )
+from netsim.training.buckets import Search
 from netsim.training.parameter_server import ParameterServer
 
 ENGINES = ("auto", "simpy", "fast")
@@ -59,6 +61,13 @@ def simulate(
     Raises ScenarioError for parts that do not go together or need more memory than there is, RunError for a deadlock.
     """
     check_engine(engine)
+    if isinstance(scenario.job.bucket, Search):
+        return _with_best_bucket(scenario, scenario.job.bucket, engine=engine, detail=detail, progress=progress)
+    trace = _play_all(scenario, engine, detail, progress)
+    return trace if scenario.job.shares == "equal" else _beside_equal_shares(trace, engine)
+
+
+def _play_all(scenario: Scenario, engine: str, detail: str, progress: Callable[[int], None] | None) -> Trace:
     the_plan = plan(scenario)
     quick = FastNetwork(the_plan.topology)
     why_simpy = "it was asked for" if engine == "simpy" else _objection(quick, the_plan)
@@ -86,10 +95,45 @@ def simulate(
         link_bins=Columns(LinkBin, _link_bins(network, the_plan, log)),
         link_changes=Columns(LinkChange, network.changes if isinstance(network, Network) else []),
         interruptions=Columns(Interruption, network.interruptions if isinstance(network, Network) else []),
-        facts={**_facts(the_plan, network), "why_simpy": why_simpy, "others": others},
+        facts={**_facts(the_plan, network, log), "why_simpy": why_simpy, "others": others},
         activities=log.causes.activities if log.causes else Columns(Activity, ()),
         routes=log.causes.routes if log.causes else (),
     )
+
+
+def _with_best_bucket(scenario: Scenario, rule: Search, **options: Any) -> Trace:
+    """The trace with the size that a search finds; its summary says which, and what was tried."""
+
+    def seconds(tried: Scenario) -> float:
+        trace = simulate(tried, engine=options["engine"], detail="summary")
+        return float(trace.summary()["iteration_time_s"])
+
+    best, tried = best_bucket(scenario, rule, seconds)
+    trace = simulate(replace(scenario, job=replace(scenario.job, bucket=best)), **options)
+    found = {"bucket_chosen": named(best), "buckets_tried": in_words(tried)}
+    return _with_more(replace(trace, scenario=scenario), found)
+
+
+def _beside_equal_shares(trace: Trace, engine: str) -> Trace:
+    """The trace whose summary also says what equal shares of the same global batch would have done, and what workers
+    that never wait would do at best: the sum of their speeds."""
+    scenario = trace.scenario
+    equal = replace(scenario, job=replace(scenario.job, shares="equal"))
+    before = simulate(equal, engine=engine, detail="summary").summary()["samples_per_s"]
+    found = trace.summary()
+    ideal = found["samples_per_s"] / found["scaling_efficiency"]
+    gains = {
+        "equal_shares_samples_per_s": before,
+        "ideal_samples_per_s": ideal,
+        "gain_over_equal_shares": found["samples_per_s"] / before,
+        "ideal_gain_over_equal_shares": ideal / before,
+    }
+    return _with_more(trace, gains)
+
+
+def _with_more(trace: Trace, found: Mapping[str, Any]) -> Trace:
+    """The trace with more figures in its summary."""
+    return replace(trace, facts={**trace.facts, "more": {**trace.facts["more"], **found}})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -271,6 +315,8 @@ def _objection(network: FastNetwork, the_plan: Plan) -> str | None:
         return "others use the network, too"
     if sizes and isinstance(the_plan.strategy, ParameterServer):
         return "servers answer when they have heard of all"
+    if the_plan.unforeseen:
+        return the_plan.unforeseen
     sharing, streams = scenario.cluster.sharing, scenario.job.streams
     return network.why_not(the_plan.strategy, the_plan.workers, sizes, sharing=sharing, streams=streams)
 
@@ -283,7 +329,7 @@ def _refuse_if_too_large(the_plan: Plan, detail: str, *, at_once: bool) -> None:
     refuse_if_too_large(messages if at_once else 0, records, the_plan.workers, path="cluster.workers")
 
 
-def _facts(the_plan: Plan, network: Network | FastNetwork) -> dict[str, Any]:
+def _facts(the_plan: Plan, network: Network | FastNetwork, log: Log) -> dict[str, Any]:
     """What the summary needs beside the records."""
     scenario, busiest = the_plan.scenario, busiest_link(network.use())
     return {
@@ -291,14 +337,15 @@ def _facts(the_plan: Plan, network: Network | FastNetwork) -> dict[str, Any]:
         "model": scenario.job.model.kind,
         "workers": the_plan.workers,
         "batch": scenario.job.batch,
+        "samples": [samples * scenario.job.accumulate for samples in the_plan.samples],
         "iterations": scenario.iterations,
         "seed": scenario.seed,
         "name": scenario.name,
         "gradient_bytes": whole(sum(the_plan.gradient_bytes)),
-        "buckets": len(the_plan.buckets),
+        "buckets": len(the_plan.buckets) if log.collectives is None else log.collectives / scenario.iterations,
         "computing_s": list(the_plan.alone),
         "wire_bytes": whole(network.nbytes),
-        "formula_wire_bytes": the_plan.strategy.wire_bytes(the_plan.workers, sum(b.nbytes for b in the_plan.buckets)),
+        "formula_wire_bytes": the_plan.strategy.wire_bytes(the_plan.workers, the_plan.exchanged_bytes),
         "messages": network.messages,
         "latency_share": network.latency_sum / network.duration_sum if network.duration_sum else 0.0,
         "busiest_link": busiest,
@@ -308,4 +355,5 @@ def _facts(the_plan: Plan, network: Network | FastNetwork) -> dict[str, Any]:
         "closed_form_s": the_plan.closed_form,
         "lower_bound_s": the_plan.lower_bound,
         "warnings": leaves_the_measured(the_plan),
+        "more": {},
     }

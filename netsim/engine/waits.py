@@ -21,13 +21,13 @@ def describe(exchange: Exchange, network: Network, waiting: Sequence[int]) -> st
 
 
 def _messages(exchange: Exchange, network: Network) -> Iterator[str]:
-    hosts, buckets = exchange.plan.hosts, exchange.plan.buckets
+    hosts = exchange.plan.hosts
     for message, link in network.held_up():
-        what = f"bucket {buckets[message.label[1]].name} from {hosts[message.src]} to {hosts[message.dst]}"
+        what = f"bucket {exchange.plan.named(message.label[1])} from {hosts[message.src]} to {hosts[message.dst]}"
         yield f"{what} waits for " + (f"link {link.name}, which is down for good" if link else "a route: none is left")
 
 
 def _partners(exchange: Exchange) -> Iterator[str]:
     hosts = exchange.plan.hosts
     for host, other, bucket in exchange.waits():
-        yield f"{hosts[host]} waits for {hosts[other]} with bucket {exchange.plan.buckets[bucket].name}"
+        yield f"{hosts[host]} waits for {hosts[other]} with bucket {exchange.plan.named(bucket)}"

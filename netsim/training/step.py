@@ -2,48 +2,101 @@
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import accumulate
-from typing import Any
-
-import numpy as np
-import numpy.typing as npt
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import accumulate, zip_longest
 
 from netsim.collectives.rounds import Collective
 from netsim.hardware import Link
 from netsim.roofline import StepTimes
 from netsim.training.buckets import Bucket
 
+Part = tuple[str, str, float]  # "forward", "backward" or "encode"; of which layer or bucket; seconds
+
 
 @dataclass(frozen=True)
 class Computing(StepTimes):
-    """Seconds that one worker computes in a step: each layer forward and backward, and the update."""
+    """Seconds that one worker computes in a step: each layer forward and backward, and the update.
+
+    `micro_batches`: how often the passes are made before the update; gradients are exchanged in the last backward pass.
+    `encode`: of each bucket, as soon as its gradients are there.
+    """
+
+    micro_batches: int = 1
+    encode: tuple[float, ...] = ()
+
+    @property
+    def passes(self) -> float:
+        """Forward and backward of one micro-batch (s)."""
+        return sum(self.forward) + sum(self.backward)
+
+    @property
+    def lead(self) -> float:
+        """Seconds from the beginning of the step to that of the backward pass in which gradients are exchanged."""
+        return (self.micro_batches - 1) * self.passes + sum(self.forward)
+
+    @property
+    def until_update(self) -> float:
+        """Seconds from the beginning of the step to the end of its last backward pass."""
+        return self.lead + sum(self.backward) + sum(self.encode)
+
+    @property
+    def total(self) -> float:
+        return self.until_update + self.update
 
     def slowed(self, factor: float) -> Computing:
         """The same work on a worker that takes `factor` times as long."""
         if factor == 1.0:
             return self
-        return Computing(
-            tuple(seconds * factor for seconds in self.forward),
-            tuple(seconds * factor for seconds in self.backward),
-            self.update * factor,
+        return replace(
+            self,
+            forward=tuple(seconds * factor for seconds in self.forward),
+            backward=tuple(seconds * factor for seconds in self.backward),
+            update=self.update * factor,
+            encode=tuple(seconds * factor for seconds in self.encode),
+        )
+
+    def by_layer(self, factors: Sequence[float]) -> Computing:
+        """The same work where each layer, forward and backward, takes its own factor as long."""
+        return replace(
+            self,
+            forward=tuple(seconds * factor for seconds, factor in zip(self.forward, factors, strict=True)),
+            backward=tuple(seconds * factor for seconds, factor in zip(self.backward, factors, strict=True)),
         )
 
     def backward_until(self, buckets: Sequence[Bucket]) -> tuple[float, ...]:
-        """Seconds of the backward pass from one bucket's being complete to the next's; the last entry is what is left
-        after the last bucket (layers without parameters at the bottom of the model)."""
+        """Seconds of the backward pass from one bucket's being there, encoded, to the next's; the last entry is what is
+        left after the last bucket (layers without parameters at the bottom of the model)."""
         passed = list(accumulate(reversed(self.backward), initial=0.0))
         until = [passed[len(self.backward) - min(bucket.layers)] for bucket in buckets]
-        return tuple(b - a for a, b in zip([0.0, *until], [*until, passed[-1]], strict=True))
+        gaps = [b - a for a, b in zip([0.0, *until], [*until, passed[-1]], strict=True)]
+        return tuple(gap + encode for gap, encode in zip_longest(gaps, self.encode, fillvalue=0.0))
+
+    def parts(self, layers: Sequence[str], buckets: Sequence[Bucket]) -> Iterator[Part]:
+        """What the worker does from the beginning of the step to the end of its last backward pass, in order."""
+        forward = [("forward", name, seconds) for name, seconds in zip(layers, self.forward, strict=True)]
+        backward = [("backward", name, seconds) for name, seconds in zip(layers, self.backward, strict=True)][::-1]
+        for _ in range(self.micro_batches - 1):
+            yield from forward
+            yield from backward
+        yield from forward
+        yield from self._encoding(backward, buckets)
+
+    def _encoding(self, backward: Sequence[Part], buckets: Sequence[Bucket]) -> Iterator[Part]:
+        done = 0
+        for bucket, seconds in zip(buckets, self.encode, strict=False):
+            until = len(self.backward) - min(bucket.layers)
+            yield from backward[done:until]
+            yield "encode", bucket.name, seconds
+            done = max(done, until)
+        yield from backward[done:]
 
 
 def ready_times(computing: Computing, buckets: Sequence[Bucket], *, overlap: bool) -> tuple[float, ...]:
     """Seconds from the start of the step at which each bucket may be exchanged."""
-    start, gaps = sum(computing.forward), computing.backward_until(buckets)
+    start, gaps = computing.lead, computing.backward_until(buckets)
     if not overlap:
-        return (start + sum(computing.backward),) * len(buckets)
+        return (computing.until_update,) * len(buckets)
     return tuple(start + passed for passed in accumulate(gaps[:-1]))
 
 
@@ -71,19 +124,9 @@ def lower_bound(
 ) -> float:
     """No step is shorter (s): computing takes its time, the last bucket cannot set out before it is ready, and all
     bytes cannot set out before the first is."""
-    computed = computing.total - computing.update
+    computed = computing.until_update
     if not sizes:
         return computing.total
     last = ready[-1] + collective.lower_bound(ranks, sizes[-1], link)
     all_of_them = ready[0] + collective.lower_bound(ranks, sum(sizes), link)
     return max(computed, last, all_of_them) + computing.update
-
-
-def jitter(seed: int, workers: int, iterations: int, deviation: float) -> npt.NDArray[np.float64]:
-    """Factors on computing times, [worker, iteration]: log-normal of median 1, from a stream of each worker's own, so
-    that one worker's luck does not depend on how many others there are."""
-    if deviation == 0:
-        return np.ones((workers, iterations))
-    streams = (np.random.SeedSequence([seed, zlib.crc32(b"jitter"), worker]) for worker in range(workers))
-    drawn: list[Any] = [np.random.default_rng(stream).standard_normal(iterations) for stream in streams]
-    return np.exp(deviation * np.asarray(drawn))

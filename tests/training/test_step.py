@@ -1,13 +1,12 @@
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
 from netsim.collectives.ring import Ring
 from netsim.collectives.tree import Tree
 from netsim.hardware import Link
 from netsim.training.buckets import gather
-from netsim.training.step import Computing, ideal_all_reduces, jitter, lower_bound, ready_times
+from netsim.training.step import Computing, ideal_all_reduces, lower_bound, ready_times
 
 COMPUTING = Computing(forward=(1.0, 2.0, 3.0), backward=(2.0, 4.0, 6.0), update=0.5)
 BUCKETS = gather([4.0, 8.0, 0.0], ["a", "b", "c"], "layer")
@@ -51,13 +50,3 @@ def test_a_step_is_bounded_by_computing_by_its_last_bucket_and_by_all_bytes() ->
 
 def test_nothing_to_exchange_is_bounded_by_computing_alone() -> None:
     assert lower_bound(Ring(), 1, [], (), COMPUTING, LINK) == COMPUTING.total
-
-
-def test_jitter_has_the_median_and_the_deviation_that_it_says() -> None:
-    drawn = np.log(jitter(3, 50, 400, 0.2))
-    assert abs(np.median(drawn)) < 0.01  # the standard error of the median of 20,000 draws is 0.0018
-    assert drawn.std() == pytest.approx(0.2, rel=0.03)
-
-
-def test_no_jitter_is_a_factor_of_exactly_one() -> None:
-    assert (jitter(3, 2, 3, 0.0) == np.ones((2, 3))).all()
