@@ -122,7 +122,7 @@ def a_topology_connects_these_hosts(scenario: Scenario) -> Iterator[Problem]:
     if cluster.topology.function is star or not workers or not all(group.link for group in cluster.groups):
         return
     try:
-        cluster.network(scenario.hosts())
+        scenario.network()
     except ScenarioError as error:
         yield from error.problems
 
@@ -196,7 +196,7 @@ def _network(scenario: Scenario) -> Topology | None:
     if not all(group.link for group in scenario.cluster.groups) or not sum(g.count for g in scenario.cluster.groups):
         return None
     try:
-        return scenario.cluster.network(scenario.hosts())
+        return scenario.network()
     except ScenarioError:
         return None
 

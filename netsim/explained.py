@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -93,37 +92,4 @@ def staleness(explained: Mapping[str, Explained], names: Mapping[str, str]) -> p
 
 def network(explained: Explained) -> pd.DataFrame:
     """Each link of the network with the places of its ends and the share of its capacity that the run used."""
-    links = pd.DataFrame(explained["network"], columns=["link", "source", "target", "utilisation"])
-    places = _places(links)
-    for end in ("source", "target"):
-        for number, axis in enumerate("xy"):
-            links[f"{end}_{axis}"] = [places[node][number] for node in links[end]]
-    return links
-
-
-def _places(links: pd.DataFrame) -> dict[str, tuple[float, float]]:
-    """Hosts at the bottom in their order, switches above those that they lead to; hosts that lead to one another
-    stand in a circle."""
-    neighbours: dict[str, set[str]] = {}
-    for source, target in zip(links["source"], links["target"], strict=True):
-        neighbours.setdefault(source, set()).add(target)
-        neighbours.setdefault(target, set()).add(source)
-    hosts = [node for node in neighbours if node.startswith(("worker", "server"))]
-    if len(hosts) == len(neighbours) or any(neighbours[host] & set(hosts) for host in hosts):
-        return _circle(list(neighbours))
-    row, places, level = hosts, {host: (float(number), 0.0) for number, host in enumerate(hosts)}, 0
-    tall = 0.28 * max(2, len(hosts))
-    while row:
-        level += 1
-        row = list(dict.fromkeys(n for node in row for n in sorted(neighbours[node]) if n not in places))
-        below = {node: [places[n][0] for n in neighbours[node] if n in places] for node in row}
-        row.sort(key=lambda node: sum(below[node]) / len(below[node]))
-        wide = max(1, len(hosts) - 1)
-        for number, node in enumerate(row):
-            places[node] = (wide * (number + 0.5) / len(row), tall * level)
-    return places
-
-
-def _circle(nodes: list[str]) -> dict[str, tuple[float, float]]:
-    turn = 2 * math.pi / len(nodes)
-    return {node: (math.sin(turn * n), math.cos(turn * n)) for n, node in enumerate(nodes)}
+    return pd.DataFrame(explained["network"])

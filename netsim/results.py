@@ -30,6 +30,7 @@ from netsim.profiles import read_profile, strangers
 from netsim.scenario import Scenario
 from netsim.sweeps import Sweep, cores, kept_in
 from netsim.sweeps.work import Work
+from netsim.topologies._measures import placed_links
 from netsim.units import show
 from netsim.version import VERSION
 
@@ -281,6 +282,19 @@ def draw_rounds(file: Path, kind: Mapping[str, Any] | Collective, ranks: int) ->
         pairs = zip(each.src.tolist(), each.dst.tolist(), strict=True)
         rows += [{"round": reached[each.lane], "src": src, "dst": dst, "add": each.add} for src, dst in pairs]
     _draw("rounds", file, rows, height=3.0)
+
+
+def draw_network(file: Path, scenario: Scenario, *, engine: str | None = None) -> None:
+    """Draws the network of a scenario into a PNG file: rates of links, or, with an engine that plays it, their use."""
+    links = placed_links(scenario.network())
+    if engine is not None:
+        trace = simulate(scenario, engine=engine, detail="summary")
+        lasted = trace.summary()["iteration_time_s"] * scenario.iterations
+        used = {each.link: each.nbytes / each.rate / lasted if lasted else 0.0 for each in trace.links}
+        links = [{**link, "utilisation": used[link["link"]]} for link in links]
+    xs, ys = ([link[f"{end}_{axis}"] for link in links for end in ("source", "target")] for axis in "xy")
+    tall = (max(ys) - min(ys)) / ((max(xs) - min(xs)) or 1.0)
+    _draw("network", file, links, height=min(8.0, max(1.4, 5.6 * tall)) + 0.9)
 
 
 def _draw(figure: str, file: Path, rows: Any, *, height: float = 4.0) -> None:

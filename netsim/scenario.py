@@ -45,6 +45,7 @@ class Group:
 class Cluster:
     """The machines and their network: `workers` equal ones, or `group`s of unequal ones.
 
+    `routing`: messages take one shortest way, or, with ECMP, one that a hash of hosts, stream and seed draws.
     Parameter servers that stand apart have `server_link`, by default the workers' link. `sharing` says how messages
     share a link, and `forwarding` whether switches with fifo links pass a message on while it comes, or when they have
     all of it; `fault`s befall links, for which messages then wait, or are sent another way (`on_failure`), and
@@ -59,6 +60,7 @@ class Cluster:
     link: ALink | None = None
     group: tuple[Group, ...] = ()
     topology: Annotated[Any, one_of("topologies")] = _STAR
+    routing: Literal["shortest", "ecmp"] = "shortest"
     sharing: Literal["fair", "fifo"] = "fair"
     forwarding: Literal["cut_through", "store_and_forward"] = "cut_through"
     server_link: ALink | None = None
@@ -82,13 +84,14 @@ class Cluster:
         own = self.server_link.for_payload if self.server_link else links[0]
         return hosts + [Host(f"server{number}", own, apart=True) for number in range(servers)]
 
-    def network(self, hosts: Sequence[Host]) -> Topology:
-        """The links between the hosts; ScenarioError, with paths, where the topology does not fit them."""
+    def network(self, hosts: Sequence[Host], *, seed: int = 0) -> Topology:
+        """The links between the hosts; ScenarioError, with paths, where the topology does not fit them. `seed`: of
+        ECMP."""
         try:
             built: Topology = self.topology(hosts)
         except ScenarioError as error:
             raise ScenarioError([problem.within("cluster.topology") for problem in error.problems]) from None
-        return built
+        return replace(built, seed=seed) if self.routing == "ecmp" else built
 
 
 def read_model(value: Any) -> Model:
@@ -286,3 +289,7 @@ class Scenario:
         servers = self.job.strategy.helpers(sum(group.count for group in self.cluster.groups))
         own = [host for each in self.neighbour for host in each.own_hosts(self.cluster)]
         return [*self.cluster.hosts(servers), *own]
+
+    def network(self) -> Topology:
+        """The links between all of its hosts; ScenarioError where the topology does not fit them."""
+        return self.cluster.network(self.hosts(), seed=self.seed)

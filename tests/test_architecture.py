@@ -28,7 +28,7 @@ FLOORS = (
     {"training", "memory", "calibration"},
     {"checks"},
     {"loading", "frames"},
-    {"engine", "tables", "plots", "explain", "sweeps", "chrome", "layer_tables", "explained"},
+    {"engine", "tables", "plots", "explain", "sweeps", "chrome", "layer_tables", "topology_tables", "explained"},
     {"report", "exports"},
     {"results", "calibrated", "differences", "api", "arguments", "validation"},
     {"terminal", "progress"},

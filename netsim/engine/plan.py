@@ -70,7 +70,7 @@ class Plan:
 
     @cached_property
     def topology(self) -> Topology:
-        return self.scenario.cluster.network([*self.machines, *self.strangers])
+        return self.scenario.cluster.network([*self.machines, *self.strangers], seed=self.scenario.seed)
 
     @property
     def all_hosts(self) -> tuple[str, ...]:

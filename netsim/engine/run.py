@@ -351,7 +351,6 @@ def _facts(the_plan: Plan, network: Network | FastNetwork, log: Log) -> dict[str
         "busiest_link": busiest,
         "at_once": the_plan.at_once,
         "needed": the_plan.needed,
-        "ends": dict(zip(the_plan.topology.names, the_plan.topology.ends, strict=True)),
         "closed_form_s": the_plan.closed_form,
         "lower_bound_s": the_plan.lower_bound,
         "warnings": leaves_the_measured(the_plan),

@@ -7,6 +7,7 @@ from typing import Any
 from netsim.explain.explanation import Explanation
 from netsim.explain.told import advice, told
 from netsim.explain.utilisation import utilisation
+from netsim.topologies._measures import placed_links
 
 
 def kept(explained: Explanation) -> dict[str, Any]:
@@ -21,12 +22,11 @@ def kept(explained: Explanation) -> dict[str, Any]:
     }
 
 
-def _network(explained: Explanation) -> list[tuple[str, str, str, float]]:
-    """Each link with the nodes that it leads from and to, and the share of its capacity that the run used."""
+def _network(explained: Explanation) -> list[dict[str, Any]]:
+    """Each link with the nodes that it leads from and to, where these are drawn, and the share of its capacity that the
+    run used."""
     trace = explained.trace
     lasted = max(explained.path.length * explained.path.iterations, 1e-300)
-    return [
-        (use.link, *trace.facts["ends"][use.link], use.nbytes / use.rate / lasted)
-        for use in trace.links
-        if use.link in trace.facts["ends"]
-    ]
+    used = {use.link: use.nbytes / use.rate / lasted for use in trace.links}
+    links = placed_links(trace.scenario.network())
+    return [{**link, "utilisation": used[link["link"]]} for link in links if link["link"] in used]

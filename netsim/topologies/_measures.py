@@ -1,9 +1,10 @@
-"""What a network is measured by: degree, diameter, bisection bandwidth, oversubscription."""
+"""What a network is measured by: degree, diameter, bisection bandwidth, oversubscription; and where it is drawn."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection
+from typing import Any
 
 from netsim.topologies._routes import FewestHops
 from netsim.topologies.base import Topology
@@ -44,3 +45,16 @@ def oversubscription(topology: Topology) -> float | None:
     None where there is no other half."""
     cut = bisection(topology)
     return sum(host.link.rate for host in topology.hosts) / 2 / cut if cut else None
+
+
+def placed_links(topology: Topology) -> list[dict[str, Any]]:
+    """Each link with its ends, and where these are drawn."""
+    places = dict(zip(topology.nodes, topology.places(), strict=True))
+    columns = zip(topology.names, topology.ends, topology.rates, topology.latencies, strict=True)
+    rows = []
+    for name, (source, target), rate, latency in columns:
+        (source_x, source_y), (target_x, target_y) = places[source], places[target]
+        ends = {"source": source, "target": target, "source_x": source_x, "source_y": source_y}
+        more = {"target_x": target_x, "target_y": target_y, "rate_bytes_per_s": rate, "latency_s": latency}
+        rows.append({"link": name, **ends, **more})
+    return rows

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import combinations
 from math import cos, hypot, pi, sin
 
 Place = tuple[float, float]
 _MOST_SPREAD = 300  # nodes; more take long, and show little
 
 
-def circle(count: int, *, radius: float = 1.0, centre: Place = (0.0, 0.0)) -> list[Place]:
-    """Places on a circle, clockwise from the top."""
-    angles = [pi / 2 - 2 * pi * place / max(1, count) for place in range(count)]
+def circle(count: int, *, radius: float = 1.0, centre: Place = (0.0, 0.0), turned: float = 0.0) -> list[Place]:
+    """Places on a circle, clockwise from the top, or from some places before it."""
+    angles = [pi / 2 - 2 * pi * (place - turned) / max(1, count) for place in range(count)]
     return [(centre[0] + radius * cos(angle), centre[1] + radius * sin(angle)) for angle in angles]
 
 
@@ -32,6 +33,12 @@ def tree(hosts: int, room: int, *levels: int) -> list[Place]:
     return [*layers(room)[:hosts], *layers(room, *levels)[room:]]
 
 
+def nearest(places: Sequence[Place]) -> float:
+    """The least distance between two of the places; 1 where there are not two."""
+    pairs = combinations(places, 2)
+    return min((hypot(x - u, y - v) for (x, y), (u, v) in pairs if (x, y) != (u, v)), default=1.0)
+
+
 def shrunk(places: Sequence[Place], radius: float) -> list[Place]:
     """The same places around the origin, none farther away than this."""
     middle = [(max(axis) + min(axis)) / 2 for axis in zip(*places, strict=True)]
@@ -41,23 +48,40 @@ def shrunk(places: Sequence[Place], radius: float) -> list[Place]:
 
 
 def grid(coordinates: Sequence[Sequence[int]]) -> list[Place]:
-    """Nodes by their coordinates: the last goes right, the one before down; those before them go, by turns, right and
-    down from block to block."""
+    """Nodes by their coordinates: the last goes right, the one before down, a third one askew between them; more go, by
+    turns, right and down from block to block."""
     if not coordinates:
         return []
     dims = [max(axis) + 1 for axis in zip(*coordinates, strict=True)]
-    steps, sizes = [], [1.0, 1.0]  # of each axis, the last first; so far to the right and down
+    steps: list[Place] = []
+    wide, high = 1.0, 1.0  # so far
     for number, size in enumerate(reversed(dims)):
-        down = number % 2
-        steps.append((0.0, -sizes[1]) if down else (sizes[0], 0.0))
-        sizes[down] = sizes[down] * size + 0.6
-    return [
-        (
-            sum(x * at for (x, _), at in zip(steps, reversed(each), strict=True)),
-            sum(y * at for (_, y), at in zip(steps, reversed(each), strict=True)),
-        )
-        for each in coordinates
-    ]
+        if number == 2:
+            steps.append((0.8 / size, -0.6 / size))
+        elif number % 2 == (number > 2):
+            steps.append((wide, 0.0))
+            wide = wide * size + 0.6
+        else:
+            steps.append((0.0, -high))
+            high = high * size + 0.6
+    return [_sum(steps, reversed(each)) for each in coordinates]
+
+
+def cube(corners: Sequence[Sequence[int]]) -> list[Place]:
+    """Corners of a cube of any dimensions: a cube, a cube of cubes, and so on, each a little turned, so that no line
+    passes over a corner."""
+    steps = []
+    for bit in range(len(corners[0])):
+        level, axis = divmod(bit, 3)
+        x, y = ((1.0, 0.0), (0.0, -1.0), (0.42, 0.32))[axis]
+        turn, size = 0.16 * level, 2.4**level
+        steps.append((size * (x * cos(turn) - y * sin(turn)), size * (x * sin(turn) + y * cos(turn))))
+    return [_sum(steps, corner) for corner in corners]
+
+
+def _sum(steps: Sequence[Place], times: Iterable[int]) -> Place:
+    pairs = list(zip(steps, times, strict=True))
+    return sum(x * many for (x, _), many in pairs), sum(y * many for (_, y), many in pairs)
 
 
 def spread_out(nodes: int, links: Sequence[tuple[int, int]]) -> list[Place]:

@@ -74,7 +74,8 @@ def dragonfly(
         centres = _places.circle(groups, radius=groups * 0.9)
         size = 1.4 if groups > 1 else 1.0
         at = [place for centre in centres for place in _places.circle(a, radius=size, centre=centre)]
-        around = [_places.circle(a * p, radius=1.7 * size, centre=centre) for centre in centres]
+        half = (p - 1) / 2  # so that a router's hosts stand before it
+        around = [_places.circle(a * p, radius=1.7 * size, centre=centre, turned=half) for centre in centres]
         return [*(around[host // (a * p)][host % (a * p)] for host in range(count)), *at]
 
     return wired(hosts, switches, all_cables, onward, places=places)

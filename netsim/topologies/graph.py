@@ -31,7 +31,7 @@ def graph(hosts: Sequence[Host], *, links: Links, at: tuple[str, ...] = ()) -> T
     named = _named(hosts, links, at)
     switches = list(dict.fromkeys(node for link in links for node in link.ends if node not in named))
     number = {**named, **{name: len(hosts) + place for place, name in enumerate(switches)}}
-    problems = list(_strangers(hosts, links, at, named)) + list(_unpriced(links, named))
+    problems = list(_strangers(hosts, links, at, named)) + list(_unpriced(links, {*named, *at}))
     if problems:
         raise ScenarioError(problems)
     cables = [_cable(link, hosts, *(number[end] for end in link.ends)) for link in links]
@@ -67,33 +67,37 @@ def _strangers(
         for end in link.ends:
             if end in named or end in at:
                 continue
-            if _HOST_LIKE.fullmatch(end):
+            if _HOST_LIKE.fullmatch(end) and not at:
                 yield Problem(f"links[{place}]", f"there is no host {end!r}; there are {_span(hosts)}")
             elif nodes.count(end) == 1:
-                told = f"{end!r} is no host and has one link only, so that nothing can pass.{did_you_mean(end, named)}"
-                yield Problem(f"links[{place}]", told)
+                told = f"{end!r} is no host and has one link only, so that nothing can pass."
+                yield Problem(f"links[{place}]", told + _close(end, {*nodes, *named} - {end}))
+
+
+def _close(name: str, names: set[str]) -> str:
+    said = did_you_mean(name, names)
+    return said if said.startswith(" Did") else ""
 
 
 def _span(hosts: Sequence[Host]) -> str:
     return f"{hosts[0].name} to {hosts[-1].name}" if len(hosts) > 1 else f"{hosts[0].name} alone"
 
 
-def _unpriced(links: Sequence[OwnLink], named: dict[str, int]) -> Iterator[Problem]:
+def _unpriced(links: Sequence[OwnLink], known: set[str]) -> Iterator[Problem]:
+    """Links between switches that have no host's link to be like."""
     for place, link in enumerate(links):
-        if not named.keys() & set(link.ends):
-            for key in ("rate", "latency"):
-                if getattr(link, key) is None:
-                    yield Problem(f"links[{place}].{key}", f"is missing; {' and '.join(link.ends)} are no hosts")
+        for key in ("rate", "latency") if known.isdisjoint(link.ends) else ():
+            if getattr(link, key) is None:
+                yield Problem(f"links[{place}].{key}", f"is missing; {' and '.join(link.ends)} are no hosts")
 
 
 def _cable(link: OwnLink, hosts: Sequence[Host], one: int, other: int) -> Cable:
-    """The link's own rate and latency, and what it leaves out from the host's, or the hosts'."""
+    """The link's own rate and latency, and what it leaves out from the host's, or the hosts'; idle nodes are like the
+    first host."""
     if one < len(hosts) and other < len(hosts):
         usual = direct(hosts, one, other)
-    elif min(one, other) < len(hosts):
-        usual = to_switch(hosts, min(one, other), max(one, other))
     else:
-        usual = Cable(one, other, 0.0, 0.0)
+        usual = to_switch(hosts, min(one, other) if min(one, other) < len(hosts) else 0, other)
     rate = usual.rate if link.rate is None else link.rate
     latency = usual.latency if link.latency is None else link.latency
     return Cable(one, other, rate, latency, link.duplex)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from netsim.errors import ScenarioError
 from netsim.topologies import _places
@@ -23,9 +23,8 @@ def hypercube(hosts: Sequence[Host]) -> Topology:
     def onward(at: int, dst: int) -> list[int]:
         return [at ^ bit for bit in bits if (at ^ dst) & bit]
 
-    def places() -> Iterator[_places.Place]:
-        corners = [tuple(host >> bit & 1 for bit in reversed(range(len(bits)))) for host in range(count)]
-        yield from _places.grid(corners)
+    def places() -> list[_places.Place]:
+        return _places.cube([[int(host & bit > 0) for bit in bits] for host in range(count)])
 
     cables = [direct(hosts, host, host | bit) for host in range(count) for bit in bits if not host & bit]
-    return wired(hosts, (), cables, onward, places=lambda: list(places()))
+    return wired(hosts, (), cables, onward, places=places)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate, count
+from math import hypot
 from typing import Annotated, Any, NamedTuple
 
 from netsim.errors import Problem, ScenarioError
-from netsim.families import FAMILIES, Reads
+from netsim.families import FAMILIES, Chosen, Reads
 from netsim.hardware import Link
 from netsim.presets import ALink
-from netsim.topologies._places import shrunk
+from netsim.topologies._places import nearest, shrunk
 from netsim.topologies._wiring import direct, wired
 from netsim.topologies.base import Host, Place, Topology
 from netsim.topologies.star import star
@@ -21,6 +22,7 @@ _A_KIND = Reads(  # whose schema would go on for ever, as networks hold networks
     lambda value: FAMILIES["topologies"].build(value),
     lambda: {"anyOf": [{"enum": FAMILIES["topologies"].names()}, {"type": "object", "required": ["kind"]}]},
 )
+_STAR = Chosen(star, {})
 Accelerators = Annotated[int, Count("a number of accelerators", at_most=1024)]
 Cards = Annotated[int, Count("a number of network cards", at_most=64)]
 
@@ -30,10 +32,10 @@ def nodes(
     *,
     per_host: Accelerators,
     link: ALink,
-    inside: Annotated[Any, _A_KIND] = star,
+    inside: Annotated[Any, _A_KIND] = _STAR,
     nics: Cards = 1,
     bus: ALink | None = None,
-    between: Annotated[Any, _A_KIND] = star,
+    between: Annotated[Any, _A_KIND] = _STAR,
 ) -> Topology:
     """Several accelerators a host, over NVLink or PCIe, and any other network between the hosts' network cards.
 
@@ -48,7 +50,7 @@ def nodes(
     _refuse_what_cards_cannot(hosts, parts)
     machines = [_Machine(f"host{number}", part, min(nics, len(part))) for number, part in enumerate(parts)]
     cards = [Host(card, hosts[each.members[0]].link) for each in machines for card in each.cards]
-    outer = between([*cards, *(host for host in hosts if host.apart)])
+    outer = _built(between, [*cards, *(host for host in hosts if host.apart)], "between")
     within = [_inside(inside, machine, hosts, link.for_payload, plugged=bus is None) for machine in machines]
     buses = [] if bus is None else [_bus(machine, hosts, bus.for_payload) for machine in machines]
     return _Whole(hosts, machines, outer, within, buses).topology()
@@ -82,20 +84,26 @@ def _refuse_what_cards_cannot(hosts: Sequence[Host], parts: Sequence[Sequence[in
         links, first, last = {hosts[member].link for member in members}, hosts[members[0]].name, hosts[members[-1]].name
         if len(links) > 1:
             problems.append(Problem("per_host", f"{first} to {last} would be one host, but their links differ"))
-        if not all(replace(link, duplex="full").plain for link in links):
-            told = (
-                f"the link of {first} says what messages cost; in nodes, links have rate, latency, efficiency, duplex"
-            )
-            problems.append(Problem("", told))
+    dear = [host for host in hosts if not host.apart and not replace(host.link, duplex="full").plain]
+    if dear:
+        told = f"the link of {dear[0].name} says what messages cost; here links have rate, latency, efficiency, duplex"
+        problems.append(Problem("", told))
     if problems:
-        raise ScenarioError(problems[:1] if len({each.message for each in problems}) == 1 else problems)
+        raise ScenarioError(problems)
 
 
 def _inside(kind: Any, machine: _Machine, hosts: Sequence[Host], link: Link, *, plugged: bool) -> Topology:
     """The network inside, of accelerators and, where they are plugged into it, of the cards."""
     ports = machine.ports if plugged else []
     names = [*(hosts[member].name for member in machine.members), *ports]
-    built: Topology = kind([Host(name, link) for name in names])
+    return _built(kind, [Host(name, link) for name in names], "inside")
+
+
+def _built(kind: Any, hosts: Sequence[Host], path: str) -> Topology:
+    try:
+        built: Topology = kind(hosts)
+    except ScenarioError as error:
+        raise ScenarioError([problem.within(path) for problem in error.problems]) from None
     return built
 
 
@@ -199,17 +207,20 @@ class _Whole:
             yield sorted(hosts, key=lambda host: self.spots[host].end not in ends)[: len(hosts) // 2]
 
     def _places(self) -> list[Place]:
-        """The network between, drawn so large that each host has room around its cards."""
-        outer, size = self.parts[0], 1.6
-        room = [(size * 2 * x, size * 2 * y) for x, y in outer.places()]
+        """The network between, drawn so large that each host has room before its cards."""
+        outer = self.parts[0]
+        scale = 4.5 / nearest(outer.places()[: len(outer.hosts)])
+        room = [(scale * x, scale * y) for x, y in outer.places()]
+        middle = _mean(room)
         places: dict[int, Place] = {}
         switches: list[Place] = []
         ends = 0
         for machine, inside in zip(self.machines, self.parts[1:], strict=False):
-            cards = room[ends : ends + machine.nics]
+            cards = _mean(room[ends : ends + machine.nics])
             ends += machine.nics
-            centre = sum(x for x, _ in cards) / len(cards), sum(y for _, y in cards) / len(cards)
-            drawn = [(centre[0] + x, centre[1] + y) for x, y in shrunk(inside.places(), 0.9)]
+            away = hypot(cards[0] - middle[0], cards[1] - middle[1]) or 1.0
+            x, y = (here + 2.2 * (here - there) / away for here, there in zip(cards, middle, strict=True))
+            drawn = [(x + right, y + up) for right, up in shrunk(inside.places(), 1.2)]
             places |= dict(zip(machine.members, drawn, strict=False))
             switches += drawn[len(inside.hosts) :]
         servers = iter(room[ends : len(outer.hosts)])
@@ -219,3 +230,7 @@ class _Whole:
             *room[len(outer.hosts) :],
             *switches,
         ]
+
+
+def _mean(places: Sequence[Place]) -> Place:
+    return sum(x for x, _ in places) / len(places), sum(y for _, y in places) / len(places)

@@ -104,6 +104,9 @@ FRAMES = {
 }
 
 
+MAPS = {"network"}  # which have no axes
+
+
 def test_every_figure_is_drawn_here() -> None:
     assert sorted(plots.figures()) == sorted(FRAMES)
 
@@ -112,10 +115,23 @@ def test_every_figure_is_drawn_here() -> None:
 def test_a_figure_names_both_axes(name: str) -> None:
     ax = matplotlib.figure.Figure().add_subplot()
     assert plots.figures()[name](pd.DataFrame(FRAMES[name]), ax) is ax
+    if name in MAPS:
+        assert ax.get_legend().get_texts() and not ax.axison
+        return
     assert ax.get_xlabel() and ax.get_ylabel()
     labelled = ax.get_xlabel() + ax.get_ylabel()
     assert "(" in labelled or name == "efficiency", "an axis with a quantity names its unit"
     assert ax.has_data()
+
+
+def test_a_network_shows_its_rates_or_how_much_of_them_was_used() -> None:
+    frame = pd.DataFrame(FRAMES["network"])
+    used = matplotlib.figure.Figure().add_subplot()
+    plots.figures()["network"](frame, used)
+    assert [axes.get_ylabel() for axes in used.figure.axes if axes is not used] == ["utilisation (%)"]
+    rates = matplotlib.figure.Figure().add_subplot()
+    drawn = plots.figures()["network"](frame.drop(columns="utilisation").assign(rate_bytes_per_s=1.25e9), rates)
+    assert [each.get_text() for each in drawn.get_legend().get_texts()] == ["worker (1)", "switch (1)", "10 Gbit/s"]
 
 
 def test_a_host_without_computing_still_has_its_name_at_its_port() -> None:
