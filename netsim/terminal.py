@@ -301,19 +301,13 @@ def _short(count: int | None) -> str:
 
 def topology(table: Row) -> None:
     """What a network is measured by, and a line a kind of link."""
-    least, most = table["least_degree"], table["largest_degree"]
-    summary(
-        {
-            **{key: table[key] for key in ("topology", "hosts", "switches", "links")},
-            "links a host": most if least == most else f"{least} to {most}",
-            **{key: table[key] for key in ("diameter", "bisection_bytes_per_s", "oversubscription")},
-        }
-    )
-    _say("")
+    summary({key: value for key, value in table.items() if not isinstance(value, list)})
     lines = _table("links", "count", "rate", "latency")
     for row in table["kinds_of_links"]:
-        rate, latency = show(row["rate_bytes_per_s"], "B/s"), show(row["latency_s"], "s")
-        lines.add_row(row["links"], str(row["count"]), rate, latency)
+        lines.add_row(
+            row["links"], str(row["count"]), show(row["rate_bytes_per_s"], "B/s"), show(row["latency_s"], "s")
+        )
+    _say("")
     _print(lines)
 
 

@@ -31,7 +31,7 @@ def run(*words: str) -> str:
 
 def test_the_table_of_a_network_tells_what_it_is_measured_by() -> None:
     lines = run("--set", "cluster.workers=16", "--set", LEAVES).splitlines()
-    figures = {key.strip(): value.strip() for key, _, value in (line.rpartition("  ") for line in lines[:9])}
+    figures = {key.strip(): value.strip() for key, _, value in (line.rpartition("  ") for line in lines[:11])}
     assert figures["switches"] == "6" and figures["diameter"] == "4" and figures["oversubscription"] == "2"
 
 
