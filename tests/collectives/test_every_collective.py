@@ -14,7 +14,13 @@ from netsim.engine.run import CollectiveResult, collective
 from netsim.errors import ScenarioError
 from netsim.families import FAMILIES
 
-RANKS = [*range(1, 18), 32, 64]
+ENGINES_PLAY = [
+    *((ranks, rate) for ranks in range(1, 10) for rate in (None, 5e9)),
+    (12, None),
+    (13, 5e9),
+    (17, 5e9),
+    (32, 5e9),
+]
 LANES = [1, 2, 3, 8]
 SIZE, RATE, LATENCY = 96e6, 1.25e9, 10e-6
 VARIANTS = {
@@ -94,16 +100,17 @@ def test_so_do_many(name: str) -> None:
     prove(kind, 256 if kind.pieces(256) <= 2 else 96)
 
 
-@pytest.mark.parametrize("ranks", [*range(1, 18), 32])
 @pytest.mark.parametrize("kind", [kind for lanes in LANES for kind in members(slices=lanes)], ids=repr)
-def test_a_collective_keeps_its_closed_form_its_bound_and_its_bytes(kind: Collective, ranks: int) -> None:
-    result = played(kind, ranks, engine="simpy")
-    if result.ideal_time_s is not None:
-        assert result.time_s == pytest.approx(result.ideal_time_s, rel=1e-9)  # sums of some thousand floats
-    assert result.time_s >= result.lower_bound_s * (1 - 1e-12)
-    assert result.wire_bytes == pytest.approx(kind.wire_bytes(ranks, SIZE), rel=1e-12)
-    assert result.messages == kind.slices * kind.messages(ranks)
-    assert kind.messages(ranks) == sum(len(each) * each.times for each in kind.rounds(ranks))
+def test_a_collective_keeps_its_closed_form_its_bound_and_its_bytes(kind: Collective) -> None:
+    """In the faster of the engines that are exact: that both agree is another test's."""
+    for ranks in range(1, 34) if kind.slices == 1 else (2, 3, 5, 7, 8, 13, 16, 33):
+        result = played(kind, ranks)
+        if result.ideal_time_s is not None:
+            assert result.time_s == pytest.approx(result.ideal_time_s, rel=1e-9), ranks  # sums of some thousand floats
+        assert result.time_s >= result.lower_bound_s * (1 - 1e-12), ranks
+        assert result.wire_bytes == pytest.approx(kind.wire_bytes(ranks, SIZE), rel=1e-12), ranks
+        assert result.messages == kind.slices * kind.messages(ranks), ranks
+        assert kind.messages(ranks) == sum(len(each) * each.times for each in kind.rounds(ranks)), ranks
 
 
 @pytest.mark.parametrize("ranks", [*range(2, 18), 33])
@@ -113,7 +120,7 @@ def test_an_operation_keeps_its_promise_its_closed_form_its_bound_and_its_bytes(
         assert ranks & (ranks - 1), "only numbers that are no power of two may be refused"
         return
     prove(kind, ranks)
-    for size in (0.0, SIZE):
+    for size in (0.0, SIZE) if ranks in (3, 8) else (SIZE,):
         result = played(kind, ranks, size=size)
         if result.ideal_time_s is not None:
             assert result.time_s == pytest.approx(result.ideal_time_s, rel=1e-9)
@@ -122,13 +129,17 @@ def test_an_operation_keeps_its_promise_its_closed_form_its_bound_and_its_bytes(
         assert result.messages == kind.messages(ranks) == sum(len(each) * each.times for each in kind.rounds(ranks))
 
 
-@pytest.mark.parametrize("ranks", [3, 8, 13])
+@pytest.mark.parametrize(
+    ("ranks", "tried"), [(3, (0.0, 4.0, 4e3, 100_004.0)), (8, (4.0, 100_004.0)), (13, (100_004.0,))]
+)
 @pytest.mark.parametrize("kind", [*members(), *operations()], ids=repr)
-def test_bytes_stay_whole_and_none_is_lost_where_sizes_do_not_divide(kind: Collective, ranks: int) -> None:
+def test_bytes_stay_whole_and_none_is_lost_where_sizes_do_not_divide(
+    kind: Collective, ranks: int, tried: tuple[float, ...]
+) -> None:
     whole = replace(kind, element=4.0, **({"slices": 3} if kind.operation != "barrier" else {}))
     if not fits(whole, ranks):
         return
-    for size in (0.0, 4.0, 4e3, 100_004.0):
+    for size in tried:
         held = whole.held(ranks, size)
         sizes = whole.sizes(ranks, size)
         assert sizes is not None and sizes.min() >= 0 and sizes.sum() == held
@@ -137,7 +148,7 @@ def test_bytes_stay_whole_and_none_is_lost_where_sizes_do_not_divide(kind: Colle
         assert result.wire_bytes == pytest.approx(whole.wire_bytes(ranks, result.size_bytes), abs=8 * ranks * ranks)
 
 
-@pytest.mark.parametrize("ranks", [3, 8, 13])
+@pytest.mark.parametrize("ranks", [3, 8])
 @pytest.mark.parametrize("kind", [*members(), *operations()], ids=repr)
 def test_other_names_for_the_ranks_change_nothing_on_a_star(kind: Collective, ranks: int) -> None:
     if fits(kind, ranks):
@@ -154,16 +165,15 @@ def test_every_kind_takes_the_slices_of_a_library(name: str, library: str) -> No
     assert result.time_s >= result.lower_bound_s * (1 - 1e-12)
 
 
-@pytest.mark.parametrize("ranks", RANKS)
-@pytest.mark.parametrize("reduction_rate", [None, 5e9])
 @pytest.mark.parametrize("kind", members(), ids=repr)
-def test_both_engines_agree(kind: Collective, ranks: int, reduction_rate: float | None) -> None:
-    fast, simpy = (played(kind, ranks, engine=e, reduction_rate=reduction_rate) for e in ("fast", "simpy"))
-    assert simpy.engine == "simpy"
-    assert fast.time_s == pytest.approx(simpy.time_s, rel=1e-9)
-    assert fast.wire_bytes == pytest.approx(simpy.wire_bytes, rel=1e-12)
-    assert fast.messages == simpy.messages
-    assert fast.busiest_link_bytes == pytest.approx(simpy.busiest_link_bytes, rel=1e-12)
+def test_both_engines_agree(kind: Collective) -> None:
+    for ranks, rate in ENGINES_PLAY:
+        fast, simpy = (played(kind, ranks, engine=engine, reduction_rate=rate) for engine in ("fast", "simpy"))
+        assert simpy.engine == "simpy"
+        assert fast.time_s == pytest.approx(simpy.time_s, rel=1e-9), ranks
+        assert fast.wire_bytes == pytest.approx(simpy.wire_bytes, rel=1e-12), ranks
+        assert fast.messages == simpy.messages, ranks
+        assert fast.busiest_link_bytes == pytest.approx(simpy.busiest_link_bytes, rel=1e-12), ranks
 
 
 @pytest.mark.parametrize("ranks", [2, 3, 8, 13])
