@@ -20,10 +20,11 @@ class DoubleBinaryTree(Collective):
 
         0 -> 4 -> 2, 6    2 -> 1, 3    6 -> 5, 7
 
-    The second is its mirror image (n even), or the same one rank further (n odd).
+    The second is its mirror image (n even), or the same one rank further (n odd). In a broadcast rank 0 stands apart
+    and feeds the roots of two trees of the others, as in the paper; in a reduction it takes the sums of both.
     """
 
-    operations: ClassVar[tuple[Operation, ...]] = ("all_reduce", "barrier")
+    operations: ClassVar[tuple[Operation, ...]] = ("all_reduce", "broadcast", "reduce", "barrier")
     segments: ClassVar[dict[Library, Segments]] = {"nccl": Segments(NCCL_STEP)}
 
     def fan(self, ranks: int) -> int:
@@ -34,11 +35,20 @@ class DoubleBinaryTree(Collective):
 
     def rounds(self, ranks: int) -> Iterator[Round]:
         for tree in (0, 1):
-            levels = self._levels(ranks, tree)
-            for parents, children in reversed(levels):
+            rooted = self.operation in ("broadcast", "reduce")
+            levels = self._below_rank_0(ranks, tree) if rooted else self._levels(ranks, tree)
+            for parents, children in reversed(levels if self.reduces else []):
                 yield Round.of(children, parents, first=tree, add=True, lane=tree)
-            for parents, children in levels:
+            for parents, children in levels if self.spreads else []:
                 yield Round.of(parents, children, first=tree, add=False, lane=tree)
+
+    def _below_rank_0(self, ranks: int, tree: int) -> list[tuple[list[int], list[int]]]:
+        """Rank 0, then the levels of a tree of the others."""
+        if ranks == 1:
+            return []
+        levels = self._levels(ranks - 1, tree)
+        below = [([1 + each for each in parents], [1 + each for each in children]) for parents, children in levels]
+        return [([0], [1 + self._name(0, ranks - 1, tree)]), *below]
 
     def _levels(self, ranks: int, tree: int) -> list[tuple[list[int], list[int]]]:
         """Parents and children of each level, from the root down."""

@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from netsim.collectives._libraries import GLOO_SEGMENT, NCCL_STEP, OPENMPI_SEGMENT, Library, Segments
+from netsim.collectives.binomial_tree import BinomialTree
 from netsim.collectives.rounds import Collective, IntArray, Operation, Round
 from netsim.errors import ScenarioError
 from netsim.hardware import Link
@@ -22,11 +23,15 @@ class Ring(Collective):
 
         0 -> 1 -> 2 -> ... -> n-1 -> 0
 
+    A broadcast is a binomial scatter and the ring's all-gather (van de Geijn), a reduction its mirror image.
+
     two_way: every other piece goes round the other way at the same time, so that a cable carries both directions.
     order: the ranks as they stand in the ring, where it is not 0, 1, 2, ...
     """
 
-    operations: ClassVar[tuple[Operation, ...]] = ("all_reduce", "reduce_scatter", "all_gather", "barrier")
+    operations: ClassVar[tuple[Operation, ...]] = (
+        *("all_reduce", "reduce_scatter", "all_gather", "broadcast", "reduce", "barrier"),
+    )
     segments: ClassVar[dict[Library, Segments]] = {
         "nccl": Segments(2 * NCCL_STEP),
         "gloo": Segments(GLOO_SEGMENT, least=2),
@@ -40,6 +45,8 @@ class Ring(Collective):
         super().fit(ranks)
         if self.order is not None and sorted(self.order) != list(range(ranks)):
             raise ScenarioError(f"it must name each of the ranks 0 to {ranks - 1} once", path="order")
+        if self._rooted and (self.two_way or self.order is not None):
+            raise ScenarioError(f"{self.operation} goes one way, in the order of the ranks", path="operation")
 
     def pieces(self, ranks: int) -> int:
         return 2 * ranks if self.two_way else ranks
@@ -49,6 +56,8 @@ class Ring(Collective):
 
     def rounds(self, ranks: int) -> Iterator[Round]:
         place, rank, ways = np.arange(ranks), self._places(ranks), 2 if self.two_way else 1
+        if self.operation == "broadcast":
+            yield from BinomialTree(operation="scatter").rounds(ranks)
         for add in [True] * self.reduces + [False] * self.spreads:
             late = 1 if add else 0  # what a rank sends first: its left neighbour's piece, then the sum that it has
             if ranks > 1:
@@ -57,14 +66,21 @@ class Ring(Collective):
             if ranks > 1 and self.two_way:
                 first = ways * ((place + late) % ranks) + 1
                 yield Round.of(rank, np.roll(rank, 1), first=first, add=add, lane=1, times=steps, shift=ways)
+        if self.operation == "reduce":
+            yield from BinomialTree(operation="gather").rounds(ranks)
+
+    @property
+    def _rooted(self) -> bool:
+        return self.operation in ("broadcast", "reduce")
 
     def _places(self, ranks: int) -> IntArray:
         """Which rank stands at each place of the ring."""
         return np.arange(ranks) if self.order is None else np.asarray(self.order)
 
     def messages(self, ranks: int, *, enough: float = float("inf")) -> int:
-        """2 n (n - 1), n (n - 1) for half of it; twice as many where the halves go two ways."""
-        return (self.reduces + self.spreads) * ranks * (ranks - 1) * (2 if self.two_way else 1)
+        """2 n (n - 1), n (n - 1) for half of it; twice as many where the halves go two ways; n - 1 more with a root."""
+        steps = (self.reduces + self.spreads) * (ranks - 1) * (2 if self.two_way else 1)
+        return steps * ranks + (ranks - 1) * self._rooted
 
     def ideal_time(self, ranks: int, nbytes: float, link: Link, reduction_rate: float | None = None) -> float | None:
         """2 (n - 1) (a + S / (n B)) + (n - 1) S / (n G) in one lane; half of the first, and the second where it adds,
@@ -72,6 +88,8 @@ class Ring(Collective):
         the last lane ends m c + a after the last step began. Two ways share the ports of a star, and win nothing."""
         if ranks == 1:
             return 0.0
+        if self._rooted:
+            return self._with_root(ranks, nbytes, link, reduction_rate)
         lanes, phases = self.lanes(nbytes, ranks), self.reduces + self.spreads
         if (reduction_rate is not None or self.two_way) and (lanes > 1 or (self.two_way and ranks == 2)):
             return None
@@ -81,3 +99,17 @@ class Ring(Collective):
         step = max(lanes * piece, link.latency + piece)
         adding = (ranks - 1) * nbytes / ranks / reduction_rate if reduction_rate and self.reduces else 0.0
         return (phases * (ranks - 1) - 1) * step + lanes * piece + link.latency + adding
+
+    def _with_root(self, ranks: int, nbytes: float, link: Link, reduction_rate: float | None) -> float | None:
+        """(log2 n + n - 1) a + 2 (n - 1) S / (n B), and (n - 1) S / (n G) for adding, for n = 2^p in one lane."""
+        tree = BinomialTree(operation="scatter").ideal_time(ranks, nbytes, link)
+        if tree is None or self.lanes(nbytes, ranks) > 1:
+            return None
+        moved = (ranks - 1) / ranks * nbytes
+        adding = moved / reduction_rate if reduction_rate and self.reduces else 0.0
+        return tree + (ranks - 1) * link.latency + moved / link.rate + adding
+
+    def wire_bytes(self, ranks: int, nbytes: float) -> float:
+        """2 (n - 1) S, (n - 1) S for half of it; and the tree's where there is a root."""
+        tree = BinomialTree(operation="scatter").wire_bytes(ranks, nbytes) if self._rooted else 0.0
+        return super().wire_bytes(ranks, nbytes) + tree

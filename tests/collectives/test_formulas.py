@@ -224,6 +224,29 @@ def test_halving_and_doubling_beyond_a_power_of_two_fold_first(p: int) -> None:
     assert result.time_s == pytest.approx(seconds, rel=1e-9)
 
 
+@pytest.mark.parametrize("p", [2, 4, 16])
+def test_a_large_broadcast_is_a_scatter_and_an_all_gather_and_a_reduction_its_mirror_image(p: int) -> None:
+    """(lg p + p - 1) a + 2 (p - 1) n b / p round a ring (van de Geijn), 2 lg p a + ... by doubling (MPICH)."""
+    moved, network = 2 * (p - 1) / p * S / B, {"ranks": p, "size": S, "rate": B, "latency": a, "reduction_rate": 2e9}
+    for kind, seconds in ((Ring, (log2(p) + p - 1) * a + moved), (HalvingDoubling, 2 * log2(p) * a + moved)):
+        broadcast, reduce = (collective(kind(operation=each), **network).time_s for each in ("broadcast", "reduce"))
+        assert broadcast == pytest.approx(seconds, rel=1e-9)
+        assert reduce == pytest.approx(seconds + (p - 1) / p * S / 2e9, rel=1e-9)
+
+
+def test_two_trees_below_the_root_broadcast_sooner_than_one() -> None:
+    one, two = (
+        collective(kind(operation="broadcast", slices=64), ranks=15, size=S, rate=B, latency=0.0).time_s
+        for kind in (Tree, DoubleBinaryTree)
+    )
+    assert S / B <= two < 0.75 * one
+
+
+def test_a_broadcast_round_a_ring_takes_the_ranks_as_they_come() -> None:
+    with pytest.raises(ScenarioError, match="broadcast goes one way, in the order of the ranks"):
+        collective(Ring(operation="broadcast", two_way=True), ranks=4, size=S, rate=B, latency=a)
+
+
 @pytest.mark.parametrize(("workers", "servers"), [(8, 2), (8, 4), (5, 5), (3, 6)])
 def test_servers_whose_pushes_and_pulls_overlap_near_the_bound_of_their_ports(workers: int, servers: int) -> None:
     """max(M / B, n M / (k B)), one slice away."""

@@ -206,7 +206,7 @@ def test_an_exported_module_has_the_totals_of_the_module(dynamo: bool, tmp_path:
     model, twin = from_onnx(str(file)), from_torch(module, tokens)
     assert twin.params == sum(each.numel() for each in module.parameters())
     assert model.macs == pytest.approx(twin.macs, rel=0.001)
-    assert model.params == pytest.approx(twin.params, rel=0.005)
+    assert model.params == pytest.approx(twin.params, rel=0.01)  # TorchDynamo drops biases that are 0
     assert len(model.assumed) >= 2 and not model.skipped
 
 
