@@ -119,6 +119,11 @@ def kind_or_table(text: str) -> Any:
     return _without_alias(override_value(text))
 
 
+def value(text: str) -> Any:
+    """A value of a key: a TOML value, or the text itself."""
+    return override_value(text)
+
+
 def whole_if_ranks(along: str, text: str) -> Any:
     """A number of ranks, or a quantity as it stands."""
     return override_value(text) if along == "ranks" else text

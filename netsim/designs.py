@@ -48,22 +48,23 @@ class Range:
         """All of them, in order."""
         if self.spacing == "powers_of_two":
             low, high = math.ceil(math.log2(self.first)), math.floor(math.log2(self.last))
-            return tuple(self._written(2.0**power) for power in range(low, high + 1))
+            return tuple(self.written(2.0**power) for power in range(low, high + 1))
         if self.step:
             count = math.floor((self.last - self.first) / self.step * (1 + 1e-12)) + 1
-            return tuple(self._written(self.first + number * self.step) for number in range(count))
+            return tuple(self.written(self.first + number * self.step) for number in range(count))
         shares = [number / ((self.points or 2) - 1) for number in range(self.points or 0)]
         return tuple(dict.fromkeys(self.at(share) for share in shares))
 
     def at(self, share: float) -> Any:
         """The value at a share of the way, from 0 to 1."""
         if share in (0, 1):
-            return self._written(self.last if share else self.first)
+            return self.written(self.last if share else self.first)
         if self.spacing == "log":
-            return self._written(self.first * (self.last / self.first) ** share)
-        return self._written(self.first + (self.last - self.first) * share)
+            return self.written(self.first * (self.last / self.first) ** share)
+        return self.written(self.first + (self.last - self.first) * share)
 
-    def _written(self, value: float) -> Any:
+    def written(self, value: float) -> Any:
+        """A number on the way as a scenario has it."""
         if self.unit:
             return write(value, self.unit)
         return round(value) if self.whole else value
@@ -100,6 +101,13 @@ class Design:
         """The design that a table describes; replicas have seeds from `seed` on. Raises ScenarioError with all that is
         wrong with it, whatever the values mean."""
         return _Reader(table, seed).design()
+
+
+def axes_of(table: Mapping[str, Any]) -> dict[str, tuple[Any, ...] | Range]:
+    """Axes by themselves, lists and ranges, of which nothing is drawn. Raises ScenarioError with all that is wrong."""
+    reader = _Reader({**table, "design": {"kind": "random", "points": 1}}, 0)
+    reader.design()
+    return {path: reader._axis(path, values, True) for path, values in reader.given.items()}
 
 
 def sweep_schema() -> dict[str, Any]:

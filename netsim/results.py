@@ -264,6 +264,11 @@ def draw_roofline(file: Path, model: Model, device: Device, batch: int) -> None:
     _draw("roofline", file, under_the_roof(model, device, batch), height=4.6)
 
 
+def draw_crossover(file: Path, rows: Sequence[Row]) -> None:
+    """Draws iteration times along an axis into a PNG file."""
+    _draw("crossover", file, rows)
+
+
 def draw_winners(file: Path, rows: Sequence[Row]) -> None:
     """Draws who is fastest at pairs of places into a PNG file."""
     _draw("winners", file, rows)

@@ -1,0 +1,27 @@
+"""Tables of what a search found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from netsim.axes import name, text
+from netsim.terminal import _figure, _print, _say, _table
+
+Row = Mapping[str, Any]
+
+
+def optimum(found: Row, folder: Path | None) -> None:
+    """The best settings, a line each, beside the scenario as it stands."""
+    figures = [goal["figure"] for goal in found["goals"]]
+    paths = [path for path in found["best"][0] if path not in figures]
+    table = _table(*map(name, paths), *(_figure(figure, 0)[0] for figure in figures))
+    for row in found["best"]:
+        table.add_row(*(text(row[path]) for path in paths), *(_figure(figure, row[figure])[1] for figure in figures))
+    _print(table)
+    stands = ", ".join(" ".join(_figure(figure, value)) for figure, value in found["as_it_stands"].items())
+    of = f" of {found['combinations']:,} settings" if found["combinations"] else ""
+    _say(f"\n{found['trials']} trials{of}; the scenario as it stands: {stands}")
+    if folder:
+        _say(f"{folder / 'best.toml'} is the scenario with the first of them; {folder / 'trials.csv'} has all")

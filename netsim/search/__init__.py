@@ -1,0 +1,1 @@
+"""Search in place of grids: where two strategies are equally fast, and which settings are best."""
