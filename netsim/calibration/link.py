@@ -182,20 +182,25 @@ def _fit_one(part: Observed) -> Piece:
         at = _non_negative(columns, weights)
         errors = np.abs(at @ columns - 1)
         scale = max(1.345 * 1.4826 * float(np.median(errors)), _EXACT)
-        weights = np.minimum(1.0, scale / np.maximum(errors, _EXACT * 1e-3))
+        before, weights = weights, np.minimum(1.0, scale / np.maximum(errors, _EXACT * 1e-3))
+        if float(np.abs(weights - before).max()) < 1e-3:
+            break
     return Piece(float(part.message[0]), float(at[0]), float(at[1]))
 
 
 def _non_negative(columns: Floats, weights: Floats) -> Floats:
-    """The two constants that make the weighted columns' sum nearest to 1."""
-    scaled = columns * np.sqrt(weights)
-    goal, size = np.sqrt(weights), np.maximum(np.linalg.norm(scaled, axis=1), 1e-300)
-    at: Floats = np.linalg.lstsq((scaled / size[:, None]).T, goal, rcond=None)[0] / size
-    if (at >= 0).all():
-        return at
-    alone = [max(0.0, float(row @ goal) / max(float(row @ row), 1e-300)) for row in scaled]
-    ways = [np.array([alone[0], 0.0]), np.array([0.0, alone[1]])]
-    return min(ways, key=lambda way: float(((way @ scaled - goal) ** 2).sum()))
+    """The two constants that make the weighted columns' sum nearest to 1: the normal equations, or, where one constant
+    would be below nothing, the better of the two alone."""
+    one, other = columns * weights
+    aa, bb, ab = float(one @ columns[0]), float(other @ columns[1]), float(one @ columns[1])
+    a, b = float(one.sum()), float(other.sum())
+    det = aa * bb - ab * ab
+    if det > 1e-12 * aa * bb:
+        at = np.array([bb * a - ab * b, aa * b - ab * a]) / det
+        if (at >= 0).all():
+            return at
+    alone = np.array([a / aa if aa else 0.0, 0.0]), np.array([0.0, b / bb if bb else 0.0])
+    return min(alone, key=lambda at: float((weights * (at @ columns - 1) ** 2).sum()))
 
 
 def _loss(piece: Piece, part: Observed) -> float:
