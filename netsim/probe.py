@@ -80,7 +80,9 @@ def measure(
             yield from _trips(connection, sizes, repeat, until)
     except TimeoutError:
         raise RunError(f"{peer} does not answer; does `netsim probe --listen {port}` run there?") from None
-    except _Strange:
+    except ConnectionRefusedError as error:
+        raise RunError(f"{peer} cannot be reached: {error.strerror}") from None
+    except (_Strange, ConnectionError):
         raise RunError(f"what answers at {peer} is no netsim probe, or has hung up") from None
     except OSError as error:
         raise RunError(f"{peer} cannot be reached: {error.strerror or error}") from None
@@ -113,7 +115,7 @@ def _answer(connection: socket.socket) -> None:
     """Sends back what comes, message by message, each when all of it is there."""
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if _received(connection, len(_GREETING)) != _GREETING:
-        return
+        raise _Strange
     connection.sendall(_GREETING)
     while True:
         head = _received(connection, _HEADER.size, may_end=True)

@@ -81,7 +81,7 @@ def number(text: str) -> float | None:
         value = float(text)
     except ValueError:
         return None
-    return value if math.isfinite(value) and "_" not in text else None
+    return value if math.isfinite(value) and text.isascii() and "_" not in text else None
 
 
 def log(format: str, what: str, rows: Iterator[Sample | None], **about: int | bool | None) -> Log:

@@ -36,5 +36,6 @@ def calibrated(frame: pd.DataFrame, ax: Axes) -> Axes:
     below.set_ylabel("error (%)")
     below.legend(ncols=2, loc="best", fontsize=8)
     scale(below.xaxis, sizes, unit="B", label="message", log=True)
+    ax.set_xlabel(below.get_xlabel(), visible=False)
     ax.tick_params(labelbottom=False)
     return ax

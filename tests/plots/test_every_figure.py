@@ -24,6 +24,12 @@ FRAMES = {
         "part": ["computing", "latency", "computing", "waiting"],
         "seconds": [0.02, 0.01, 0.02, 0.03],
     },
+    "calibrated": {
+        "message_bytes": [0.0, 1e3, 1e6],
+        "measured_s": [1e-5, 2e-5, 1e-3],
+        "fitted_s": [1e-5, 2.1e-5, 0.9e-3],
+        "held_out_s": [1e-5, None, 0.8e-3],
+    },
     "crossover": {
         "contender": ["ring", "ring", "tree", "tree"],
         "cluster.link.latency_s": [1e-6, 1e-3, 1e-6, 1e-3],
@@ -54,6 +60,11 @@ FRAMES = {
         "target_x": [1.0, 0.0],
         "target_y": [1.0, 0.0],
         "utilisation": [0.5, 0.0],
+    },
+    "pareto": {
+        "iteration_time_s": [0.1, 0.2, 0.3],
+        "samples_per_s": [10.0, 30.0, 20.0],
+        "best": [True, True, False],
     },
     "predicted": {"group": ["ring", "tree"], "measured": [1.0, 2.0], "predicted": [1.1, 1.8]},
     "roofline": {

@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from netsim.engine.run import simulate
+from netsim.errors import ScenarioError
+from netsim.loading import from_table, vary
+from netsim.search import crossover, optimize, results
+from netsim.sweeps import kept_in
+
+TABLE: dict[str, Any] = {
+    "cluster": {"workers": 8, "device": "v100", "link": {"rate": "10 Gbit/s", "latency": "25 us"}},
+    "job": {"model": "alexnet", "batch": 8, "strategy": "ring", "bucket": "all"},
+}
+SCENARIO = from_table(TABLE)
+needs_optuna = pytest.mark.skipif(not find_spec("optuna"), reason="Optuna is not installed")
+FASTEST = (optimize.Goal("iteration_time_s"),)
+KINDS = {"job.strategy.kind": ["ring", "tree", "parameter_server"], "job.batch": [8, 16]}
+SPACE = {"job.bucket": {"from": "1 MB", "to": "1 GB", "spacing": "log"}, "job.strategy.kind": ["ring", "tree"]}
+
+
+def time_at(at: dict[str, Any]) -> float:
+    return float(simulate(vary(SCENARIO, at), detail="summary").summary()["iteration_time_s"])
+
+
+def test_at_a_crossing_both_strategies_take_equally_long() -> None:
+    along, kinds = crossover.Along.of("latency", "10 us", "1 s"), ("ring", "recursive_doubling")
+    found = crossover.crossover(SCENARIO, kinds, along, precision=1e-6)
+    (crossing,) = found["crossings"]
+    at = along.written(crossing["at"])
+    times = [time_at({"job.strategy.kind": kind, "cluster.link.latency": at}) for kind in kinds]
+    assert times[0] == pytest.approx(times[1], rel=1e-5)
+    assert found["along"] == "cluster.link.latency_s"
+    assert (crossing["below"], crossing["above"]) == ("ring", "recursive doubling")
+
+
+def test_strategies_that_never_cross_say_who_is_ahead() -> None:
+    along = crossover.Along.of("cluster.workers", 2, 5)
+    found = crossover.crossover(SCENARIO, ("parameter_server", "ring"), along, precision=0.1)
+    assert found["crossings"] == [] and found["ahead_at_first"] == "ring"
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "message"), [("ring", 2, "not two numbers"), (4, 2, "less than --to"), (0, 2, "more than 0")]
+)
+def test_ends_that_make_no_axis_are_refused(low: Any, high: Any, message: str) -> None:
+    with pytest.raises(ScenarioError, match=message):
+        crossover.Along.of("job.batch", low, high)
+
+
+def tried(
+    folder: Path | None, count: int, space: Any = KINDS, goals: Any = (optimize.Goal("iteration_time_s"),)
+) -> Any:
+    search = optimize.Search.of(SCENARIO, space, goals, seed=3)
+    with kept_in(folder) as store:
+        return search, list(optimize.trials(search, store, count, folder))
+
+
+@needs_optuna
+def test_where_all_settings_can_be_tried_the_best_of_them_is_found(tmp_path: Path) -> None:
+    search, trials = tried(tmp_path, 50)
+    assert len(trials) == 6
+    (best,) = optimize.best(search, trials)
+    grid = [{"job.strategy.kind": kind, "job.batch": batch} for kind in KINDS["job.strategy.kind"] for batch in (8, 16)]
+    assert best.coordinates == min(grid, key=time_at)
+
+
+@needs_optuna
+def test_a_search_that_is_resumed_goes_on_as_if_it_had_not_stopped(tmp_path: Path) -> None:
+    for folder in ("stopped", "whole"):
+        (tmp_path / folder).mkdir()
+    tried(tmp_path / "stopped", 4, SPACE)
+    resumed, whole = (tried(tmp_path / folder, 14, SPACE)[1] for folder in ("stopped", "whole"))
+    assert resumed == whole and len({repr(trial.coordinates) for trial in whole}) > 8
+
+
+@needs_optuna
+def test_a_front_has_what_no_other_setting_beats(tmp_path: Path) -> None:
+    goals = (optimize.Goal("iteration_time_s"), optimize.Goal("samples_per_s", most=True))
+    search, trials = tried(None, 20, {"job.batch": [8, 16, 32, 64], "job.strategy.kind": ["ring", "tree"]}, goals)
+    front = optimize.best(search, trials)
+    assert {trial.coordinates["job.strategy.kind"] for trial in front} == {"ring"} and len(front) > 1
+    results.draw(tmp_path / "front.png", search, trials)
+    assert (tmp_path / "front.png").is_file()
+
+
+@needs_optuna
+def test_settings_that_cannot_be_are_trials_that_failed() -> None:
+    search, trials = tried(None, 10, {"job.strategy": ["ring", {"kind": "tree", "slices": 2}], "job.batch": [1, 0]})
+    told = results.told(search, trials)
+    assert (told["trials"], told["failed"]) == (4, 2)
+    assert "0 is not a batch size" in results.warnings_of(trials)[0]
+
+
+def test_a_figure_that_no_summary_has_is_refused() -> None:
+    with pytest.raises(ScenarioError, match=r"no figure 'iteration_times'\. Did you mean 'iteration_time_s'"):
+        optimize.Search.of(SCENARIO, KINDS, [optimize.Goal("iteration_times")])

@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from netsim import probe
+from netsim.errors import NetsimError, RunError, ScenarioError
+from netsim.logs.base import read
+
+ROOT = Path(__file__).parents[1]
+
+
+@contextmanager
+def answering(answer: Callable[[socket.socket], object]) -> Iterator[str]:
+    """The address of somebody who treats one connection in a way of his own."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def act() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                answer(connection)
+
+        thread = threading.Thread(target=act, daemon=True)
+        thread.start()
+        yield f"127.0.0.1:{listener.getsockname()[1]}"
+        thread.join(10)
+
+
+@contextmanager
+def serving(**options: float) -> Iterator[str]:
+    """The address of a probe that answers one peer."""
+    ports: list[int] = []
+    known = threading.Event()
+
+    def ready(port: int) -> None:
+        ports.append(port)
+        known.set()
+
+    serve = threading.Thread(
+        target=lambda: probe.serve(0, host="127.0.0.1", once=True, ready=ready, **options), daemon=True
+    )
+    serve.start()
+    assert known.wait(10)
+    yield f"127.0.0.1:{ports[0]}"
+    serve.join(10)
+    assert not serve.is_alive()
+
+
+def test_every_size_goes_there_and_back_as_often_as_asked() -> None:
+    with serving() as peer:
+        trips = list(probe.measure(peer, sizes=[0, 1, 100_000], repeat=3))
+    assert [trip.size for trip in trips] == [0, 0, 0, 1, 1, 1, 100_000, 100_000, 100_000]
+    assert all(trip.round_trip > 0 for trip in trips)
+
+
+def test_when_time_is_up_each_size_still_has_one_message() -> None:
+    with serving() as peer:
+        trips = list(probe.measure(peer, sizes=[0, 1, 2], repeat=1000, seconds=0))
+    assert [trip.size for trip in trips] == [0, 1, 2]
+
+
+def test_a_server_leaves_strangers_alone_and_answers_the_next() -> None:
+    with serving(silence=0.5) as peer:
+        host, port = probe.address(peer)
+        for nonsense in (b"GET / HTTP/1.1\r\n\r\n", b"netsim probe 1\n" + b"\xff" * 8, b""):
+            with socket.create_connection((host, port)) as stranger:
+                stranger.sendall(nonsense)
+        assert len(list(probe.measure(peer, sizes=[10], repeat=1))) == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (lambda connection: connection.sendall(b"SSH-2.0-OpenSSH_9.9\r\n" * 9), "is no netsim probe"),
+        (lambda connection: connection.recv(15), "is no netsim probe, or has hung up"),
+        (lambda connection: threading.Event().wait(1.5), "does not answer"),
+        (lambda connection: connection.sendall(b"netsim probe 1\n" + b"\1" * 8), "no netsim probe"),
+    ],
+)
+def test_a_peer_that_is_strange_or_silent_is_a_message(answer: Callable[[socket.socket], object], message: str) -> None:
+    with answering(answer) as peer, pytest.raises(RunError, match=message):
+        list(probe.measure(peer, sizes=[4], repeat=1, silence=0.3))
+
+
+def test_nobody_there_is_a_message() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    with pytest.raises(RunError, match="cannot be reached: Connection refused"):
+        list(probe.measure(f"127.0.0.1:{port}"))
+
+
+@pytest.mark.parametrize("peer", ["node1", "node1:", ":9000", "node1:99999", "node1:ssh"])
+def test_what_is_no_address_is_refused(peer: str) -> None:
+    with pytest.raises(NetsimError, match="is not HOST:PORT"):
+        probe.address(peer)
+    assert issubclass(ScenarioError, NetsimError)
+
+
+def test_two_commands_make_a_log_that_calibrate_reads(tmp_path: Path) -> None:
+    netsim = [sys.executable, "-m", "netsim", "probe"]
+    environment = {"PYTHONPATH": str(ROOT)}
+    listening = subprocess.Popen(
+        [*netsim, "--listen", "0", "--once"], env=environment, cwd=tmp_path, stderr=subprocess.PIPE, text=True
+    )
+    assert listening.stderr is not None
+    port = listening.stderr.readline().split()[-1]
+    call = [*netsim, f"127.0.0.1:{port}", "--sizes", "0 B,1 kB,100 kB", "--repeat", "5", "-o", "log.csv", "-q"]
+    done = subprocess.run(call, env=environment, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert listening.wait(20) == 0
+    listening.stderr.close()
+    (log,) = read(str(tmp_path / "log.csv"))
+    assert log.what == "one_way" and len(log.samples) == 15
