@@ -2,8 +2,8 @@
 
     python benchmarks/sweep_cost.py [POINTS]
 
-Serial, in one process: 3 strategies, 2 to 256 workers, rates and latencies. Everything is timed within one run, so that a
-machine whose speed drifts slows all parts alike.
+Serial, in one process: 3 strategies, 2 to 256 workers, rates and latencies. Everything is timed within one run, so
+that a machine whose speed drifts slows all parts alike.
 """
 
 from __future__ import annotations

@@ -52,9 +52,7 @@ def test_ends_that_make_no_axis_are_refused(low: Any, high: Any, message: str) -
         crossover.Along.of("job.batch", low, high)
 
 
-def tried(
-    folder: Path | None, count: int, space: Any = KINDS, goals: Any = (optimize.Goal("iteration_time_s"),)
-) -> Any:
+def tried(folder: Path | None, count: int, space: Any = KINDS, goals: Any = FASTEST) -> Any:
     search = optimize.Search.of(SCENARIO, space, goals, seed=3)
     with kept_in(folder) as store:
         return search, list(optimize.trials(search, store, count, folder))
