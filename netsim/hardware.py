@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from annotated_types import Interval, MinLen
 
 from netsim.errors import Problem, ScenarioError
-from netsim.units import Duration, FlopRate, Rate, Size
+from netsim.units import Duration, FlopRate, Number, Power, Rate, Size
 
 Precision = Literal["fp32", "tf32", "fp16", "bf16"]
 Share = Annotated[float, Interval(gt=0, le=1)]
@@ -190,7 +190,8 @@ class Device:
     `precision` is the one in which layers multiply and keep their activations. `kernel_overhead` (s) is paid by every
     kernel that a layer launches: 41 us is fitted to published training rates (docs/explanation/predicted-rates.md), the
     time that frameworks of 2017 to 2020 spent on an operator rather than that of a bare launch, some 5 us.
-    `sustained` is the share of the peak's clock that the device holds under load.
+    `sustained` is the share of the peak's clock that the device holds under load. `power` (W) is what it may draw,
+    `price_per_hour` (USD) what it costs to rent.
     """
 
     name: str = "device"
@@ -201,6 +202,8 @@ class Device:
     efficiency: Efficiency = Efficiency()
     kernel_overhead: Duration = 41e-6
     sustained: Share = 1.0
+    power: Power | None = None
+    price_per_hour: Annotated[float, Number("a price", at_least=0, at_most=1e6)] | None = None
 
     def __post_init__(self) -> None:
         if getattr(self.peak, self.precision) is None:

@@ -179,6 +179,20 @@ class Compression:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Statistics:
+    """A small optimisation that is carried out on the simulated clock, whatever model is simulated.
+
+    Digits are learnt by softmax regression, or with `hidden` units between, in batches of `batch` for each worker, at
+    the learning `rate` of the mean gradient. `target`: the loss whose time the summary has.
+    """
+
+    hidden: Annotated[int, Count("a number of units", at_least=0, at_most=10_000)] = 0
+    batch: Annotated[int, Count("a batch size", at_most=100_000)] = 8
+    rate: Annotated[float, Number("a learning rate", above=0, at_most=1e3)] = 0.5
+    target: Annotated[float, Number("a loss", above=0, at_most=10)] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Job:
     """What is trained and how: a model, samples per worker and iteration, a strategy of exchanging gradients.
 
@@ -191,7 +205,8 @@ class Job:
     `sharding`: what is cut into a part a worker: the optimiser's state (ZeRO-1), gradients too (2), parameters too (3),
     whose buckets are then gathered before they are used, `prefetch` ahead. `shares`: how the global batch, `batch` for
     each worker, is dealt out: equally, in proportion to the workers' speeds, or to given numbers, one a worker, or one
-    a group for each of its workers.
+    a group for each of its workers. `samples` of the data, seen `epochs` times, give time, money and energy.
+    `statistics`: whether it still learns.
     `gradient_precision`: of the numbers that are exchanged. `embedding_gradients`: whole tables, or "sparse", the rows
     that were looked up. `memory`: what a batch that does not fit the device's memory is: a warning of the command, an
     error, or nothing ("ignore"). `profile`: measured times of layers, which stand in for the roofline's.
@@ -215,6 +230,9 @@ class Job:
     local_steps: Annotated[int, Count("a number of steps", at_most=1_000_000)] = 1
     sharding: Literal["none", "zero1", "zero2", "zero3"] = "none"
     shares: Annotated[Any, Reads(read_shares, _shares_schema)] = "equal"
+    samples: Annotated[int, Count("a number of samples", at_most=10**15)] | None = None
+    statistics: Statistics | None = None
+    epochs: Annotated[int, Count("a number of epochs", at_most=10**9)] = 1
     prefetch: Annotated[int, Count("a number of units", at_least=0, at_most=1000)] = 1
 
     @property
@@ -277,6 +295,7 @@ class Scenario:
     job: Job
     seed: Annotated[int, Count("a seed", at_least=0, at_most=2**63 - 1)] = 0
     iterations: Annotated[int, Count("a number of iterations", at_most=10_000_000)] = 1
+    replicas: Annotated[int, Count("a number of replicas", at_most=10_000)] = 1
     noise: Noise = _NONE
     neighbour: tuple[Neighbour, ...] = ()
     sweep: Mapping[str, Any] = field(default_factory=dict)  # see netsim.designs

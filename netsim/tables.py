@@ -85,6 +85,21 @@ def save(
         joined = pd.concat([part for part in parts if len(part)] or parts[:1] or [pd.DataFrame({"contender": []})])
         _write(data / f"{kind}.csv", joined[["contender", *joined.columns.drop("contender")]])
 
+    curves = [pd.DataFrame(trace.facts.get("learning", ())).assign(contender=who) for who, trace in traces.items()]
+    if any(len(each) for each in curves):
+        joined = pd.concat([each for each in curves if len(each)]).rename(columns={"time": "time_s"})
+        _write(data / "learning.csv", joined[["contender", *joined.columns.drop("contender")]])
+
+
+def learning(folder: Path | str, saved: Saved) -> pd.DataFrame | None:
+    """Loss and accuracy of a small optimisation against simulated time, by contender; None where there is none."""
+    file = Path(folder) / "data" / "learning.csv"
+    if not file.is_file():
+        return None
+    drawn = pd.read_csv(file, dtype={"contender": str})
+    drawn["contender"] = _record_names(saved, drawn)
+    return drawn
+
 
 def _kept(kind: str, frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """All steps and links; of spans and transfers those of the last iteration on the hosts that a timeline shows."""

@@ -41,6 +41,7 @@ hour = 3600 second = h
 byte = [information] = B = bytes
 bit = byte / 8 = b = bits
 bps = bit / second
+watt = [power] = W
 flop = [work] = FLOP
 flops = flop / second = FLOPS = FLOP/s
 """
@@ -48,14 +49,15 @@ _NUMBER = r"[+-]?(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?"
 _NUMBER_AND_UNIT = re.compile(rf"\s*({_NUMBER})\s*([A-Za-zµμ]{{1,16}}(?:/[A-Za-z]{{1,8}})?)?\s*")
 _LONGEST_TEXT = 80
 
-EXAMPLES = {"s": "25 us", "B": "25 MB", "B/s": "10 Gbit/s", "flop/s": "15.7 Tflop/s"}
+EXAMPLES = {"s": "25 us", "B": "25 MB", "B/s": "10 Gbit/s", "flop/s": "15.7 Tflop/s", "W": "300 W"}
 SUFFIXES = {"B/s": "_bytes_per_s", "flop/s": "_flop_per_s", "B": "_bytes", "s": "_s"}  # of names; the longer first
-_BASE_UNITS = {"s": "second", "B": "byte", "B/s": "byte/second", "flop/s": "flop/second"}
+_BASE_UNITS = {"s": "second", "B": "byte", "B/s": "byte/second", "flop/s": "flop/second", "W": "watt"}
 SCALES = {
     "s": [(1e-9, "ns"), (1e-6, "us"), (1e-3, "ms"), (1.0, "s")],
     "B": [(1.0, "B"), (1e3, "kB"), (1e6, "MB"), (1e9, "GB"), (1e12, "TB")],
     "B/s": [(1 / 8, "bit/s"), (125.0, "kbit/s"), (125e3, "Mbit/s"), (125e6, "Gbit/s"), (125e9, "Tbit/s")],
     "flop/s": [(1.0, "flop/s"), (1e6, "Mflop/s"), (1e9, "Gflop/s"), (1e12, "Tflop/s")],
+    "W": [(1.0, "W"), (1e3, "kW"), (1e6, "MW")],
 }
 
 
@@ -77,7 +79,7 @@ def _factor(name: str, unit: str) -> float:
 
 
 def parse(text: str, unit: str) -> float:
-    """The SI value of a quantity such as "25 us", in `unit` ("s", "B", "B/s" or "flop/s").
+    """The SI value of a quantity such as "25 us", in `unit` ("s", "B", "B/s", "flop/s" or "W").
 
     Raises ValueError, with a sentence that says what would do, for a missing, unknown or wrong unit, and for no number.
     """
@@ -263,4 +265,5 @@ def _core_schema(read: Callable[[object], object], write: Callable[[Any], str] |
 Rate = Annotated[float, Quantity("B/s", above=0, at_least=1 / 8, at_most=1e18)]
 Duration = Annotated[float, Quantity("s", at_least=0, at_most=1e6)]
 Size = Annotated[float, Quantity("B", at_least=0, at_most=1e18)]
+Power = Annotated[float, Quantity("W", at_least=0, at_most=1e9)]
 FlopRate = Annotated[float, Quantity("flop/s", above=0, at_least=1, at_most=1e24)]

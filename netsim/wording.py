@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -38,6 +39,13 @@ TIE = 0.005  # throughputs closer than this share are called equal
 def figure(row: Row, key: str) -> Any:
     value = row.get(key)
     return None if isinstance(value, float) and math.isnan(value) else value
+
+
+def replica_times(row: Row) -> list[float]:
+    """Iteration times (s) of the replicas that a row stands for; none where it stands for one run. A table that was
+    read back has them as text."""
+    times = figure(row, "replica_iteration_times_s")
+    return list(json.loads(times) if isinstance(times, str) else times or ())
 
 
 def speed_of(row: Row) -> float:

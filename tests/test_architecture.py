@@ -21,12 +21,12 @@ PICTURE = PACKAGE.parent / "docs" / "explanation" / "architecture.md"
 
 FLOORS = (
     {"units", "errors", "version"},
-    {"families", "hardware", "disturbances", "probe", "profiler_traces", "trace", "texts"},
+    {"families", "hardware", "disturbances", "probe", "profiler_traces", "trace", "texts", "confidence"},
     {"axes", "crossings", "collectives", "layers", "presets", "profiles", "logs", "probed"},
     {"models", "topologies", "wording", "algorithms", "conditions", "noise"},
     {"roofline", "scenario", "designs"},
-    {"training", "memory", "calibration"},
-    {"checks"},
+    {"training", "memory", "calibration", "costs"},
+    {"checks", "learning"},
     {"loading", "frames"},
     {"engine", "tables", "plots", "explain", "sweeps", "chrome", "layer_tables", "topology_tables", "explained"},
     {"report", "exports"},
@@ -50,7 +50,8 @@ HOMES = {
     "pydantic": {"units", "families"},
     "pydantic_core": {"units", "families"},
     "rich": {"terminal", "progress"},
-    "scipy": {"designs"},
+    "scipy": {"confidence", "designs"},
+    "sklearn": {"learning"},
     "simpy": {"engine", "validation"},  # validation plays a ring in ns.py, which is built on it
     "tomli_w": {"loading"},
 }

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from netsim.axes import text
+from netsim.confidence import difference_of
 from netsim.explain.reasons import contrast, why
+from netsim.units import show
 from netsim.wording import (
     Row,
     best_rows,
@@ -19,6 +21,7 @@ from netsim.wording import (
     pace_of,
     percent_text,
     ranked_rows,
+    replica_times,
     the_contender,
     times_faster,
     times_text,
@@ -48,7 +51,8 @@ def verdict(rows: Sequence[Row], contender_axis: str | None = None) -> Verdict:
     if len(best) > 1:
         return Verdict(None, None, 1.0, tuple(_tie(ranked, best, contender_axis)))
     first, second = ranked[0], ranked[1]
-    sentences = [_win(ranked, contender_axis), *contrast(first, ranked[-1], contender_axis)]
+    won = [_win(ranked, contender_axis), *_how_sure(first, second, contender_axis)]
+    sentences = [*won, *contrast(first, ranked[-1], contender_axis)]
     return Verdict(
         text(first[contender_axis]), text(second[contender_axis]), times_faster(first, second), tuple(sentences)
     )
@@ -60,6 +64,18 @@ def verdict(rows: Sequence[Row], contender_axis: str | None = None) -> Verdict:
 def _win(ranked: Sequence[Row], axis: str) -> str:
     first, who = ranked[0], opening(contender_name(ranked[0], axis), axis)
     return f"{who} is fastest{where_of(ranked, axis)}: {pace_of(first)}, {_ahead_of(ranked[1:], first, axis)}."
+
+
+def _how_sure(first: Row, second: Row, axis: str) -> list[str]:
+    """Whether the winner's lead may be luck, from replicas of both that met the same noise."""
+    ones, others = replica_times(second), replica_times(first)
+    if len(ones) != len(others) or len(ones) < 2:
+        return []
+    lead = difference_of(ones, others)
+    said = f"Over {len(ones)} replicas with the same noise its lead on {the_contender(second, axis)} is"
+    interval = f"95% interval {show(lead.low, 's', digits=3)} to {show(lead.high, 's', digits=3)}"
+    luck = ", so that it may be luck" if lead.low <= 0 < lead.high else ""
+    return [f"{said} {show(lead.mean, 's', digits=3)} an iteration, {interval}{luck}."]
 
 
 def _ahead_of(others: Sequence[Row], first: Row, axis: str) -> str:

@@ -42,6 +42,8 @@ def device(name: str) -> Device:
         memory_size=parse(row["memory_size"], "B") if row["memory_size"] else None,
         precision="fp32" if peak.fp32 else "bf16",
         sustained=float(row["sustained"] or 1),
+        power=float(row["power_w"]) if row["power_w"] else None,
+        price_per_hour=float(row["price_usd_per_hour"]) if row["price_usd_per_hour"] else None,
     )
 
 

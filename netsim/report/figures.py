@@ -17,6 +17,7 @@ from netsim.plots import (
     breakdown,
     critical_path,
     crossover,
+    learning,
     link_bytes,
     network,
     scaling,
@@ -61,6 +62,10 @@ def figures(saved: Saved, folder: Path, formats: Sequence[str] = ()) -> Iterator
         caption = f"What the busiest link of each kind carries in an iteration{where}."
         height = 1.3 + 0.27 * (len(links) + links["contender"].nunique())
         yield draw(link_bytes.link_bytes, links, "link_bytes.png", caption, "links.csv", height)
+    curves = tables.learning(folder, saved)
+    if curves is not None:
+        caption = f"Training loss of a small optimisation against simulated time{where}."
+        yield draw(learning.learning, curves, "learning.png", caption, "learning.csv", 3.6)
     shades = _SHADES if len(saved.transfers) else ""
     for contender in _with_timelines(saved):
         frame = tables.timeline(saved, contender)

@@ -76,6 +76,7 @@ FRAMES = {
         "peak_flop_per_s": [1.5e13, 1.5e13],
         "memory_bytes_per_s": [9e11, 9e11],
     },
+    "learning": {"contender": ["ring", "ring"], "time_s": [0.0, 1.0], "loss": [2.3, 0.4]},
     "rounds": {"round": [1, 2], "src": [0, 1], "dst": [1, 0], "add": [True, False]},
     "scaling": {
         "contender": ["ring", "ring"],

@@ -1,0 +1,1 @@
+"""Does it still learn? A small, real optimisation on the simulated clock."""
