@@ -190,6 +190,13 @@ class Collective:
         equal pieces; None where no closed form is known. `reduction_rate` in bytes/s, None for reduction at no cost."""
         raise NotImplementedError
 
+    def closed_form(self, ranks: int, nbytes: float, link: Link, reduction_rate: float | None = None) -> float | None:
+        """`ideal_time`, which is that of equal pieces; None where they are not."""
+        sizes = self.sizes(ranks, nbytes)
+        if sizes is not None and np.ptp(sizes) > 1e-9 * sizes.max():
+            return None
+        return self.ideal_time(ranks, nbytes, link, reduction_rate)
+
     def wire_bytes(self, ranks: int, nbytes: float) -> float:
         """Bytes that enter hosts, all links together: each contribution moves once and each result moves once."""
         if self.operation == "all_to_all":

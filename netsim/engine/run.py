@@ -279,7 +279,7 @@ def collective(
         sharing=sharing,
         engine="fast" if exact else "simpy",
         time_s=time,
-        ideal_time_s=kind.ideal_time(ranks, size, link, reduction_rate) if wiring.ideal and link.plain else None,
+        ideal_time_s=kind.closed_form(ranks, size, link, reduction_rate) if wiring.ideal and link.plain else None,
         lower_bound_s=kind.lower_bound(ranks, size, fastest if wiring.ideal else wiring.fastest_port),
         messages=network.messages,
         wire_bytes=whole(network.nbytes),

@@ -112,7 +112,7 @@ def ideal_all_reduces(
     end_b = max(ready_b, end_{b-1}) + ideal_time(bucket b). None where the collective has no closed form."""
     end = 0.0
     for nbytes, at in zip(sizes, ready, strict=True):
-        lasts = collective.ideal_time(ranks, nbytes, link, reduction_rate)
+        lasts = collective.closed_form(ranks, nbytes, link, reduction_rate)
         if lasts is None:
             return None
         end = max(at, end) + lasts

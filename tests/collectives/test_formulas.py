@@ -303,6 +303,15 @@ def test_shares_in_proportion_to_the_links_rates() -> None:
     assert sizes is not None and sizes.tolist() == [[600.0, 200.0, 200.0]]
 
 
+def test_uneven_pieces_have_no_closed_form() -> None:
+    network = {"ranks": 3, "size": 1e6, "rate": B, "latency": a}
+    assert collective(Ring(shares=(3.0, 1.0, 1.0)), **network).ideal_time_s is None
+    assert collective(Ring(element=4.0), **{**network, "size": 8.0}).ideal_time_s is None
+    for kind in (Ring(), Ring(shares=(2.0, 2.0, 2.0)), Ring(element=4.0)):
+        result = collective(kind, **{**network, "size": 1.2e6})
+        assert result.ideal_time_s == pytest.approx(result.time_s, rel=1e-9)
+
+
 def test_fewer_elements_than_ranks_leave_some_with_none() -> None:
     sizes = Ring(element=4.0).sizes(8, 12.0)
     assert sizes is not None and sorted(sizes[0]) == [0.0] * 5 + [4.0] * 3
