@@ -75,11 +75,13 @@ def contender_axis(axes: Mapping[str, Sequence[Any]]) -> str | None:
 
 
 def name(path: str) -> str:
-    """A path in words: cluster.workers is "workers", job.strategy.servers "servers", cluster.link.rate "link rate"."""
+    """A path in words: cluster.workers is "workers", job.strategy.servers "servers", cluster.topology.nics "nics",
+    cluster.link.rate "link rate"."""
     keys = path.split(".")
     keys = keys[1:] if keys[0] in _SECTIONS and len(keys) > 1 else keys
     keys = keys[:-1] if keys[-1] == "kind" and len(keys) > 1 else keys
     keys = keys[1:] if keys[0] in ("strategy", "model") and len(keys) > 1 else keys
+    keys = keys[1:] if keys[0] == "topology" and len(keys) == 2 and keys[1] != "link" else keys
     return " ".join(keys).replace("_", " ")
 
 

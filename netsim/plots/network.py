@@ -134,7 +134,15 @@ def _draw_nodes(nodes: dict[str, tuple[float, float]], ax: Axes) -> list[Any]:
         places = np.asarray([place for name, place in nodes.items() if kinds[name] == kind])
         marker, colour = "o" if kind in _HOSTS else "s", _FILLS[number % len(_FILLS)]
         ax.scatter(
-            places[:, 0], places[:, 1], s=size, marker=marker, c=colour, edgecolors="#404040", linewidths=0.8, zorder=4
+            places[:, 0],
+            places[:, 1],
+            s=size,
+            marker=marker,
+            c=colour,
+            edgecolors="#404040",
+            linewidths=0.8,
+            zorder=4,
+            clip_on=False,
         )
         look: dict[str, Any] = {"ls": "", "marker": marker, "mfc": colour, "mec": "#404040"}
         handles.append(Line2D([], [], **look, label=f"{kind} ({len(places)})"))
