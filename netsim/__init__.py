@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from netsim.api import allreduce, explanation, sweep
     from netsim.engine.run import simulate
     from netsim.loading import expand, load
+    from netsim.results import compare
     from netsim.scenario import Scenario
     from netsim.trace import Trace
 
@@ -31,6 +32,7 @@ __all__ = [
     "Trace",
     "__version__",
     "allreduce",
+    "compare",
     "expand",
     "explanation",
     "load",
@@ -42,6 +44,7 @@ _HOMES = {
     "Scenario": "netsim.scenario",
     "Trace": "netsim.trace",
     "allreduce": "netsim.api",
+    "compare": "netsim.results",
     "expand": "netsim.loading",
     "explanation": "netsim.api",
     "load": "netsim.loading",

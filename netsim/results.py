@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from netsim import explain, presets
+from netsim import explain, markup, presets
 from netsim.axes import contender_axis, text
 from netsim.calibration.device import OVERHEAD, calibrate
 from netsim.collectives.rounds import Collective, unrolled
@@ -28,7 +28,7 @@ from netsim.memory import shortage_of, shortages
 from netsim.models.base import Model
 from netsim.profiles import read_profile, strangers
 from netsim.scenario import Scenario
-from netsim.sweeps import Sweep, cores, kept_in
+from netsim.sweeps import Sweep, cores, kept_in, run_points
 from netsim.sweeps.work import Work
 from netsim.topologies._measures import placed_links
 from netsim.units import show
@@ -54,6 +54,24 @@ class Comparison:
     along_workers: tuple[Row, ...]
     how_workers_change_it: tuple[str, ...]
 
+    def _repr_html_(self) -> str:
+        """The table of the contenders and the verdict, in notebooks."""
+        slowest = max(row["iteration_time_s"] for row in self.contenders)
+        rows = [
+            (
+                row[STRATEGY].replace("_", " "),
+                show(row["iteration_time_s"], "s"),
+                markup.bar(row["iteration_time_s"] / slowest),
+                f"{row['samples_per_s']:,.0f}",
+                f"{row['scaling_efficiency']:.0%}",
+                row["bottleneck"],
+            )
+            for row in self.contenders
+        ]
+        headers = ("strategy", "iteration", "", "samples/s", "efficiency", "bottleneck")
+        said = markup.paragraphs([*self.verdict.sentences, *self.how_workers_change_it])
+        return markup.table(rows, headers=headers, caption=f"{self.scenario}, {self.workers} workers") + said
+
     def as_dict(self) -> dict[str, Any]:
         """What `netsim compare --json` prints."""
         return {
@@ -67,6 +85,12 @@ class Comparison:
             "strategies": [dict(row) for row in self.contenders],
             "along_workers": [dict(row) for row in self.along_workers],
         }
+
+
+def compare(scenario: Scenario, strategies: Sequence[str] = ("parameter_server", "tree", "ring")) -> Comparison:
+    """The same scenario under several strategies: who wins, by how much, why, and how workers change it."""
+    axes = comparison_axes(scenario, strategies)
+    return comparison(scenario, axes, run_points(scenario, axes, simulate=simulate))
 
 
 def comparison_axes(scenario: Scenario, strategies: Sequence[str]) -> dict[str, list[Any]]:

@@ -5,15 +5,16 @@ The fields are the keys of a scenario file; their annotations say how they are r
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Literal
 
 from netsim.collectives.parameter_server import ParameterServer
 from netsim.disturbances import Fault, Traffic
 from netsim.errors import Problem, ScenarioError
-from netsim.families import FAMILIES, Chosen, Reads, json_schema, one_of
+from netsim.families import FAMILIES, Chosen, Reads, json_schema, kind_of, one_of
 from netsim.hardware import ELEMENT_BYTES
+from netsim.markup import table
 from netsim.models._files import from_file
 from netsim.models._tables import stacked
 from netsim.models.base import Model
@@ -22,7 +23,7 @@ from netsim.presets import ADevice, ALink
 from netsim.profiles import Profile, profile_schema, read_profile
 from netsim.topologies.base import Host, Topology
 from netsim.topologies.star import star
-from netsim.units import Count, Number, Quantity, Rate, shown
+from netsim.units import Count, Number, Quantity, Rate, show, shown
 
 MOST_WORKERS = 1_000_000
 
@@ -312,3 +313,23 @@ class Scenario:
     def network(self) -> Topology:
         """The links between all of its hosts; ScenarioError where the topology does not fit them."""
         return self.cluster.network(self.hosts(), seed=self.seed)
+
+    def _repr_html_(self) -> str:
+        """What is trained on what, in notebooks."""
+        rows = [(name, text) for name, text in self._told() if text]
+        return table(rows, caption=self.question or self.name)
+
+    def _told(self) -> Iterator[tuple[str, str]]:
+        job, workers = self.job, self.cluster.groups
+        yield "workers", str(sum(group.count for group in workers))
+        yield "devices", ", ".join(dict.fromkeys(group.device.name for group in workers if group.device))
+        links = [f"{show(k.rate, 'B/s')}, {show(k.latency, 's')}" for group in workers if (k := group.link)]
+        yield "links", "; ".join(dict.fromkeys(links))
+        yield "topology", kind_of(self.cluster.topology)
+        yield "model", job.model.kind
+        yield "batch", f"{job.batch} samples a worker"
+        yield "strategy", kind_of(job.strategy).replace("_", " ")
+        yield "buckets", job.bucket if isinstance(job.bucket, str) else show(job.bucket, "B")
+        yield "iterations", str(self.iterations)
+        yield "seed", str(self.seed)
+        yield "sweep", ", ".join(map(str, self.sweep))

@@ -19,7 +19,7 @@ from rich.table import Table
 from netsim.axes import name, text
 from netsim.engine.run import CollectiveResult
 from netsim.results import STRATEGY, WORKERS, Comparison
-from netsim.units import SUFFIXES, show
+from netsim.units import SUFFIXES, figure_text, show
 
 Row = Mapping[str, Any]
 _WIDTH = 80
@@ -27,7 +27,6 @@ _MOST_POINTS = 200  # of a sweep, as lines
 _FASTEST = 20
 _KEPT = ("parameters", "gradients", "optimiser", "activations")
 _UNIT = re.compile(r"(?<=\d) (?=(?:[mun]?s|[kMGT]?B|[kMGT]?bit/s|x|%|samples/s|workers?)(?!\w))")
-_UNITS = {"_bytes_per_iteration": "B", **{suffix: unit for unit, suffix in SUFFIXES.items()}}
 
 
 def document(value: Any) -> None:
@@ -50,7 +49,7 @@ def summary(figures: Row) -> None:
     table.show_header = False
     for key, value in figures.items():
         if key != "warnings":  # which have been said on standard error
-            table.add_row(*_figure(key, value))
+            table.add_row(*figure_text(key, value))
     _print(table)
 
 
@@ -338,27 +337,10 @@ def say(sentences: str) -> None:
     _say(sentences)
 
 
-def figure(key: str, value: Any) -> tuple[str, str]:
-    """A key of a summary in words, and its value with a unit."""
-    return _figure(key, value)
-
-
 def bar(share: float, *, width: int = 20) -> str:
     """A share of one as a bar, to an eighth of a character."""
     eighths = round(max(0.0, min(1.0, share)) * width * 8)
     return "█" * (eighths // 8) + " ▏▎▍▌▋▊▉"[eighths % 8].strip()
-
-
-def _figure(key: str, value: Any) -> tuple[str, str]:
-    """A key in words and its value with a unit."""
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        for ending, unit in _UNITS.items():
-            if key.endswith(ending) and key != "samples_per_s":
-                rest = " an iteration" if ending == "_bytes_per_iteration" else ""
-                kept = "_bytes" if unit == "B" else ""
-                return _words(key.removesuffix(ending) + kept), show(value, unit) + rest
-        return _words(key), f"{value:,}" if isinstance(value, int) else f"{value:,.6g}"
-    return _words(key.removesuffix("_s")), "-" if value is None else text(value)
 
 
 def _time(seconds: float | None) -> str:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import starmap
 from typing import Any, Generic, NamedTuple, TypeVar, get_type_hints
 
 import numpy as np
+
+from netsim.markup import table
+from netsim.units import figure_text
 
 Row = TypeVar("Row", bound=NamedTuple)
 _DTYPES: dict[type, Any] = {int: np.int64, float: np.float64, str: np.str_}
@@ -267,6 +271,10 @@ class Trace:
             figures["server_busy_s"] = self.servers["busy"].tolist()
             figures["server_bytes"] = self.servers["nbytes"].tolist()
         return figures
+
+    def _repr_html_(self) -> str:
+        """The summary, in notebooks."""
+        return table(starmap(figure_text, self.summary().items()))
 
     def _bottleneck(self, compute: float, communication: float, wait: float, load: float) -> str:
         busiest: LinkUse | None = self.facts["busiest_link"]

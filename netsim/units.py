@@ -267,3 +267,23 @@ Duration = Annotated[float, Quantity("s", at_least=0, at_most=1e6)]
 Size = Annotated[float, Quantity("B", at_least=0, at_most=1e18)]
 Power = Annotated[float, Quantity("W", at_least=0, at_most=1e9)]
 FlopRate = Annotated[float, Quantity("flop/s", above=0, at_least=1, at_most=1e24)]
+
+
+_OF_FIGURES = {"_bytes_per_iteration": "B", **{suffix: unit for unit, suffix in SUFFIXES.items()}}
+
+
+def figure_text(key: str, value: Any) -> tuple[str, str]:
+    """A key of a summary in words, and its value with a unit.
+
+    >>> figure_text("iteration_time_s", 0.0123)
+    ('iteration time', '12.3 ms')
+    """
+    words = key.replace("_", " ")
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        for ending, unit in _OF_FIGURES.items():
+            if key.endswith(ending) and key != "samples_per_s":
+                rest = " an iteration" if ending == "_bytes_per_iteration" else ""
+                kept = "_bytes" if unit == "B" else ""
+                return (key.removesuffix(ending) + kept).replace("_", " "), show(value, unit) + rest
+        return words, f"{value:,}" if isinstance(value, int) else f"{value:,.6g}"
+    return words.removesuffix(" s"), "-" if value is None else str(value)

@@ -20,7 +20,7 @@ PACKAGE = Path(netsim.__file__).parent
 PICTURE = PACKAGE.parent / "docs" / "explanation" / "architecture.md"
 
 FLOORS = (
-    {"units", "errors", "version"},
+    {"units", "errors", "version", "markup"},
     {"families", "hardware", "disturbances", "probe", "profiler_traces", "trace", "texts", "confidence"},
     {"axes", "crossings", "collectives", "layers", "presets", "profiles", "logs", "probed"},
     {"models", "topologies", "wording", "algorithms", "conditions", "noise"},

@@ -69,9 +69,9 @@ def _sentences(pair: Row) -> Iterator[str]:
 
 
 def _figure(each: Row) -> tuple[str, ...]:
-    from netsim import terminal
+    from netsim.units import figure_text
 
-    (name, a), (_, b) = (terminal.figure(each["figure"], each[k]) for k in "ab")
+    (name, a), (_, b) = (figure_text(each["figure"], each[k]) for k in "ab")
     return name, a, b, "-" if each["ratio"] is None else f"{each['ratio']:.3f}"
 
 

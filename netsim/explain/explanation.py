@@ -8,8 +8,12 @@ from typing import Any
 
 from netsim.explain.path import CriticalPath, critical_path
 from netsim.explain.sensitivities import STRATEGIES, Sensitivity, Simulate, bounds, sensitivities
+from netsim.explain.told import told
+from netsim.markup import bar, paragraphs, table
 from netsim.scenario import Scenario
 from netsim.trace import Trace
+from netsim.units import show
+from netsim.wording import part_name
 
 
 @dataclass(frozen=True)
@@ -21,6 +25,21 @@ class Explanation:
     bounds: dict[str, float | None]
     sensitivities: tuple[Sensitivity, ...]
     trace: Trace = field(repr=False)
+
+    def _repr_html_(self) -> str:
+        """The sentences, the parts of the path, and what would help, in notebooks."""
+        whole = self.path.length or 1.0
+        parts = sorted(self.path.decomposition.items(), key=lambda each: -each[1])
+        path = [
+            (part_name(part), show(each, "s"), f"{each / whole:.1%}", bar(each / whole)) for part, each in parts if each
+        ]
+        helps = [
+            (each.change, "–" if each.predicted_s is None else show(each.predicted_s, "s"), show(each.simulated_s, "s"),
+             f"{-each.saves_share:+.1%}", "path changed" if each.path_changed else "")
+            for each in self.sensitivities
+        ]  # fmt: skip
+        said = paragraphs(told(self)) + table(path, headers=("critical path", "an iteration", "share", ""))
+        return said + (table(helps, headers=("if", "foretold", "simulated", "change", "")) if helps else "")
 
     def as_dict(self) -> dict[str, Any]:
         """What `netsim explain --json` prints."""

@@ -26,7 +26,7 @@ def _network(explained: Explanation) -> list[dict[str, Any]]:
     """Each link with the nodes that it leads from and to, where these are drawn, and the share of its capacity that the
     run used."""
     trace = explained.trace
-    lasted = max(explained.path.length * explained.path.iterations, 1e-300)
+    lasted = max(float(trace.steps["end"].max()), 1e-300)
     used = {use.link: use.nbytes / use.rate / lasted for use in trace.links}
     links = placed_links(trace.scenario.network())
     return [{**link, "utilisation": used[link["link"]]} for link in links if link["link"] in used]

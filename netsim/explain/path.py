@@ -7,7 +7,7 @@ that it had waited for, and so on: steps that meet end to start, without a gap, 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -48,7 +48,7 @@ class Piece:
 
 @dataclass(frozen=True)
 class Step:
-    """One activity on the path."""
+    """One activity on the path. `weight`: how much a second of it counts in an iteration: one over their number."""
 
     kind: str
     host: str
@@ -58,19 +58,16 @@ class Step:
     start: float  # s
     end: float  # s
     pieces: tuple[Piece, ...]
+    weight: float = 1.0
 
 
 @dataclass(frozen=True)
 class CriticalPath:
-    """The steps of a path in order of time, over so many iterations."""
+    """The steps of a path in order of time; or, where workers do not wait for one another, of each worker's path.
+    `length`: seconds of an iteration."""
 
     steps: tuple[Step, ...]
-    iterations: int
-
-    @cached_property
-    def length(self) -> float:
-        """Seconds of an iteration."""
-        return (self.steps[-1].end - self.steps[0].start) / self.iterations if self.steps else 0.0
+    length: float
 
     @cached_property
     def decomposition(self) -> dict[str, float]:
@@ -93,8 +90,8 @@ class CriticalPath:
             for piece in step.pieces:
                 name = key(piece)
                 if name is not None:
-                    found.setdefault(name, []).append(piece.seconds)
-        sums = {name: float(np.sum(seconds)) / self.iterations for name, seconds in found.items()}
+                    found.setdefault(name, []).append(piece.seconds * step.weight)
+        sums = {name: float(np.sum(seconds)) for name, seconds in found.items()}
         return dict(sorted(sums.items(), key=lambda each: -float(f"{each[1]:.9g}")))  # equals stay in the path's order
 
     @cached_property
@@ -111,30 +108,60 @@ class CriticalPath:
 def critical_path(trace: Trace) -> CriticalPath:
     """The path of a run, or, if the trace has the records of its last iteration alone, of that iteration.
 
+    Where servers answer each worker at once, every worker has a path of its own; each counts by its share of all
+    updates. Where backup workers are left out, the path ends with the last worker that was not.
     Empty for a trace without activities: the fast engine keeps none, and nor does `detail="summary"`.
     """
     rows = trace.activities.columns
     ends = np.flatnonzero(rows["kind"] == "end")
     if not len(ends):
-        return CriticalPath((), 1)
-    whole = len(ends) == len(trace.steps)
-    begin = 0.0 if whole else _begin_of_the_last(trace)
+        return CriticalPath((), 0.0)
+    if len(ends) < len(trace.steps):
+        begin, at = _begin_of_the_last(trace), int(ends[np.argmax(rows["end"][ends])])
+        return CriticalPath(_walk(_Pieces(trace), at, begin, 1.0), float(rows["end"][at]) - begin)
+    if trace.facts["at_once"]:
+        return _of_each_worker(trace, ends)
+    last = ends[rows["iteration"][ends] == rows["iteration"][ends].max()]
+    at = int(last[np.argsort(rows["end"][last], kind="stable")[trace.facts["needed"] - 1]])
+    iterations = trace.facts["iterations"]
+    return CriticalPath(_walk(_Pieces(trace), at, 0.0, 1 / iterations), float(rows["end"][at]) / iterations)
+
+
+def _of_each_worker(trace: Trace, ends: npt.NDArray[np.int64]) -> CriticalPath:
+    """Worker w makes d_w iterations until L_w; n workers make one each in T = n / sum(d_w / L_w) on the mean. A second
+    of worker w's path counts T / L_w times its share of all updates, so that the parts sum to T."""
+    rows = trace.activities.columns
+    hosts, lengths = rows["host"][ends], rows["end"][ends]
+    workers = [host for host in np.unique(hosts).tolist() if lengths[hosts == host].max() > 0]
+    last = {host: int(ends[hosts == host][np.argmax(lengths[hosts == host])]) for host in workers}
+    pace = {host: float((hosts == host).sum() / rows["end"][last[host]]) for host in workers}
+    whole = sum(pace.values())
+    time = trace.facts["workers"] / whole if whole else 0.0
     taken = _Pieces(trace)
+    steps = [
+        step
+        for host in workers
+        for step in _walk(taken, last[host], 0.0, time * pace[host] / whole / float(rows["end"][last[host]]))
+    ]
+    return CriticalPath(tuple(steps), time)
+
+
+def _walk(taken: _Pieces, at: int, begin: float, weight: float) -> tuple[Step, ...]:
+    """From the end of an activity back to `begin`, in order of time."""
+    rows = taken.rows
     steps: list[Step] = []
-    at = int(ends[np.argmax(rows["end"][ends])])
     now = float(rows["end"][at])
     while now > begin:
-        if at == NO_CAUSE:
-            steps.append(Step("other", "", "", "", 0, begin, now, (Piece("other", now - begin),)))
-            break
-        end = float(rows["end"][at])
+        end = begin if at == NO_CAUSE else float(rows["end"][at])
         if end < now:  # a wait that nobody named
-            steps.append(Step("other", "", "", "", 0, end, now, (Piece("other", now - end),)))
+            steps.append(Step("other", "", "", "", 0, end, now, (Piece("other", now - end),), weight))
+        if at == NO_CAUSE:
+            break
         start = max(begin, float(rows["start"][at]))
         if end > start:
-            steps.append(taken.step(at, start))
+            steps.append(replace(taken.step(at, start), weight=weight))
         now, at = start, int(rows["cause"][at])
-    return CriticalPath(tuple(reversed(steps)), trace.facts["iterations"] if whole else 1)
+    return tuple(reversed(steps))
 
 
 def _begin_of_the_last(trace: Trace) -> float:
@@ -147,13 +174,13 @@ class _Pieces:
     """Takes activities of a trace apart."""
 
     def __init__(self, trace: Trace) -> None:
-        self._trace, self._rows = trace, trace.activities.columns
+        self._trace, self.rows = trace, trace.activities.columns
         self._rates: Mapping[str, float] = dict(zip(trace.links["link"], trace.links["rate"].tolist(), strict=True))
         self._rivals = Rivals(trace)
 
     def step(self, at: int, start: float) -> Step:
         """An activity of the path, from `start` on."""
-        rows, hosts = self._rows, self._trace.hosts
+        rows, hosts = self.rows, self._trace.hosts
         kind, host, iteration = str(rows["kind"][at]), int(rows["host"][at]), int(rows["iteration"][at])
         end, name = float(rows["end"][at]), str(rows["name"][at])
         if kind in COMPUTE:
@@ -217,7 +244,7 @@ class _Pieces:
 
     def _message(self, at: int, start: float) -> list[Piece]:
         """Overhead, latency, its bytes at the full rate, and what else it took: sharing links, or queueing for them."""
-        rows = self._rows
+        rows = self.rows
         begun, end = float(rows["start"][at]), float(rows["end"][at])
         overhead, latency, wire = (float(rows[name][at]) for name in ("overhead", "latency", "wire"))
         wire = min(wire, max(0.0, end - begun - overhead - latency))  # by rounding it may take a hair less
@@ -251,7 +278,7 @@ class _Pieces:
 
     def _slowest(self, at: int) -> str:
         """The first of the slowest links of a message's route."""
-        route = self._trace.routes[int(self._rows["route"][at])]
+        route = self._trace.routes[int(self.rows["route"][at])]
         return min(route, key=lambda link: self._rates.get(link, np.inf))
 
 

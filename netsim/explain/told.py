@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
-from netsim.explain.explanation import Explanation
 from netsim.explain.sensitivities import STRATEGY, Sensitivity
 from netsim.units import show
 from netsim.wording import capital, listed, number_text, part_name, percent_text
+
+if TYPE_CHECKING:
+    from netsim.explain.explanation import Explanation
 
 _SMALL = 0.005  # share of an iteration: less goes unsaid
 _WORTH = 0.02  # share of an iteration that is worth money
