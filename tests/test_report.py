@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from netsim import results, tables
 from netsim.engine.run import simulate
 from netsim.errors import ScenarioError
+from netsim.frames import frame
 from netsim.loading import from_table
 from netsim.report import write
 from netsim.sweeps import run_points
@@ -251,7 +252,7 @@ def test_saved_frames_are_read_back_as_they_were(tmp_path: Path) -> None:
     folder = folder_of(tmp_path, AXES["strategies over workers"])
     saved = tables.read(folder)
     rows = run_points(from_table(TABLE), AXES["strategies over workers"], simulate=simulate)
-    now = tables.frame(rows)
+    now = frame(rows)
     for column in ("iteration_time_s", "samples_per_s", "gradient_bytes"):
         assert saved.points[column].tolist() == pytest.approx(now[column].tolist(), rel=1e-12)
     assert set(saved.steps["contender"]) == {"ring", "tree"}
