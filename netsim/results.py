@@ -14,7 +14,6 @@ from typing import Any
 from netsim import explain, markup, presets
 from netsim.axes import contender_axis, text
 from netsim.calibration.device import OVERHEAD, calibrate
-from netsim.collectives.rounds import Collective, unrolled
 from netsim.designs import Design
 from netsim.engine.run import simulate
 from netsim.errors import Problem, ScenarioError, did_you_mean
@@ -22,7 +21,6 @@ from netsim.explain.explanation import explanation
 from netsim.explain.kept import kept
 from netsim.families import FAMILIES
 from netsim.hardware import Device, Link
-from netsim.layer_tables import shares, under_the_roof
 from netsim.loading import dump, dump_device, vary
 from netsim.memory import shortage_of, shortages
 from netsim.models.base import Model
@@ -30,14 +28,12 @@ from netsim.profiles import read_profile, strangers
 from netsim.scenario import Scenario
 from netsim.sweeps import Sweep, cores, kept_in, run_points
 from netsim.sweeps.work import Work
-from netsim.topologies._measures import placed_links
 from netsim.units import show
 from netsim.version import VERSION
 
 Row = Mapping[str, Any]
 _MOST_WARNINGS = 3  # of a sweep's points
 _MOST_EXPLAINED = 100_000  # messages of a run: some 10 s of the reference engine
-_MOST_DRAWN = 64  # ranks, as rows of a figure
 _TIMED = 10  # points of a sweep that is only planned
 _LONGEST_TRIAL = 5.0  # s
 STRATEGY, WORKERS = "job.strategy.kind", "cluster.workers"
@@ -276,64 +272,6 @@ def warnings_of_model(model: Model, device: Device | None = None, batch: int = 1
     short = shortage_of(model, batch, device) if device else ()
     assumed = (f"{model.kind}: {what}" for what in model.assumed)
     return [*(f"{model.kind}: counted as nothing: {what}" for what in model.skipped), *assumed, *map(str, short)]
-
-
-def draw_layers(file: Path, table: Row) -> None:
-    """Draws flop and time of a layer table into a PNG file."""
-    _draw("layer_costs", file, shares(table))
-
-
-def draw_roofline(file: Path, model: Model, device: Device, batch: int) -> None:
-    """Draws a model's layers under the device's roofline into a PNG, SVG or PDF file."""
-    _draw("roofline", file, under_the_roof(model, device, batch), height=4.6)
-
-
-def draw_crossover(file: Path, rows: Sequence[Row]) -> None:
-    """Draws iteration times along an axis into a PNG file."""
-    _draw("crossover", file, rows)
-
-
-def draw_winners(file: Path, rows: Sequence[Row]) -> None:
-    """Draws who is fastest at pairs of places into a PNG file."""
-    _draw("winners", file, rows)
-
-
-def draw_rounds(file: Path, kind: Mapping[str, Any] | Collective, ranks: int) -> None:
-    """Draws who sends to whom in each round of a collective into a PNG file; lanes go side by side."""
-    collective = kind if isinstance(kind, Collective) else FAMILIES["collectives"].build(kind)
-    collective.fit(ranks)
-    if not 2 <= ranks <= _MOST_DRAWN:
-        raise ScenarioError(f"{ranks} ranks cannot be drawn; 2 to {_MOST_DRAWN} can", path="--plot")
-    reached: dict[int, int] = {}
-    rows = []
-    for each in unrolled(collective.rounds(ranks), collective.pieces(ranks)):
-        reached[each.lane] = reached.get(each.lane, 0) + 1
-        pairs = zip(each.src.tolist(), each.dst.tolist(), strict=True)
-        rows += [{"round": reached[each.lane], "src": src, "dst": dst, "add": each.add} for src, dst in pairs]
-    _draw("rounds", file, rows, height=3.0)
-
-
-def draw_network(file: Path, scenario: Scenario, *, engine: str | None = None) -> None:
-    """Draws the network of a scenario into a PNG file: rates of links, or, with an engine that plays it, their use."""
-    links = placed_links(scenario.network())
-    if engine is not None:
-        trace = simulate(scenario, engine=engine, detail="summary")
-        lasted = trace.summary()["iteration_time_s"] * scenario.iterations
-        used = {each.link: each.nbytes / each.rate / lasted if lasted else 0.0 for each in trace.links}
-        links = [{**link, "utilisation": used[link["link"]]} for link in links]
-    xs, ys = ([link[f"{end}_{axis}"] for link in links for end in ("source", "target")] for axis in "xy")
-    tall = (max(ys) - min(ys)) / ((max(xs) - min(xs)) or 1.0)
-    _draw("network", file, links, height=min(8.0, max(1.4, 5.6 * tall)) + 0.9)
-
-
-def _draw(figure: str, file: Path, rows: Any, *, height: float = 4.0) -> None:
-    from netsim import plots
-    from netsim.frames import frame
-
-    try:
-        plots.save(plots.figures()[figure], frame(rows), file, height=height)
-    except OSError as error:
-        raise ScenarioError(f"{file} cannot be written: {error.strerror}", path="--plot") from None
 
 
 def members(family: str | None) -> dict[str, dict[str, str]]:

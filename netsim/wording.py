@@ -24,6 +24,9 @@ _PART_NAMES = {
     "overhead": "messages' overhead",
     "reduction": "adding gradients",
     "server_work": "servers' adding",
+    "handle": "servers' handling of messages",
+    "apply": "servers' optimiser",
+    "stopped": "standing still",
     "other": "what has no name",
 }
 BOUND_NAMES = {

@@ -30,7 +30,7 @@ FLOORS = (
     {"loading", "frames"},
     {"engine", "tables", "plots", "explain", "sweeps", "chrome", "layer_tables", "topology_tables", "explained"},
     {"report", "exports"},
-    {"results", "calibrated", "differences", "search", "api", "arguments", "validation"},
+    {"results", "calibrated", "differences", "drawings", "search", "api", "arguments", "validation"},
     {"terminal", "progress"},
     {"commands"},
     {"cli", "__init__"},

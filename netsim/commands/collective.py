@@ -49,7 +49,7 @@ def collective(
     """One collective on one network: time, closed form, lower bound, messages, bytes. --set takes the kind's fields.
 
     KIND is one of `netsim list collectives`, or auto: the fastest, or what --set library=NAME would choose."""
-    from netsim import arguments, results, terminal
+    from netsim import arguments, drawings, terminal
     from netsim.api import allreduce, choose
 
     played = arguments.collective(kind, file, code, settings, operation, ranks)
@@ -69,7 +69,7 @@ def collective(
         terminal.document(result) if as_json else terminal.summary(result)
         return
     if plot:
-        results.draw_rounds(plot, played, ranks)
+        drawings.draw_rounds(plot, played, ranks)
     sizes = arguments.sizes(size) if nccl_tests else [size]
     rows = [allreduce(played, size=each, **network) for each in sizes]
     warn(dict.fromkeys(said for row in rows for said in row.warnings))

@@ -46,7 +46,7 @@ def crossover(
 ) -> None:
     """Where two collectives take equally long: kinds, or tables such as '{ kind = "ring", slices = 4 }'; or two
     strategies in a whole scenario."""
-    from netsim import api, arguments, results, terminal
+    from netsim import api, arguments, drawings, terminal
 
     figures = {"ranks": ranks, "size": size, "rate": rate, "latency": latency}
     if scenario:
@@ -67,7 +67,7 @@ def crossover(
         kinds[0], kinds[1], along=along, low=places[0], high=places[1], precision=precision, **network
     )
     if plot:
-        results.draw_winners(plot, api.map_of_winners(found, kinds, **network))
+        drawings.draw_winners(plot, api.map_of_winners(found, kinds, **network))
     return terminal.document(found.as_dict()) if as_json else terminal.crossover(found.as_dict())
 
 
@@ -80,12 +80,12 @@ def _of_scenario(
     plot: Path | None,
     engine: str,
 ) -> dict[str, Any]:
-    from netsim import arguments, results
+    from netsim import arguments, drawings
     from netsim.loading import load
     from netsim.search import crossover as search
 
     scenario, along = load(file, arguments.overrides(settings, None)), search.Along.of(*span)
     found = search.crossover(scenario, contenders, along, precision=precision, engine=engine)
     if plot:
-        results.draw_crossover(plot, search.drawn(scenario, contenders, along, engine))
+        drawings.draw_crossover(plot, search.drawn(scenario, contenders, along, engine))
     return found

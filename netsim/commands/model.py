@@ -38,7 +38,7 @@ def model(
     as_json: bool,
 ) -> None:
     """The layers of a model: parameters, MACs, gradients; with --device, their times. --set takes its options."""
-    from netsim import arguments, layer_tables, results, terminal
+    from netsim import arguments, drawings, layer_tables, results, terminal
 
     if against and plot:
         raise ScenarioError("draws one model; leave --against out", path="--plot")
@@ -52,9 +52,9 @@ def model(
     count: Command = layer_tables.side_by_side if against else layer_tables.layer_table
     table = count(*built, machine, batch, precision=precision or "fp32")
     if plot:
-        results.draw_layers(plot, table)
+        drawings.draw_layers(plot, table)
     if roofline and machine:
-        results.draw_roofline(roofline, built[0], machine, batch)
+        drawings.draw_roofline(roofline, built[0], machine, batch)
     if as_csv:
         terminal.lines(table["stages" if against else "layers"])
     else:

@@ -18,12 +18,12 @@ from netsim.errors import ScenarioError
 @options("set", "engine", "json")
 def topology(file: Path, plot: Path | None, heat: bool, settings: Sequence[str], engine: str, as_json: bool) -> None:
     """The network of a scenario: hosts, switches, links, degree, diameter, bisection, oversubscription."""
-    from netsim import arguments, loading, results, terminal, topology_tables
+    from netsim import arguments, drawings, loading, terminal, topology_tables
 
     scenario = loading.load(file, arguments.overrides(settings, None))
     if heat and not plot:
         raise ScenarioError("colours a drawing; add --plot FILE", path="--heat")
     if plot:
-        results.draw_network(plot, scenario, engine=engine if heat else None)
+        drawings.draw_network(plot, scenario, engine=engine if heat else None)
     table = topology_tables.topology_table(scenario)
     terminal.document(table) if as_json else terminal.topology(table)

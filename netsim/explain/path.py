@@ -256,13 +256,27 @@ class _Pieces:
         flow = f"{self._trace.hosts[int(rows['host'][at])]} to {self._trace.hosts[int(rows['to'][at])]}"
         pieces = [
             Piece("overhead", overhead, flow),
-            Piece("latency", latency, flow),
+            *self._latency(at, latency, flow),
             Piece("transfer", wire, link, link),
             *self._losses(lost, rivals, flow, link),
         ]
         kept = [piece for piece in pieces if piece.seconds > 0]
         share = (end - start) / sum(piece.seconds for piece in kept)  # less than 1 where the path begins within it
         return [Piece(piece.part, piece.seconds * share, piece.what, piece.link) for piece in kept]
+
+    def _latency(self, at: int, latency: float, flow: str) -> Iterator[Piece]:
+        """Dealt to the links of the route as they have it; alike where none has any of its own."""
+        route = self._trace.routes[int(self.rows["route"][at])]
+        own = [self._latencies.get(link, 0.0) for link in route]
+        whole = sum(own)
+        for link, each in zip(route, own, strict=True):
+            yield Piece("latency", latency * (each / whole if whole else 1 / len(route)), flow, link)
+
+    @cached_property
+    def _latencies(self) -> dict[str, float]:
+        """Of each link, s."""
+        network = self._trace.scenario.network()
+        return dict(zip(network.names, network.latencies, strict=True))
 
     def _losses(self, lost: float, rivals: Mapping[str, float], flow: str, link: str) -> list[Piece]:
         """What a message took beyond its due, dealt to the flows that were on its link by the bytes that they moved

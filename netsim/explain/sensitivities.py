@@ -90,12 +90,15 @@ def changes(scenario: Scenario, path: CriticalPath, strategies: Sequence[str]) -
     if workers == 1:
         return
     for factor, words in ((_FASTER, "10 % faster"), (_TWICE, "twice as fast")):
-        saved = _spent(path, _on_a_port(scenario)) * (1 - 1 / factor)
         faster = _links(scenario, partial(_faster, factor=factor))
+        shorter = _times(scenario, faster, rates=True, otherwise=1 / factor)
+        saved = _spent(path, lambda piece: 1 - shorter(piece.link) if piece.part in ON_LINKS else 0.0)  # noqa: B023
         yield Change(f"hosts' links {words}", faster, path.length - saved)
     if path.decomposition["latency"]:
         sooner = _links(scenario, partial(_latency_times, factor=0.5))
-        yield Change("half the latency", sooner, path.length - path.decomposition["latency"] / 2)
+        half = _times(scenario, sooner, rates=False, otherwise=0.5)
+        saved = _spent(path, lambda piece: 1 - half(piece.link) if piece.part == "latency" else 0.0)
+        yield Change("half the latency", sooner, path.length - saved)
     yield from _adding(scenario, path)
     yield from _servers(scenario, path)
     yield from _buckets(scenario)
@@ -129,7 +132,7 @@ def _servers(scenario: Scenario, path: CriticalPath) -> Iterator[Change]:
     count = strategy.shards(workers)
     more = _with_strategy(scenario, replace(strategy, servers=count + 1))
     apart = strategy.helpers(workers) > 0
-    ports = _spent(path, lambda piece: piece.part in ON_LINKS and piece.link.startswith("server"))
+    ports = _spent(path, lambda piece: float(piece.part in ON_LINKS and piece.link.startswith("server")))
     yield Change("one more server", more, path.length - ports / (count + 1) if apart else None)
 
 
@@ -202,14 +205,22 @@ def _with_strategy(scenario: Scenario, strategy: Any) -> Scenario:
 # What the path says
 
 
-def _spent(path: CriticalPath, counts: Callable[[Piece], bool]) -> float:
-    """Seconds an iteration of the pieces that count."""
-    return path.sums(lambda piece: "" if counts(piece) else None).get("", 0.0)
+def _spent(path: CriticalPath, share: Callable[[Piece], float]) -> float:
+    """Seconds an iteration of the pieces, each by its share."""
+    return sum(step.weight * piece.seconds * share(piece) for step in path.steps for piece in step.pieces)
 
 
-def _on_a_port(scenario: Scenario) -> Callable[[Piece], bool]:
-    """Whether a piece is spent on a host's own link, which the changes above make faster."""
-    return lambda piece: piece.part in ON_LINKS and piece.link.rpartition(".")[0].rstrip("0123456789") in _HOSTS
+def _times(scenario: Scenario, changed: Scenario, *, rates: bool, otherwise: float) -> Callable[[str], float]:
+    """By link, the factor on the time that it takes in the changed scenario: on its bytes' (rates), or its latency.
+    Links within the network have what the topology makes of the hosts'; what is no link of it changes as hosts do."""
+    before, after = scenario.network(), changed.network()
+    were, are = (
+        dict(zip(each.names, each.rates if rates else each.latencies, strict=True)) for each in (before, after)
+    )
 
+    def factor(link: str) -> float:
+        if link not in were or not were[link] or not are[link]:
+            return otherwise
+        return were[link] / are[link] if rates else are[link] / were[link]
 
-_HOSTS = ("worker", "server")
+    return factor

@@ -19,6 +19,9 @@ _LOOKS = {  # part -> colour and hatch: what is alike has one colour, so that pr
     "messages' overhead": (PALETTE[4], ""),
     "adding gradients": (PALETTE[2], ""),
     "servers' adding": (PALETTE[2], "//"),
+    "servers' handling of messages": (PALETTE[2], "xx"),
+    "servers' optimiser": (PALETTE[2], ".."),
+    "standing still": ("#1A1A1A", ""),
 }
 
 

@@ -41,6 +41,20 @@ def test_where_nothing_overlaps_the_path_foretells_to_the_last_digits(strategy: 
         assert found[change].path_changed is False
 
 
+@pytest.mark.parametrize(
+    "topology",
+    [
+        {"kind": "leaf_spine", "per_leaf": 2, "spines": 1, "oversubscription": 4.0},
+        {"kind": "leaf_spine", "per_leaf": 2, "spines": 1, "link": {"rate": "2 Gbit/s", "latency": "70 us"}},
+    ],
+    ids=["whose uplinks follow the hosts' links", "whose uplinks have a rate of their own"],
+)
+def test_links_within_the_network_are_foretold_as_the_topology_makes_them(topology: dict[str, Any]) -> None:
+    found = named(explained({"cluster.topology": topology, "job.strategy": "halving_doubling"}))
+    for change in FORETOLD[:2] + FORETOLD[3:]:
+        assert found[change].simulated_s == pytest.approx(found[change].predicted_s, rel=1e-6), change
+
+
 def test_a_second_server_halves_the_time_on_the_servers_port() -> None:
     changes = {"job.strategy": "parameter_server", "cluster.reduction_rate": "1 PB/s", "cluster.link.latency": "0 s"}
     found = named(explained(changes))["one more server"]
