@@ -19,6 +19,7 @@ from netsim.engine.messages import Message
 from netsim.engine.network import Network
 from netsim.engine.sharing import network_of
 from netsim.errors import RunError, ScenarioError
+from netsim.families import FAMILIES
 from netsim.hardware import Link
 from netsim.loading import dump, from_table
 from netsim.topologies.base import Host
@@ -370,3 +371,92 @@ def test_a_scenario_with_all_of_it_survives_being_written_and_read() -> None:
     traffic = [{"size": "1 MB", "rate": "1 Gbit/s", "src": "worker0", "arrivals": "periodic", "stop": "3 s"}]
     given = scenario(cluster={"fault": fault, "traffic": traffic, "on_failure": "reroute"}, neighbour=[OTHER])
     assert from_table(tomllib.loads(dump(given))) == given
+
+
+# On networks with more than one way: a message whose link fails goes round it.
+
+
+def around(
+    sharing: str, changes: dict[str, list[tuple[float, float]]]
+) -> tuple[Network, list[tuple[float, list[str]]]]:
+    """Four hosts in a ring at 10 bytes/s, no latency; when messages came, and over which links."""
+    came: list[tuple[float, list[str]]] = []
+    topology = FAMILIES["topologies"].build("ring")([Host(f"host{i}", Link(rate=10.0, latency=0.0)) for i in range(4)])
+    health = {topology.names.index(name): Health(each) for name, each in changes.items()}
+    env = Clock()
+
+    def record(message: Message, now: float) -> None:
+        came.append((now, [link.name for link in message.links]))
+
+    net = network_of(sharing)(env, topology, record, health=health, on_failure="reroute")
+    env.hope = net.hopes
+    return net, came
+
+
+def link(one: int, other: int) -> str:
+    """The name of the ring's link from a host to the next."""
+    topology = FAMILIES["topologies"].build("ring")([Host(f"host{i}", Link(rate=1.0, latency=0.0)) for i in range(4)])
+    return topology.names[topology.ends.index((f"host{one}", f"host{other}"))]
+
+
+def test_what_a_failed_link_has_not_passed_goes_another_way() -> None:
+    net, came = around("fair", {link(0, 1): [(1.0, 0.0), (50.0, 1.0)]})
+    net.send(0, 1, 40.0, ignore)
+    net.env.run()
+    assert came == [(4.0, [link(0, 3), link(3, 2), link(2, 1)])]
+    assert [(each.time, each.link, each.how) for each in net.interruptions] == [(1.0, link(0, 1), "rerouted")]
+
+
+def test_a_fifo_message_that_is_cut_off_is_sent_anew_and_whole() -> None:
+    net, came = around("fifo", {link(0, 1): [(1.0, 0.0), (50.0, 1.0)]})
+    net.send(0, 1, 40.0, ignore)
+    net.send(0, 1, 10.0, ignore, order=1)  # waits behind it
+    net.env.run()
+    detour = [link(0, 3), link(3, 2), link(2, 1)]
+    assert came == [(5.0, detour), (6.0, detour)]
+    assert [each.how for each in net.interruptions] == ["rerouted", "rerouted"]
+
+
+@pytest.mark.parametrize("sharing", SHARINGS)
+def test_where_no_way_is_left_a_message_waits_for_the_first_that_comes_back(sharing: str) -> None:
+    both = {link(0, 1): [(1.0, 0.0), (50.0, 1.0)], link(0, 3): [(0.5, 0.0), (2.0, 1.0)]}
+    net, came = around(sharing, both)
+    net.send(0, 1, 40.0, ignore)
+    net.env.run()
+    sent = 4.0 if sharing == "fifo" else 3.0
+    assert came == [(2.0 + sent, [link(0, 3), link(3, 2), link(2, 1)])]
+    assert [each.how for each in net.interruptions] == ["waits", "rerouted"]
+
+
+@pytest.mark.parametrize("sharing", SHARINGS)
+def test_where_no_way_will_ever_be_left_the_run_ends(sharing: str) -> None:
+    flapping = [(3.0 + time / 2, float(time % 2)) for time in range(9999)]
+    net, came = around(sharing, {link(0, 1): [(1.0, 0.0)], link(0, 3): [(0.5, 0.0)], link(2, 3): flapping})
+    net.send(0, 1, 40.0, ignore)
+    net.env.run()
+    assert came == []
+    assert net.env.now < 10.0
+    assert [(message.dst, waits_for) for message, waits_for in net.held_up()] == [(1, None)]
+
+
+@pytest.mark.parametrize("sharing", SHARINGS)
+@pytest.mark.parametrize("topology", ["ring", "torus", "fat_tree", "leaf_spine", "dragonfly", "fully_connected"])
+def test_all_gradients_come_round_links_that_fail_now_and_then(sharing: str, topology: str) -> None:
+    """Links between switches, or hosts where there are none, fail all the time; every byte comes all the same."""
+    plain = scenario(cluster={"workers": 16, "topology": topology, "sharing": sharing}, iterations=2)
+    network_there = plain.cluster.network(plain.hosts())
+    switches = set(network_there.switches)
+    inner = [
+        name
+        for name, ends in zip(network_there.names, network_there.ends, strict=True)
+        if not switches or switches.issuperset(ends)
+    ]
+    faults = [{"link": name, "mtbf": "5 ms", "mttr": "2 ms"} for name in inner[::3]]
+    cluster = {"workers": 16, "topology": topology, "sharing": sharing, "fault": faults}
+    quiet = netsim.simulate(plain).summary()
+    for on_failure in ("wait", "reroute"):
+        run = figures(cluster={**cluster, "on_failure": on_failure}, iterations=2)
+        assert run["wire_bytes_per_iteration"] == pytest.approx(quiet["wire_bytes_per_iteration"], rel=1e-12)
+        assert run["link_failures"] > 0
+        assert run["interrupted_messages"] > 0
+        assert run["iteration_time_s"] > 0
