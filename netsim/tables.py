@@ -34,24 +34,33 @@ _RECORDS = {
     "transfers": {"nbytes": "bytes", "sent": "sent_s", "start": "start_s", "end": "end_s"},
     "links": {"rate": "rate_bytes_per_s", "nbytes": "bytes", "busy": "busy_s"},
 }
+_OF_LINKS = {"waited": "waited_s", "background": "background_bytes"}  # which older folders lack
+_OVER_TIME = {  # records of links that notebooks get, and folders where links were disturbed
+    "link_bins": {"start": "start_s", "end": "end_s", "nbytes": "bytes"},
+    "link_changes": {"time": "time_s"},
+    "interruptions": {"time": "time_s", "nbytes": "bytes"},
+}
 _OF_SERVERS = {  # records that only runs with parameter servers leave
     "updates": {"time": "time_s"},
     "servers": {"nbytes": "bytes", "busy": "busy_s"},
 }
+_MOST_LINKS = 8  # whose use over time a folder keeps, of each contender
 _FIGURES = ("strategy", "iteration_time_s", "samples_per_s", "scaling_efficiency", "gradient_bytes")
 _HOST_COLUMNS = ("host", "src", "dst", "worker")
 _OF_THE_LAST_ITERATION = ("spans", "transfers")
 
 
 def trace_frames(trace: Trace) -> dict[str, pd.DataFrame]:
-    """The records of a run as frames "steps", "spans", "transfers", "links" and, of parameter servers, "updates" and
-    "servers", with hosts by name and SI units.
+    """The records of a run as frames "steps", "spans", "transfers", "links", "link_bins", "link_changes",
+    "interruptions" and, of parameter servers, "updates" and "servers", with hosts by name and SI units.
 
     `updates` has also `staleness`, empty for gradients that were thrown away. `links` has also `bytes_per_iteration`
-    and `utilisation`, the share of its capacity that the run used.
+    and `utilisation`, the share of its capacity that the run used, others' bytes among it; so has `link_bins` for each
+    stretch of time.
     """
     frames = {}
-    for kind, renamed in {**_RECORDS, **_OF_SERVERS}.items():
+    for kind, renamed in {**_RECORDS, **_OVER_TIME, **_OF_SERVERS}.items():
+        renamed = {**renamed, **_OF_LINKS} if kind == "links" else renamed
         records = pd.DataFrame(getattr(trace, kind).columns).rename(columns=renamed)
         for column in records.columns.intersection(list(_HOST_COLUMNS)):
             records[column] = [trace.hosts[host] for host in records[column]]
@@ -62,7 +71,11 @@ def trace_frames(trace: Trace) -> dict[str, pd.DataFrame]:
     iterations = trace.facts.get("iterations") or steps["iteration"].nunique() or 1
     lasted = steps["end_s"].max() if len(steps) else 0.0
     links["bytes_per_iteration"] = links["bytes"] / iterations
-    links["utilisation"] = links["bytes"] / links["rate_bytes_per_s"] / lasted if lasted else 0.0
+    passed = links["bytes"] + links["background_bytes"]
+    links["utilisation"] = passed / links["rate_bytes_per_s"] / lasted if lasted else 0.0
+    bins = frames["link_bins"]
+    rates = bins["link"].map(links.set_index("link")["rate_bytes_per_s"])
+    bins["utilisation"] = bins["bytes"] / rates / (bins["end_s"] - bins["start_s"])
     return frames
 
 
@@ -79,7 +92,9 @@ def save(
             data / "points.csv", mode="a" if number else "w", header=not number, index=False, lineterminator="\n"
         )
     by_contender = {contender: trace_frames(trace) for contender, trace in traces.items()}
-    left = [kind for kind in _OF_SERVERS if any(len(frames[kind]) for frames in by_contender.values())]
+    disturbed = any(_disturbed(frames) for frames in by_contender.values())
+    maybe = [*_OF_SERVERS, *(_OVER_TIME if disturbed else ())]
+    left = [kind for kind in maybe if any(len(frames[kind]) for frames in by_contender.values())]
     for kind in [*_RECORDS, *left]:
         parts = [_kept(kind, frames).assign(contender=contender) for contender, frames in by_contender.items()]
         joined = pd.concat([part for part in parts if len(part)] or parts[:1] or [pd.DataFrame({"contender": []})])
@@ -102,8 +117,12 @@ def learning(folder: Path | str, saved: Saved) -> pd.DataFrame | None:
 
 
 def _kept(kind: str, frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """All steps and links; of spans and transfers those of the last iteration on the hosts that a timeline shows."""
+    """All steps and links; of spans and transfers those of the last iteration on the hosts that a timeline shows; of
+    what passed links over time that of the busiest."""
     records = frames[kind]
+    if kind == "link_bins":
+        busiest = frames["links"].sort_values("utilisation", ascending=False, kind="stable")["link"][:_MOST_LINKS]
+        return records[records["link"].isin(busiest)]
     if kind not in _OF_THE_LAST_ITERATION or not len(records):
         return records
     last = {
@@ -113,6 +132,11 @@ def _kept(kind: str, frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     ends = [column for column in _HOST_COLUMNS if column in records]
     kept: pd.DataFrame = last[kind][last[kind][ends].isin(shown).any(axis=1)]
     return kept
+
+
+def _disturbed(frames: Mapping[str, pd.DataFrame]) -> bool:
+    """Whether links changed, or carried others' bytes."""
+    return bool(len(frames["link_changes"])) or bool((frames["links"]["background_bytes"] > 0).any())
 
 
 def _write(file: Path, records: pd.DataFrame) -> None:

@@ -54,15 +54,19 @@ class Meter:
 
 
 def bins_of(
-    transfers: Sequence[Transfer], names: Sequence[str], route: Callable[[int, int], Sequence[int]]
+    transfers: Sequence[Transfer],
+    names: Sequence[str],
+    route: Callable[[int, int], Sequence[int]],
+    *,
+    within: tuple[float, float],
 ) -> Iterator[LinkBin]:
-    """The same from messages that each went at one rate, as in the fast engine."""
+    """The same, of a stretch of time, from messages that each went at one rate, as in the fast engine."""
     if not transfers:
         return iter(())
     routes = {ends: route(*ends) for ends in {(each.src, each.dst) for each in transfers}}
     hops = [(link, each.nbytes, each.start, each.end) for each in transfers for link in routes[each.src, each.dst]]
     links, nbytes, starts, ends = np.asarray(hops).T
-    edges = np.linspace(min(each.sent for each in transfers), ends.max(), BINS + 1)
+    edges = np.linspace(*within, BINS + 1)
     lasts = np.where(ends > starts, ends - starts, 1.0)
     rows = links.astype(np.int64)
     so_far = np.zeros((len(edges), len(names)))

@@ -343,7 +343,8 @@ def _link_bins(network: Network | FastNetwork, the_plan: Plan, log: Log) -> list
     """What passed each link when, of the recorded iterations."""
     topology = the_plan.topology
     if isinstance(network, FastNetwork):
-        return list(bins_of(log.transfers, topology.names, topology.route))
+        within = min((span.start for span in log.spans), default=0.0), max(log.steps()["end"], default=0.0)
+        return list(bins_of(log.transfers, topology.names, topology.route, within=within))
     return list(network.meter.bins(topology.names, network.env.now)) if network.meter else []
 
 

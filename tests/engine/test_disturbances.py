@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from netsim.errors import RunError, ScenarioError
 from netsim.families import FAMILIES
 from netsim.hardware import Link
 from netsim.loading import dump, from_table
+from netsim.tables import save, trace_frames
 from netsim.topologies.base import Host
 from netsim.topologies.star import star
 
@@ -460,3 +462,28 @@ def test_all_gradients_come_round_links_that_fail_now_and_then(sharing: str, top
         assert run["link_failures"] > 0
         assert run["interrupted_messages"] > 0
         assert run["iteration_time_s"] > 0
+
+
+@pytest.mark.parametrize("sharing", SHARINGS)
+def test_what_passed_links_over_time_adds_up_to_what_they_carried(sharing: str) -> None:
+    traffic = [{"size": "100 kB", "rate": "4 Gbit/s", "stop": "2 ms"}]
+    quiet, loud = (scenario(cluster={"sharing": sharing, **more}, iterations=2) for more in ({}, {"traffic": traffic}))
+    for engine, one in (("simpy", quiet), ("auto", quiet), ("simpy", loud)):
+        frames = trace_frames(netsim.simulate(one, engine=engine))
+        bins, links = frames["link_bins"], frames["links"].set_index("link")
+        passed = bins.groupby("link")["bytes"].sum()
+        carried = (links["bytes"] + links["background_bytes"])[passed.index]
+        assert passed.tolist() == pytest.approx(carried.tolist(), rel=1e-6)
+        assert bins["utilisation"].max() <= 1 + 1e-6
+        assert set(bins["link"]) == set(links.index[links["bytes"] + links["background_bytes"] > 0])
+    last = netsim.simulate(quiet, engine="simpy", detail="last")
+    assert sum(last.link_bins["nbytes"]) == pytest.approx(sum(last.links["nbytes"]) / 2, rel=1e-6)
+
+
+def test_a_result_folder_keeps_what_disturbed_links(tmp_path: Path) -> None:
+    fault = [{"link": "worker1.up", "at": "1 ms", "lasts": "5 ms"}]
+    save(tmp_path, {"axes": {}}, [], {"ring": netsim.simulate(scenario(cluster={"fault": fault}))})
+    kept = {file.stem for file in (tmp_path / "data").glob("*.csv")}
+    assert {"link_bins", "link_changes", "interruptions"} <= kept
+    save(tmp_path / "quiet", {"axes": {}}, [], {"ring": netsim.simulate(scenario())})
+    assert not (tmp_path / "quiet" / "data" / "link_bins.csv").exists()
