@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -223,11 +223,22 @@ def _set(table: Mapping[str, Any], path: list[str], value: Any, whole: str) -> d
             return {"kind": value, **_without_the_old_kinds_own(table, value)}
         return {**table, key: value}
     inner = table.get(key, {})
+    if isinstance(inner, (list, tuple)) and rest[0].isdecimal():
+        return {**table, key: _set_in_list(inner, rest, value, whole)}
     if isinstance(inner, str):
         inner = _spelled_out(key, inner)
     if not isinstance(inner, Mapping):
         raise ScenarioError(f"{key} is {shown(inner)}, which has no keys", path=whole)
     return {**table, key: _set(inner, rest, value, whole)}
+
+
+def _set_in_list(tables: Sequence[Any], path: list[str], value: Any, whole: str) -> list[Any]:
+    """A copy of a list of tables with another value at the path, which begins with the number of one of them."""
+    place = int(path[0])
+    if place >= len(tables) or not isinstance(tables[place], Mapping):
+        raise ScenarioError(f"there is no table number {place} (they count from 0)", path=whole)
+    changed = value if len(path) == 1 else _set(tables[place], path[1:], value, whole)
+    return [*tables[:place], changed, *tables[place + 1 :]]
 
 
 def _without_the_old_kinds_own(table: Mapping[str, Any], kind: Any) -> dict[str, Any]:

@@ -20,9 +20,9 @@ from netsim.engine.messages import Message
 from netsim.engine.network import Network
 from netsim.engine.sharing import network_of
 from netsim.errors import RunError, ScenarioError
-from netsim.families import FAMILIES
+from netsim.families import FAMILIES, kind_of
 from netsim.hardware import Link
-from netsim.loading import dump, from_table
+from netsim.loading import dump, from_table, vary
 from netsim.tables import save, trace_frames
 from netsim.topologies.base import Host
 from netsim.topologies.star import star
@@ -487,3 +487,11 @@ def test_a_result_folder_keeps_what_disturbed_links(tmp_path: Path) -> None:
     assert {"link_bins", "link_changes", "interruptions"} <= kept
     save(tmp_path / "quiet", {"axes": {}}, [], {"ring": netsim.simulate(scenario())})
     assert not (tmp_path / "quiet" / "data" / "link_bins.csv").exists()
+
+
+def test_a_path_may_lead_through_a_list_of_tables() -> None:
+    given = scenario(neighbour=[OTHER], cluster={"fault": [{"link": "worker0", "at": "1 s"}]})
+    varied = vary(given, {"neighbour.0.job.strategy.kind": "tree", "cluster.fault.0.factor": 0.5})
+    assert (kind_of(varied.neighbour[0].job.strategy), varied.cluster.fault[0].factor) == ("tree", 0.5)
+    with pytest.raises(ScenarioError, match=r"neighbour\.1\.workers: there is no table number 1"):
+        vary(given, {"neighbour.1.workers": 3})
