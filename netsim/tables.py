@@ -92,7 +92,7 @@ def save(
             data / "points.csv", mode="a" if number else "w", header=not number, index=False, lineterminator="\n"
         )
     by_contender = {contender: trace_frames(trace) for contender, trace in traces.items()}
-    disturbed = any(_disturbed(frames) for frames in by_contender.values())
+    disturbed = any(len(f["link_changes"]) or f["links"]["background_bytes"].any() for f in by_contender.values())
     maybe = [*_OF_SERVERS, *(_OVER_TIME if disturbed else ())]
     left = [kind for kind in maybe if any(len(frames[kind]) for frames in by_contender.values())]
     for kind in [*_RECORDS, *left]:
@@ -132,11 +132,6 @@ def _kept(kind: str, frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     ends = [column for column in _HOST_COLUMNS if column in records]
     kept: pd.DataFrame = last[kind][last[kind][ends].isin(shown).any(axis=1)]
     return kept
-
-
-def _disturbed(frames: Mapping[str, pd.DataFrame]) -> bool:
-    """Whether links changed, or carried others' bytes."""
-    return bool(len(frames["link_changes"])) or bool((frames["links"]["background_bytes"] > 0).any())
 
 
 def _write(file: Path, records: pd.DataFrame) -> None:
