@@ -18,32 +18,9 @@ import pandas as pd
 from netsim.axes import Axis, contender_axis, distinct, label, text
 from netsim.errors import ScenarioError
 from netsim.frames import chunks, columns_of
-from netsim.trace import Trace
+from netsim.trace import OF_LINKS, OF_SERVERS, OVER_TIME, RECORDS, Trace
 from netsim.units import SUFFIXES
 
-_RECORDS = {
-    "steps": {
-        "start": "start_s",
-        "end": "end_s",
-        "compute": "compute_s",
-        "communication": "communication_s",
-        "straggler_wait": "straggler_wait_s",
-        "exposed_communication": "exposed_communication_s",
-    },
-    "spans": {"start": "start_s", "end": "end_s"},
-    "transfers": {"nbytes": "bytes", "sent": "sent_s", "start": "start_s", "end": "end_s"},
-    "links": {"rate": "rate_bytes_per_s", "nbytes": "bytes", "busy": "busy_s"},
-}
-_OF_LINKS = {"waited": "waited_s", "background": "background_bytes"}  # which older folders lack
-_OVER_TIME = {  # records of links that notebooks get, and folders where links were disturbed
-    "link_bins": {"start": "start_s", "end": "end_s", "nbytes": "bytes"},
-    "link_changes": {"time": "time_s"},
-    "interruptions": {"time": "time_s", "nbytes": "bytes"},
-}
-_OF_SERVERS = {  # records that only runs with parameter servers leave
-    "updates": {"time": "time_s"},
-    "servers": {"nbytes": "bytes", "busy": "busy_s"},
-}
 _MOST_LINKS = 8  # whose use over time a folder keeps, of each contender
 _FIGURES = ("strategy", "iteration_time_s", "samples_per_s", "scaling_efficiency", "gradient_bytes")
 _HOST_COLUMNS = ("host", "src", "dst", "worker")
@@ -59,8 +36,8 @@ def trace_frames(trace: Trace) -> dict[str, pd.DataFrame]:
     stretch of time.
     """
     frames = {}
-    for kind, renamed in {**_RECORDS, **_OVER_TIME, **_OF_SERVERS}.items():
-        renamed = {**renamed, **_OF_LINKS} if kind == "links" else renamed
+    for kind, renamed in {**RECORDS, **OVER_TIME, **OF_SERVERS}.items():
+        renamed = {**renamed, **OF_LINKS} if kind == "links" else renamed
         records = pd.DataFrame(getattr(trace, kind).columns).rename(columns=renamed)
         for column in records.columns.intersection(list(_HOST_COLUMNS)):
             records[column] = [trace.hosts[host] for host in records[column]]
@@ -93,9 +70,9 @@ def save(
         )
     by_contender = {contender: trace_frames(trace) for contender, trace in traces.items()}
     disturbed = any(len(f["link_changes"]) or f["links"]["background_bytes"].any() for f in by_contender.values())
-    maybe = [*_OF_SERVERS, *(_OVER_TIME if disturbed else ())]
+    maybe = [*OF_SERVERS, *(OVER_TIME if disturbed else ())]
     left = [kind for kind in maybe if any(len(frames[kind]) for frames in by_contender.values())]
-    for kind in [*_RECORDS, *left]:
+    for kind in [*RECORDS, *left]:
         parts = [_kept(kind, frames).assign(contender=contender) for contender, frames in by_contender.items()]
         joined = pd.concat([part for part in parts if len(part)] or parts[:1] or [pd.DataFrame({"contender": []})])
         _write(data / f"{kind}.csv", joined[["contender", *joined.columns.drop("contender")]])
@@ -221,10 +198,10 @@ def read(folder: Path | str) -> Saved:
     folder = Path(folder)
     result = _result(folder)
     axes = {path: {text(value): value for value in values} for path, values in result["axes"].items()}
-    records = {kind: _records(folder / "data" / f"{kind}.csv", axes) for kind in ("points", *_RECORDS)}
+    records = {kind: _records(folder / "data" / f"{kind}.csv", axes) for kind in ("points", *RECORDS)}
     needed = {
         "points": [*axes, *_FIGURES],
-        **{kind: ["contender", *names.values()] for kind, names in _RECORDS.items()},
+        **{kind: ["contender", *names.values()] for kind, names in RECORDS.items()},
     }
     for kind, columns in needed.items():
         missing = [column for column in columns if column not in records[kind].columns]

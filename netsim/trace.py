@@ -283,3 +283,29 @@ class Trace:
         if busiest:
             parts[f"link {busiest.link}"] = max(load, communication - latency - wait)
         return max(parts, key=lambda part: parts[part])
+
+
+# What frames and files call the columns of records, by the attribute of `Trace`: with their units.
+RECORDS = {
+    "steps": {
+        "start": "start_s",
+        "end": "end_s",
+        "compute": "compute_s",
+        "communication": "communication_s",
+        "straggler_wait": "straggler_wait_s",
+        "exposed_communication": "exposed_communication_s",
+    },
+    "spans": {"start": "start_s", "end": "end_s"},
+    "transfers": {"nbytes": "bytes", "sent": "sent_s", "start": "start_s", "end": "end_s"},
+    "links": {"rate": "rate_bytes_per_s", "nbytes": "bytes", "busy": "busy_s"},
+}
+OF_LINKS = {"waited": "waited_s", "background": "background_bytes"}  # which older folders lack
+OVER_TIME = {  # records of links that notebooks get, and folders where links were disturbed
+    "link_bins": {"start": "start_s", "end": "end_s", "nbytes": "bytes"},
+    "link_changes": {"time": "time_s"},
+    "interruptions": {"time": "time_s", "nbytes": "bytes"},
+}
+OF_SERVERS = {  # records that only runs with parameter servers leave
+    "updates": {"time": "time_s"},
+    "servers": {"nbytes": "bytes", "busy": "busy_s"},
+}
