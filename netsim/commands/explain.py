@@ -22,14 +22,14 @@ _FEW = 6  # layers, links or rivals that are listed
 @click.option(
     "--strategies", default="ps,ring,tree,halving_doubling", show_default=True, metavar="NAMES", help="To try."
 )
-@options("set", "seed", "json")
-def explain(file: Path, strategies: str, settings: Sequence[str], seed: int | None, as_json: bool) -> None:
+@options("set", "seed", "json", "quiet")
+def explain(file: Path, strategies: str, settings: Sequence[str], seed: int | None, as_json: bool, quiet: bool) -> None:
     """Why a scenario FILE takes its time: critical path, bottleneck, what would help.
 
     What would help is foretold from the critical path, then simulated. The reference engine plays FILE, since it knows
     what waited for what; all engines give the same times.
     """
-    from netsim import arguments, results, terminal
+    from netsim import arguments, progress, results, terminal
     from netsim.engine.run import simulate
     from netsim.explain.explanation import explanation
     from netsim.loading import load
@@ -37,7 +37,8 @@ def explain(file: Path, strategies: str, settings: Sequence[str], seed: int | No
     names = arguments.strategies(strategies)
     scenario = load(file, arguments.overrides(settings, seed))
     warn(results.warnings_of(scenario))
-    explained = explanation(scenario, simulate, strategies=names)
+    with progress.bar("iterations", scenario.iterations, quiet=quiet) as reached:
+        explained = explanation(scenario, simulate, strategies=names, progress=lambda iteration: reached(iteration + 1))
     terminal.document(explained.as_dict()) if as_json else _show(explained)
 
 

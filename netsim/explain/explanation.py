@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -57,15 +57,20 @@ class Explanation:
 
 
 def explanation(
-    scenario: Scenario, simulate: Simulate, *, strategies: Sequence[str] = STRATEGIES, changed: bool = True
+    scenario: Scenario,
+    simulate: Simulate,
+    *,
+    strategies: Sequence[str] = STRATEGIES,
+    changed: bool = True,
+    progress: Callable[[int], None] | None = None,
 ) -> Explanation:
     """Plays the scenario with its causes, then, if it is to be `changed`, every change of it.
 
     The reference engine plays it, whichever the scenario would have by itself, since that one knows the causes; both
-    give the same times.
+    give the same times. progress: hears of each iteration of that.
     Raises ScenarioError for a scenario whose records would not fit this machine's memory.
     """
-    trace = simulate(scenario, engine="simpy", detail="full")
+    trace = simulate(scenario, engine="simpy", detail="full", progress=progress)
     summary, path = trace.summary(), critical_path(trace)
     known = {
         "lower_bound_s": summary["lower_bound_iteration_time_s"],

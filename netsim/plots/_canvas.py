@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +64,16 @@ def save(draw: Callable[[pd.DataFrame, Axes], Axes], frame: pd.DataFrame, file: 
         draw(frame, figure.add_subplot())
         kind = file.suffix.removeprefix(".").lower() or "png"
         figure.savefig(file, dpi=150, format=kind, metadata=_UNDATED.get(kind, {}))
+
+
+def legend_above(ax: Axes, *, ncols: int, handles: Sequence[Any] | None = None) -> None:
+    """A legend over the whole width of the figure, so that long names beside the axis leave the axis its room."""
+    known, labels = ax.get_legend_handles_labels()
+    figure = ax.get_figure()
+    assert figure is not None
+    named = [handle.get_label() for handle in handles] if handles else labels
+    shown = handles or known
+    figure.legend(shown, named, loc="outside upper left", ncols=ncols, borderaxespad=0.2, columnspacing=1.2)
 
 
 def looks(contenders: pd.Series) -> dict[str, tuple[str, str]]:

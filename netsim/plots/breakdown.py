@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from netsim.plots._canvas import COMMUNICATING, COMPUTING, WAITING, scale
+from netsim.plots._canvas import COMMUNICATING, COMPUTING, WAITING, legend_above, scale
 from netsim.units import show
 
 _PARTS = {
@@ -60,5 +60,5 @@ def _stacked(frame: pd.DataFrame, ax: Axes, columns: dict[str, str]) -> tuple[pd
     ax.set_ylabel("contender")
     ax.grid(axis="y", visible=False)
     ax.tick_params(axis="y", length=0)
-    ax.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=3, borderaxespad=0.2, columnspacing=1.2)
+    legend_above(ax, ncols=3)
     return place, left

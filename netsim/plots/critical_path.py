@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from netsim.plots._canvas import COMMUNICATING, COMPUTING, PALETTE, WAITING, scale
+from netsim.plots._canvas import COMMUNICATING, COMPUTING, PALETTE, WAITING, legend_above, scale
 
 _LOOKS = {  # part -> colour and hatch: what is alike has one colour, so that print without colours tells them apart
     "computing": (COMPUTING, ""),
@@ -45,6 +45,6 @@ def critical_path(frame: pd.DataFrame, ax: Axes) -> Axes:
     ax.set_ylabel("contender")
     ax.grid(axis="y", visible=False)
     ax.tick_params(axis="y", length=0)
-    ax.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=2, borderaxespad=0.2, columnspacing=1.2)
+    legend_above(ax, ncols=3)
     scale(ax.xaxis, totals, unit="s", label="critical path of an iteration", log=False)
     return ax

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.axes import Axes
 
-from netsim.plots._canvas import IDEAL, lines_and_rings, lines_of, looks, scale, spans_decades
+from netsim.plots._canvas import IDEAL, legend_above, lines_and_rings, lines_of, looks, scale, spans_decades
 
 
 def scaling(frame: pd.DataFrame, ax: Axes) -> Axes:
@@ -40,7 +40,7 @@ def efficiency(frame: pd.DataFrame, ax: Axes) -> Axes:
     scale(ax.xaxis, frame[column], unit="", label="workers", log=spans_decades(frame[column], factor=6), ticks=True)
     scale(ax.yaxis, [0, 100], unit="%", label="scaling efficiency", log=False)
     ax.set_ylim(0, 105)
-    ax.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=4, borderaxespad=0.2, columnspacing=1.2)
+    legend_above(ax, ncols=4)
     return ax
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from netsim.plots._canvas import PALETTE, scale
+from netsim.plots._canvas import PALETTE, legend_above, scale
 
 
 def sensitivity(frame: pd.DataFrame, ax: Axes) -> Axes:
@@ -42,5 +42,5 @@ def sensitivity(frame: pd.DataFrame, ax: Axes) -> Axes:
     ax.tick_params(axis="y", length=0)
     scale(ax.xaxis, [100.0], unit="%", label="saved of the iteration's time", log=False)
     if foretold.any():
-        ax.legend(loc="lower left", bbox_to_anchor=(0, 1.0), borderaxespad=0.2)
+        legend_above(ax, ncols=1)
     return ax

@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 
-from netsim.plots._canvas import scale
+from netsim.plots._canvas import legend_above, scale
 
 _COLOURS = {
     "forward": "#8DA0AE",
@@ -48,7 +48,7 @@ def timeline(frame: pd.DataFrame, ax: Axes) -> Axes:
     scale(ax.xaxis, [frame["end_s"].max()], unit="s", label="time since the iteration began", log=False)
     ax.set_xlim(0, frame["end_s"].max() * 1.01)
     handles = [Patch(color=colour, label=kind) for kind, colour in _COLOURS.items() if (frame["kind"] == kind).any()]
-    ax.legend(handles=handles, loc="lower left", bbox_to_anchor=(0, 1.0), ncols=6, borderaxespad=0.2, columnspacing=1.2)
+    legend_above(ax, ncols=6, handles=handles)
     return ax
 
 

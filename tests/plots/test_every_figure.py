@@ -154,7 +154,8 @@ def test_a_host_without_computing_still_has_its_name_at_its_port() -> None:
 
 def test_parts_that_are_nowhere_are_not_in_the_legend() -> None:
     ax = matplotlib.figure.Figure().add_subplot()
-    legend = plots.figures()["breakdown"](pd.DataFrame(FRAMES["breakdown"]), ax).get_legend()
+    plots.figures()["breakdown"](pd.DataFrame(FRAMES["breakdown"]), ax)
+    (legend,) = ax.get_figure().legends
     assert [each.get_text() for each in legend.get_texts()] == ["computing", "exposed communication"]
 
 
