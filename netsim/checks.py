@@ -245,11 +245,12 @@ def parts_are_scattered_and_gathered(scenario: Scenario) -> Iterator[Problem]:
     """A strategy that can do both, bucket after bucket, in every step."""
     job = scenario.job
     missing = {"reduce_scatter", "all_gather"} - set(job.strategy.operations)
-    if job.compression and job.compression.sparse and "all_gather" in missing:
+    servers = isinstance(job.strategy, ParameterServer)
+    if job.compression and job.compression.sparse and "all_gather" in missing and not servers:
         yield Problem("job.compression.sparse", f"needs an all_gather, which {kind_of(job.strategy)} has none of")
     if job.sharding == "none":
         return
-    if missing or isinstance(job.strategy, ParameterServer):
+    if missing or servers:
         told = (
             f"{job.sharding} scatters and gathers, which is not in the power of {kind_of(job.strategy)}; a ring's it is"
         )
