@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 
 from netsim.errors import Problem, ScenarioError, did_you_mean
@@ -310,3 +311,41 @@ def measured_layers_are_the_models(scenario: Scenario) -> Iterator[Problem]:
     """A profile of another model is refused."""
     model = scenario.job.model
     yield from strangers(scenario.job.profile, model.kind, {layer.name for layer in model.layers})
+
+
+@rule
+def hosts_that_stop_are_there_and_do_not_end_the_job(scenario: Scenario) -> Iterator[Problem]:
+    """Each stop is of hosts that the job has; nobody waits for what never returns."""
+    cluster, strategy, recovery = scenario.cluster, scenario.job.strategy, scenario.job.recovery
+    workers = sum(group.count for group in cluster.groups)
+    try:
+        servers = strategy.helpers(workers)
+    except ScenarioError:
+        return  # said by another rule
+    hosts = [f"worker{i}" for i in range(workers)] + [f"server{i}" for i in range(servers)]
+    loose = recovery.workers == "drop" or (isinstance(strategy, ParameterServer) and strategy.bound == math.inf)
+    for number, stop in enumerate(cluster.stop):
+        path = f"cluster.stop[{number}]"
+        try:
+            meant = stop.among(hosts)
+        except ScenarioError as error:
+            yield from (Problem(f"{path}.{problem.path}", problem.message) for problem in error.problems)
+            continue
+        for kind, helps in (("worker", loose), ("server", recovery.servers == "replica")):
+            if not stop.returns and not helps and any(host.startswith(kind) for host in meant):
+                with_it = '"drop"' if kind == "worker" else '"replica"'
+                told = f"is missing, so that the job would wait for ever; or add job.recovery.{kind}s = {with_it}"
+                yield Problem(f"{path}.lasts", told)
+
+
+@rule
+def a_recovery_fits_the_strategy(scenario: Scenario) -> Iterator[Problem]:
+    """Servers alone can leave a worker out, or be replaced; workers that go back to a checkpoint go together."""
+    strategy, recovery = scenario.job.strategy, scenario.job.recovery
+    servers = strategy if isinstance(strategy, ParameterServer) else None
+    if recovery.workers == "drop" and not servers:
+        yield Problem("job.recovery.workers", '"drop" is for parameter servers; an all-reduce waits for all its ranks')
+    if recovery.servers == "replica" and not (servers and servers.placement == "apart" and (servers.servers or 1) > 1):
+        yield Problem("job.recovery.servers", '"replica" needs another server that stands apart')
+    if recovery.checkpoint_every is not None and servers and not servers.steady:
+        yield Problem("job.recovery.checkpoint_every", "needs workers that go from iteration to iteration together")

@@ -19,6 +19,7 @@ from netsim.models._files import from_file
 from netsim.models._tables import stacked
 from netsim.models.base import Model
 from netsim.noise import Noise
+from netsim.outages import WAIT, Recovery, Stop
 from netsim.presets import ADevice, ALink
 from netsim.profiles import Profile, profile_schema, read_profile
 from netsim.topologies.base import Host, Topology
@@ -53,7 +54,8 @@ class Cluster:
     `traffic` of others shares them; `reduction_rate` (bytes/s) is how fast a host adds received gradients to its own,
     None for at no cost.
     A `server_device` adds and makes the optimiser's step at its own memory's rate, and workers then make none;
-    `server_rate` (bytes/s) is what a server's software handles, of pushes and answers together.
+    `server_rate` (bytes/s) is what a server's software handles, of pushes and answers together. `stop`s say which hosts
+    stop when.
     """
 
     workers: Annotated[int, Count("a number of workers", at_most=MOST_WORKERS)] | None = None
@@ -71,6 +73,7 @@ class Cluster:
     fault: tuple[Fault, ...] = ()
     on_failure: Literal["wait", "reroute"] = "wait"
     traffic: tuple[Traffic, ...] = ()
+    stop: tuple[Stop, ...] = ()
 
     @property
     def groups(self) -> tuple[Group, ...]:
@@ -210,7 +213,8 @@ class Job:
     `statistics`: whether it still learns.
     `gradient_precision`: of the numbers that are exchanged. `embedding_gradients`: whole tables, or "sparse", the rows
     that were looked up. `memory`: what a batch that does not fit the device's memory is: a warning of the command, an
-    error, or nothing ("ignore"). `profile`: measured times of layers, which stand in for the roofline's.
+    error, or nothing ("ignore"). `profile`: measured times of layers, which stand in for the roofline's. `recovery`:
+    what becomes of the job when hosts stop.
     """
 
     model: Annotated[Any, Reads(read_model, _model_schema)]
@@ -226,6 +230,7 @@ class Job:
     embedding_gradients: Literal["dense", "sparse"] = "dense"
     memory: Literal["warning", "error", "ignore"] = "warning"
     profile: Annotated[Profile, Reads(read_profile, profile_schema, of_file=True)] = ()
+    recovery: Recovery = WAIT
     compression: Compression | None = None
     accumulate: Annotated[int, Count("a number of micro-batches", at_most=1_000_000)] = 1
     local_steps: Annotated[int, Count("a number of steps", at_most=1_000_000)] = 1

@@ -29,7 +29,8 @@ _OF_THE_LAST_ITERATION = ("spans", "transfers")
 
 def trace_frames(trace: Trace) -> dict[str, pd.DataFrame]:
     """The records of a run as frames "steps", "spans", "transfers", "links", "link_bins", "link_changes",
-    "interruptions" and, of parameter servers, "updates" and "servers", with hosts by name and SI units.
+    "interruptions" and, of parameter servers and hosts that stop, "updates", "servers" and "outages", with hosts by name
+    and SI units. `stopped_s` of steps is there if any has.
 
     `updates` has also `staleness`, empty for gradients that were thrown away. `links` has also `bytes_per_iteration`
     and `utilisation`, the share of its capacity that the run used, others' bytes among it; so has `link_bins` for each
@@ -43,6 +44,9 @@ def trace_frames(trace: Trace) -> dict[str, pd.DataFrame]:
             records[column] = [trace.hosts[host] for host in records[column]]
         frames[kind] = records
     steps, links, updates = frames["steps"], frames["links"], frames["updates"]
+    steps.rename(columns={"stopped": "stopped_s"}, inplace=True)
+    if not steps["stopped_s"].any():
+        del steps["stopped_s"]
     kept = updates["version"] > 0
     updates["staleness"] = (updates["version"] - 1 - updates["held"]).where(kept).astype("Int64")
     iterations = trace.facts.get("iterations") or steps["iteration"].nunique() or 1

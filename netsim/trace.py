@@ -65,7 +65,7 @@ class Activity(NamedTuple):
 
 class WorkerStep(NamedTuple):
     """One worker's part in one iteration. The parts sum to its length:
-    compute + straggler_wait + exposed_communication = end - start."""
+    compute + straggler_wait + exposed_communication + stopped = end - start."""
 
     iteration: int
     worker: int
@@ -75,6 +75,7 @@ class WorkerStep(NamedTuple):
     communication: float  # s during which an exchange that this worker takes part in was going on
     straggler_wait: float  # s of waiting that the slowest worker's longer computing explains
     exposed_communication: float  # s of the other waiting: for an exchange
+    stopped: float = 0.0  # s of standing still, of doing again what was lost, and of saving
 
 
 class Update(NamedTuple):
@@ -86,6 +87,15 @@ class Update(NamedTuple):
     iteration: int  # of the worker
     held: int
     version: int  # all gradients of a synchronous update share it; -1: the gradient was thrown away
+
+
+class Outage(NamedTuple):
+    """A host was away."""
+
+    host: int
+    start: float  # s
+    end: float  # s; infinity for one that did not return
+    lost: float  # s of work that had to be done again
 
 
 class ServerUse(NamedTuple):
@@ -174,6 +184,7 @@ class Trace:
     spans: Columns[Span]
     transfers: Columns[Transfer]
     updates: Columns[Update] = field(default_factory=lambda: Columns(Update, []))
+    outages: Columns[Outage] = field(default_factory=lambda: Columns(Outage, []))
     servers: Columns[ServerUse] = field(default_factory=lambda: Columns(ServerUse, []))
     link_bins: Columns[LinkBin] = field(default_factory=lambda: Columns(LinkBin, []))
     link_changes: Columns[LinkChange] = field(default_factory=lambda: Columns(LinkChange, []))
@@ -194,7 +205,10 @@ class Trace:
             float(steps[part].mean())
             for part in ("compute", "communication", "straggler_wait", "exposed_communication")
         )
-        rate = sum(facts["samples"]) * facts["needed"] / facts["workers"] / iteration if iteration else None
+        needed = facts["needed"]
+        if facts["stops"] and len(self.updates) and not facts["at_once"]:
+            needed = int((self.updates["version"] > 0).sum()) / iterations
+        rate = sum(facts["samples"]) * needed / facts["workers"] / iteration if iteration else None
         each = zip(facts["samples"], facts["computing_s"], strict=True)
         alone = sum(samples / seconds for samples, seconds in each if seconds)
         busiest: LinkUse | None = facts["busiest_link"]
@@ -248,11 +262,14 @@ class Trace:
             done = np.bincount(steps["worker"], minlength=workers)
             last = np.zeros(workers)
             np.maximum.at(last, steps["worker"], steps["end"])
+            if self.facts["stops"]:  # one that does not return has no pace any more
+                last[:] = last.max()
             pace = float((done[last > 0] / last[last > 0]).sum())
             return workers / pace if pace else 0.0, steps["end"] - steps["start"]
         order = np.lexsort((steps["end"], steps["iteration"]))
         first = np.searchsorted(steps["iteration"][order], np.arange(self.facts["iterations"]))
-        ends = steps["end"][order][first + self.facts["needed"] - 1]
+        there = np.bincount(steps["iteration"], minlength=len(first))[: len(first)]
+        ends = steps["end"][order][first + np.minimum(self.facts["needed"], there) - 1]
         return float(ends[-1]) / len(ends), np.diff(ends, prepend=0.0)
 
     def _updating(self, iteration: float) -> dict[str, Any]:
@@ -267,6 +284,9 @@ class Trace:
             figures["staleness_counts"] = np.bincount(stale).tolist()
         elif self.facts["needed"] < self.facts["workers"]:
             figures["dropped_gradients"] = int((~kept).sum())
+        if self.facts["stops"]:
+            figures["stopped_s"] = float(self.steps["stopped"].mean())
+            figures["outages"] = len(self.outages)
         if len(self.servers):
             figures["server_busy_s"] = self.servers["busy"].tolist()
             figures["server_bytes"] = self.servers["nbytes"].tolist()
@@ -305,7 +325,8 @@ OVER_TIME = {  # records of links that notebooks get, and folders where links we
     "link_changes": {"time": "time_s"},
     "interruptions": {"time": "time_s", "nbytes": "bytes"},
 }
-OF_SERVERS = {  # records that only runs with parameter servers leave
+OF_SERVERS = {  # records that only runs with parameter servers, or with hosts that stop, leave
+    "outages": {"start": "start_s", "end": "end_s", "lost": "lost_s"},
     "updates": {"time": "time_s"},
     "servers": {"nbytes": "bytes", "busy": "busy_s"},
 }

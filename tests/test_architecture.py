@@ -23,7 +23,7 @@ FLOORS = (
     {"units", "errors", "version", "markup"},
     {"families", "hardware", "disturbances", "probe", "profiler_traces", "trace", "texts", "confidence"},
     {"axes", "crossings", "collectives", "layers", "presets", "profiles", "logs", "probed"},
-    {"models", "topologies", "wording", "algorithms", "conditions", "noise"},
+    {"models", "topologies", "wording", "algorithms", "conditions", "noise", "outages"},
     {"roofline", "scenario", "designs"},
     {"training", "memory", "calibration", "costs"},
     {"checks", "learning"},

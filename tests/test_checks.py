@@ -76,6 +76,36 @@ SERVER = {"kind": "parameter_server"}
             "cluster.reduction_rate: is given, but the server's device says how fast it adds",
         ),
         (
+            {"workers": 2, "device": "v100", "link": LINK, "stop": [{"host": "worker5", "at": "1 s", "lasts": "1 s"}]},
+            {},
+            "cluster.stop[0].host: no host 'worker5'; there are worker0 .. worker1",
+        ),
+        (
+            {"workers": 2, "device": "v100", "link": LINK, "stop": [{"host": "worker1", "at": "1 s"}]},
+            {},
+            'is missing, so that the job would wait for ever; or add job.recovery.workers = "drop"',
+        ),
+        (
+            {"workers": 2, "device": "v100", "link": LINK, "stop": [{"host": "servers", "at": "1 s"}]},
+            {"strategy": SERVER},
+            "cluster.stop[0].lasts: is missing, so that the job would wait for ever; or add job.recovery.servers",
+        ),
+        (
+            {"workers": 2, "device": "v100", "link": LINK},
+            {"recovery": {"workers": "drop"}},
+            'job.recovery.workers: "drop" is for parameter servers',
+        ),
+        (
+            {"workers": 2, "device": "v100", "link": LINK},
+            {"strategy": SERVER, "recovery": {"servers": "replica"}},
+            'job.recovery.servers: "replica" needs another server',
+        ),
+        (
+            {"workers": 2, "device": "v100", "link": LINK},
+            {"strategy": {**SERVER, "mode": "async"}, "recovery": {"checkpoint_every": 2}},
+            "job.recovery.checkpoint_every: needs workers that go from iteration to iteration together",
+        ),
+        (
             {"workers": 2, "device": "v100", "link": LINK},
             {"strategy": {**SERVER, "backup": 2}},
             "job.strategy.backup: 2 of 2 workers cannot be backup; at least one gradient must count",

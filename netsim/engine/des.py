@@ -22,6 +22,7 @@ from netsim.engine.plan import Plan
 from netsim.engine.servers import Servers
 from netsim.engine.sharded import Sharded, worker_with_shards, worker_without_parameters
 from netsim.engine.sharing import network_of
+from netsim.engine.stops import gate
 from netsim.errors import RunError
 from netsim.training.buckets import Horovod
 from netsim.training.parameter_server import ParameterServer
@@ -81,9 +82,9 @@ def _network(plan: Plan, env: simpy.Environment, record: Record | None) -> Netwo
 def _crew(plan: Plan, sender: Sender, log: Log, progress: Progress) -> tuple[Exchange, list[simpy.Process]]:
     """A job's workers at work, and how they exchange."""
     kind, life = _played(plan)
-    exchange = kind(plan, sender, log)
-    env = exchange.env
-    return exchange, [env.process(life(exchange, number, progress)) for number in range(plan.workers)]
+    exchange = kind(plan, gate(plan, sender, log), log)
+    lives = [exchange.living(number, life(exchange, number, progress)) for number in range(plan.workers)]
+    return exchange, [exchange.env.process(each) for each in lives]
 
 
 def _played(plan: Plan) -> tuple[Callable[..., Exchange], Callable[..., Process]]:

@@ -13,6 +13,7 @@ from netsim.engine.log import Log
 from netsim.engine.messages import Sender
 from netsim.engine.plan import Plan
 from netsim.engine.play import Adder, Countdown
+from netsim.engine.stops import Gate
 
 Process = Generator[Event, Any, None]
 
@@ -23,6 +24,8 @@ class Exchange:
     def __init__(self, plan: Plan, network: Sender, log: Log) -> None:
         self.env, self.plan, self.network, self.log = network.env, plan, network, log
         self.adders = [Adder(self.env, plan.scenario.cluster.reduction_rate) for _ in plan.hosts]
+        if isinstance(network, Gate):
+            network.leave, network.join = self.leave, self.join
         self._decoders = [Adder(self.env, 1 / each if each else None) for each in plan.decoding]
         self._in: dict[tuple[int, int, int], Countdown] = {}
         self._all_in: dict[tuple[int, int], Countdown] = {}
@@ -31,6 +34,16 @@ class Exchange:
     def iterations(self, worker: int) -> Iterable[int]:
         """The iterations that a worker takes part in, one after another."""
         return range(self.plan.scenario.iterations)
+
+    def living(self, host: int, life: Process, *, works: bool = True) -> Process:
+        """The life of a worker, or of what else lives on a host, which may stop and return."""
+        return self.network.living(host, life, works=works) if isinstance(self.network, Gate) else life
+
+    def leave(self, worker: int) -> None:
+        """The others go on without a worker."""
+
+    def join(self, worker: int) -> None:
+        """A worker takes part again."""
 
     def offer(self, worker: int, iteration: int, bucket: int) -> None:
         """The worker has this bucket's gradients ready."""

@@ -13,7 +13,7 @@ from netsim.engine.causes import Causal
 from netsim.engine.clock import Clock
 from netsim.engine.messages import Message
 from netsim.engine.plan import Plan
-from netsim.trace import Columns, ServerUse, Span, Transfer, Update, WorkerStep
+from netsim.trace import Columns, Outage, ServerUse, Span, Transfer, Update, WorkerStep
 from netsim.training.step import Computing, Part
 
 Times = npt.NDArray[np.float64]  # of each worker, s
@@ -34,6 +34,8 @@ class Log:
         self.collectives: int | None = None  # in which buckets were exchanged, where these are not known beforehand
         self.spans: list[Span] = []
         self.transfers: list[Transfer] = []
+        self._idle: dict[int, float] = {}
+        self.outages: list[Outage] = []
         self.updates: list[Update] = []
         self.servers: list[ServerUse] = []
         self.causes: Causal | None = None  # of the engine that knows them
@@ -41,7 +43,7 @@ class Log:
     def clock(self) -> simpy.Environment:
         """An environment for the run, which keeps the causes of what is recorded."""
         if not self._recorded:
-            return simpy.Environment() if self._plan.undisturbed else Clock()
+            return Clock() if self._plan.stops or not self._plan.undisturbed else simpy.Environment()
         self.causes = Causal(self._recorded, [bucket.name for bucket in self._plan.buckets])
         return self.causes
 
@@ -65,7 +67,8 @@ class Log:
             self._grow()
         self.pieces(worker, iteration, start, computing.total, computing.until_update)
         if iteration in self._recorded:
-            self.lay_out(worker, iteration, start, computing.parts(self._plan.layers, self._plan.buckets))
+            begun = now - computing.until_update if self._plan.stops else start
+            self.lay_out(worker, iteration, begun, computing.parts(self._plan.layers, self._plan.buckets))
 
     def pieces(self, worker: int, iteration: int, start: float, compute: float, until_update: float) -> None:
         """A step in which the worker paused between layers: when it began, and for how long it computed in all."""
@@ -85,7 +88,7 @@ class Log:
 
     def waited(self, worker: int, iteration: int, seconds: float) -> None:
         """A worker has waited in this step for what others were to send."""
-        self._waited[worker, iteration] += seconds
+        self._waited[worker, iteration] += seconds - self._idle.pop(worker, 0.0)
 
     def exchanged(self, worker: int, iteration: int, times: list[tuple[float, float]]) -> None:
         """All buckets are in; `times` has from when to when each was on its way for this worker."""
@@ -105,6 +108,16 @@ class Log:
     def added(self, host: int, iteration: int, name: str, start: float, end: float, *, phase: str = "reduce") -> None:
         """A host has added what it received to its own, or done something else with it."""
         self.did(host, phase, name, iteration, start, end)
+
+    def idle(self, worker: int, seconds: float) -> None:
+        """A worker that waits for an exchange has stood still for so long, which is no waiting."""
+        self._idle[worker] = self._idle.get(worker, 0.0) + seconds
+
+    def stopped(self, host: int, iteration: int, start: float, end: float, lost: float) -> None:
+        """A host is away, and has lost so many seconds of work."""
+        self.outages.append(Outage(host, start, end, lost))
+        if iteration in self._recorded and end > start and np.isfinite(end):
+            self.spans.append(Span(host, "stopped", "", iteration, start, end))
 
     def updated(self, now: float, worker: int, iteration: int, held: int, version: int) -> None:
         """A gradient has become part of the weights, or been thrown away."""
@@ -133,7 +146,11 @@ class Log:
         """Each worker's steps with what they were made of."""
         waited = np.minimum(self._for_others(), self._waited)
         exposed = self._waited - waited
-        parts = self._start, self._end, self._compute, self._exchanging, waited, exposed
+        stopped = np.zeros_like(waited)
+        if self._plan.stops:
+            stopped = self._end - self._start - self._compute - self._waited
+            stopped[stopped <= 1e-12 * self._end] = 0.0  # dust of subtracting
+        parts = self._start, self._end, self._compute, self._exchanging, waited, exposed, stopped
         workers, iterations = self._start.shape
         return Columns(
             WorkerStep,

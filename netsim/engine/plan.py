@@ -147,6 +147,11 @@ class Plan:
         return isinstance(self.strategy, ParameterServer) and self.strategy.at_once
 
     @property
+    def stops(self) -> bool:
+        """Whether hosts may stop, or workers save what they have."""
+        return bool(self.scenario.cluster.stop) or self.scenario.job.recovery.checkpoint_every is not None
+
+    @property
     def needed(self) -> int:
         """How many workers' gradients an iteration takes."""
         return self.workers - (self.strategy.backup if isinstance(self.strategy, ParameterServer) else 0)
@@ -199,7 +204,7 @@ class Plan:
         scenario = self.scenario
         plain = self.undisturbed and self.topology.ideal and len(set(self.links)) == 1 and self.links[0].plain
         costly = scenario.cluster.server_rate or scenario.cluster.server_device
-        if not self.regular or not plain or costly or self.unforeseen or scenario.job.streams > 1:
+        if self.stops or not self.regular or not plain or costly or self.unforeseen or scenario.job.streams > 1:
             return None
         computing, (sizes, ready) = self.computing[0], self._sizes_and_ready(self.computing[0])
         arguments = self.workers, sizes, ready, self.links[0], scenario.cluster.reduction_rate
@@ -224,6 +229,8 @@ class Plan:
         """No step is shorter on the mean (s), however it is scheduled. Equal workers begin it together; among unequal
         or irregular ones some may run ahead, so that only their computing and the ports' bytes bound it."""
         fastest = self.topology.fastest_port
+        if self.scenario.job.recovery.workers == "drop":  # nobody knows who is left
+            return min(each.total for each in self.computing) * float(self._drawn.min())
         ports = self.strategy.lower_bound(self.workers, self.exchanged_bytes, replace(fastest, latency=0.0))
         if self.at_once or self.needed < self.workers:  # a worker beside its server may do most of the work
             return max(self._least_computing, ports if self.strategy.helpers(self.workers) else 0.0)

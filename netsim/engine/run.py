@@ -36,6 +36,7 @@ from netsim.trace import (
     LinkBin,
     LinkChange,
     LinkUse,
+    Outage,
     ServerUse,
     Span,
     Trace,
@@ -100,6 +101,7 @@ def _play_all(scenario: Scenario, engine: str, detail: str, progress: Callable[[
         links=network.use(),
         updates=Columns(Update, log.updates),
         servers=Columns(ServerUse, log.servers),
+        outages=Columns(Outage, log.outages),
         spans=Columns(Span, log.spans),
         transfers=Columns(Transfer, sorted(log.transfers, key=lambda t: (t.end, t.src, t.dst, t.start))),
         link_bins=Columns(LinkBin, _link_bins(network, the_plan, log)),
@@ -350,6 +352,8 @@ def _link_bins(network: Network | FastNetwork, the_plan: Plan, log: Log) -> list
 
 def _objection(network: FastNetwork, the_plan: Plan) -> str | None:
     scenario, sizes = the_plan.scenario, [bucket.nbytes for bucket in the_plan.buckets]
+    if the_plan.stops:
+        return "hosts stop and return, or save what they have"
     if scenario.cluster.fault:
         return "links change while the run goes on"
     if not the_plan.undisturbed:
@@ -392,6 +396,7 @@ def _facts(the_plan: Plan, network: Network | FastNetwork, log: Log) -> dict[str
         "busiest_link": busiest,
         "at_once": the_plan.at_once,
         "needed": the_plan.needed,
+        "stops": the_plan.stops,
         "closed_form_s": the_plan.closed_form,
         "lower_bound_s": the_plan.lower_bound,
         "warnings": leaves_the_measured(the_plan),

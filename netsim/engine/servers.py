@@ -69,7 +69,7 @@ class Servers(Exchange):
         self._released: dict[Step, float] = {}  # when the last answer of a step so far might set out
         self._steps_left = plan.workers * plan.scenario.iterations
         for server in self.servers:
-            self.env.process(self._serve(server))
+            self.env.process(self.living(server.host, self._serve(server), works=False))
 
     def _made(self, strategy: ParameterServer) -> Iterator[Server]:
         plan = self.plan
@@ -92,18 +92,23 @@ class Servers(Exchange):
                 self._steps_left -= 1
                 yield own
                 own += 1
-            self._leave(worker)
+            self.leave(worker)
             return
         iteration = 0
         while iteration < self.plan.scenario.iterations:
             yield iteration
             iteration = max(iteration + 1, self._updates.version)
 
-    def _leave(self, worker: int) -> None:
+    def leave(self, worker: int) -> None:
         for server in self.servers:
             for key in server.keys.values():
                 key.rule.leave(worker)
-            server.inbox.put(None)  # has another look at who may be answered
+            server.inbox.put(None)  # has another look at what is due, and at who may be answered
+
+    def join(self, worker: int) -> None:
+        for server in self.servers:
+            for key in server.keys.values():
+                key.rule.join(worker)
 
     # The worker's side
 
@@ -141,7 +146,8 @@ class Servers(Exchange):
         while True:
             push = yield server.inbox.get()
             if push is None:
-                for key in server.keys.values():
+                for (bucket, _), key in server.keys.items():
+                    yield from self._apply(server, key, (key.rule.version, bucket))
                     yield from self._answer(server, key)
                 continue
             key = server.keys[push.bucket, push.lane]
@@ -155,14 +161,21 @@ class Servers(Exchange):
         counts = key.rule.push(push.worker, push.iteration)
         if counts:
             yield from self._work(server, "reduce", self._costs.adding(key.nbytes), about)
-        due = key.rule.due
-        if due:
+        self._dealt_with[push.worker, push.iteration] = self.env.now
+        if self._strategy.at_once:
+            yield from self._apply(server, key, about)
+        self._updates.took(self.env.now, push.worker, push.iteration, counts=counts)
+        if not self._strategy.at_once:
+            yield from self._apply(server, key, about)
+        self._dealt_with[push.worker, push.iteration] = self.env.now
+
+    def _apply(self, server: Server, key: Key, about: tuple[int, int]) -> Process:
+        """The update that is due, if one is."""
+        if key.rule.due:
             yield from self._work(server, "apply", self._costs.applying(key.nbytes), about)
             key.rule.apply()
-        self._dealt_with[push.worker, push.iteration] = self.env.now
-        self._updates.took(self.env.now, push.worker, push.iteration, counts=counts)
-        if due and not self._strategy.at_once:
-            self._updates.applied(self.env.now, push.iteration)
+            if not self._strategy.at_once:
+                self._updates.applied(self.env.now, about[0])
 
     def _answer(self, server: Server, key: Key) -> Process:
         workers = self.plan.workers

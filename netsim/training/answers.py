@@ -64,7 +64,7 @@ class Together(Rule):
 
     @property
     def due(self) -> bool:
-        return 0 < max(1, len(self._members) - self._backup) <= len(self._came)
+        return max(1, len(self._members) - self._backup) <= len(self._came.keys() & self._members.keys())
 
     def apply(self) -> None:
         super().apply()
@@ -88,7 +88,7 @@ class AtOnce(Rule):
         self._pushed = False
 
     def push(self, worker: int, iteration: int) -> bool:
-        self._clocks[worker] = iteration + 1
+        self._clocks[worker] += 1
         self._waiting[worker] = None
         self._pushed = True
         return True

@@ -17,11 +17,20 @@ SCENES = {
     "async": {"mode": "async"},
     "ssp": {"mode": "ssp", "staleness": 1},
     "computing_server": {},
+    "stop_sync": {},
+    "stop_drop": {},
+    "stop_async": {"mode": "async"},
 }
-COMPUTING = {
-    "cluster.server_rate": "1 GB/s",
-    "cluster.server_device": "v100",
-    "cluster.server_device.memory_rate": "6 GB/s",
+_AWAY = {"cluster.stop": [{"host": "worker1", "at": "1.5 ms", "lasts": "5 ms"}], "cluster.group": [{"count": 2}]}
+CHANGES = {
+    "computing_server": {
+        "cluster.server_rate": "1 GB/s",
+        "cluster.server_device": "v100",
+        "cluster.server_device.memory_rate": "6 GB/s",
+    },
+    "stop_sync": _AWAY,
+    "stop_drop": {**_AWAY, "job.recovery": {"workers": "drop", "timeout": "3 ms"}},
+    "stop_async": _AWAY,
 }
 
 
@@ -40,7 +49,7 @@ def frame(trace: netsim.Trace) -> pd.DataFrame:
 def draw(folder: Path = HERE) -> None:
     for name, fields in SCENES.items():
         strategy = {"kind": "parameter_server", **fields}
-        changes = COMPUTING if name == "computing_server" else {}
+        changes = CHANGES.get(name, {})
         scenario = netsim.load(HERE / "tiny.toml", {"job.strategy": strategy, **changes})
         _canvas.save(timeline.timeline, frame(netsim.simulate(scenario)), folder / f"{name}.png", height=3.0)
 
