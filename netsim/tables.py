@@ -44,9 +44,9 @@ def trace_frames(trace: Trace) -> dict[str, pd.DataFrame]:
             records[column] = [trace.hosts[host] for host in records[column]]
         frames[kind] = records
     steps, links, updates = frames["steps"], frames["links"], frames["updates"]
-    steps.rename(columns={"stopped": "stopped_s"}, inplace=True)
-    if not steps["stopped_s"].any():
-        del steps["stopped_s"]
+    stopped = steps.pop("stopped")
+    if stopped.any():
+        steps["stopped_s"] = stopped
     kept = updates["version"] > 0
     updates["staleness"] = (updates["version"] - 1 - updates["held"]).where(kept).astype("Int64")
     iterations = trace.facts.get("iterations") or steps["iteration"].nunique() or 1

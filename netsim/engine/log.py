@@ -170,7 +170,9 @@ class Log:
             for place, seconds in self._held.items():
                 held[place] = seconds
             return held
-        slowest = np.sort(self._computing, axis=0)[self._plan.needed - 1]  # of those that are not there last
+        there = (~np.isnan(self._computing)).sum(axis=0)
+        last = np.maximum(0, np.minimum(self._plan.needed, there) - 1)
+        slowest = np.take_along_axis(np.sort(self._computing, axis=0), last[None, :], axis=0)
         longer: Times = np.maximum(0.0, slowest - self._computing)
         return longer
 

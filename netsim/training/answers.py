@@ -32,9 +32,8 @@ class Rule:
         raise NotImplementedError
 
     def leave(self, worker: int) -> None:
-        """The worker takes part no more; nobody waits for it."""
+        """The worker takes part no more; nobody waits for it. If it waits for an answer itself, it gets one."""
         self._members.pop(worker, None)
-        self._waiting.pop(worker, None)
 
     def join(self, worker: int) -> None:
         """The worker takes part again."""

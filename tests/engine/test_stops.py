@@ -6,8 +6,6 @@ import math
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from netsim import loading
 from netsim.engine.run import simulate
@@ -212,14 +210,22 @@ def test_nothing_changes_before_the_first_stop() -> None:
         assert history(with_stop) == history(without)
 
 
-STRATEGIES = st.sampled_from([
-    "ring", "tree", {}, {"backup": 1}, {"mode": "async"}, {"mode": "ssp", "staleness": 1},
-    {"placement": "colocated"}, {"servers": 3},
-])  # fmt: skip
+STRATEGIES: list[Any] = [
+    "ring",
+    "tree",
+    {},
+    {"backup": 1},
+    {"mode": "async"},
+    {"mode": "ssp", "staleness": 1},
+    {"placement": "colocated"},
+    {"servers": 3},
+]
 
 
-@settings(max_examples=25, deadline=None)
-@given(STRATEGIES, st.integers(0, 100), st.sampled_from(["workers", "servers", "worker1"]), st.booleans())
+@pytest.mark.parametrize("drop", [False, True])
+@pytest.mark.parametrize("host", ["workers", "servers"])
+@pytest.mark.parametrize("strategy", STRATEGIES, ids=str)
+@pytest.mark.parametrize("seed", [3, 7])
 def test_failures_and_repairs_keep_the_books(strategy: Any, seed: int, host: str, drop: bool) -> None:
     """Whoever stops whenever: the run ends, parts sum to the whole, and nothing is faster than without stops."""
     if host == "servers" and (isinstance(strategy, str) or "placement" in strategy):
@@ -238,8 +244,8 @@ def test_failures_and_repairs_keep_the_books(strategy: Any, seed: int, host: str
         assert len(trace.steps) >= len(plain.steps) or strategy == {"backup": 1}
 
 
-@settings(max_examples=10, deadline=None)
-@given(st.sampled_from(["ring", {}, {"servers": 2}]), st.integers(0, 100), st.integers(1, 3))
+@pytest.mark.parametrize("strategy", ["ring", {}, {"servers": 2}], ids=str)
+@pytest.mark.parametrize(("seed", "every"), [(1, 1), (2, 2), (3, 3)])
 def test_jobs_that_go_back_to_checkpoints_end(strategy: Any, seed: int, every: int) -> None:
     stop = [{"host": "workers", "mtbf": "60 ms", "mttr": "2 ms"}]
     recovery = {"checkpoint_every": every, "checkpoint": "1 ms", "restart": "1 ms"}
