@@ -23,6 +23,7 @@ from netsim.units import Quantity, plain, shown
 _LARGEST_FILE = 1_000_000  # bytes; a scenario is some lines
 _DEEPEST = 50  # tables within tables; a scenario has some five
 _NOT_IN_FILES = ("name", "question", "table")
+_SERVERS = "parameter_server"
 
 
 def load(path: str | Path, overrides: Mapping[str, Any] | None = None) -> Scenario:
@@ -53,6 +54,8 @@ def from_table(
             changed = laid_over(changed, {path: value})
         except ScenarioError as error:
             problems += error.problems
+    if _kind_of_strategy(table) == _SERVERS != _kind_of_strategy(changed):
+        changed = _without_servers(changed)
     try:
         scenario = replace(_build(changed), name=name, question=question, table=changed)
     except ScenarioError as error:
@@ -239,6 +242,20 @@ def _set_in_list(tables: Sequence[Any], path: list[str], value: Any, whole: str)
         raise ScenarioError(f"there is no table number {place} (they count from 0)", path=whole)
     changed = value if len(path) == 1 else _set(tables[place], path[1:], value, whole)
     return [*tables[:place], changed, *tables[place + 1 :]]
+
+
+def _without_servers(table: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Where a strategy without servers takes the place of one with them, what the cluster says of servers goes."""
+    cluster = table.get("cluster")
+    if not isinstance(cluster, Mapping):
+        return table
+    return {**table, "cluster": {key: value for key, value in cluster.items() if not key.startswith("server_")}}
+
+
+def _kind_of_strategy(table: Mapping[str, Any]) -> Any:
+    job = table.get("job")
+    strategy = job.get("strategy") if isinstance(job, Mapping) else None
+    return strategy.get("kind") if isinstance(strategy, Mapping) else strategy
 
 
 def _without_the_old_kinds_own(table: Mapping[str, Any], kind: Any) -> dict[str, Any]:

@@ -196,8 +196,9 @@ class Trace:
     def summary(self) -> dict[str, Any]:
         """The figures of `netsim run --json`, in SI units; times are means over workers and iterations.
 
-        `bottleneck` is what takes longest in an iteration: "compute", "stragglers", "latency" of messages, or
-        "link NAME", the busiest, for the time that messages spend on getting their bytes through.
+        `bottleneck` is what takes longest in an iteration: "compute", "stragglers", "latency" of messages, "work of
+        NAME", the busiest server whose software or device takes time, or "link NAME", the busiest, for the time that
+        messages spend on getting their bytes through.
         """
         facts, steps, iterations = self.facts, self.steps, self.facts["iterations"]
         iteration, lengths = self._pace()
@@ -300,8 +301,13 @@ class Trace:
         busiest: LinkUse | None = self.facts["busiest_link"]
         latency = self.facts["latency_share"] * communication
         parts = {"compute": compute, "stragglers": wait, "latency": latency}
+        serving = 0.0
+        if len(self.servers) and self.facts["serving_costs"]:
+            slowest = int(self.servers["busy"].argmax())
+            serving = float(self.servers["busy"][slowest]) / self.facts["iterations"]
+            parts[f"work of {self.hosts[int(self.servers['host'][slowest])]}"] = serving
         if busiest:
-            parts[f"link {busiest.link}"] = max(load, communication - latency - wait)
+            parts[f"link {busiest.link}"] = max(load, communication - latency - wait - serving)
         return max(parts, key=lambda part: parts[part])
 
 

@@ -397,6 +397,7 @@ def _facts(the_plan: Plan, network: Network | FastNetwork, log: Log) -> dict[str
         "at_once": the_plan.at_once,
         "needed": the_plan.needed,
         "stops": the_plan.stops,
+        "serving_costs": bool(scenario.cluster.server_rate or scenario.cluster.server_device),
         "closed_form_s": the_plan.closed_form,
         "lower_bound_s": the_plan.lower_bound,
         "warnings": leaves_the_measured(the_plan),

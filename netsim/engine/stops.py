@@ -9,15 +9,16 @@ from typing import Any
 
 from simpy.events import Event
 
-from netsim.engine.causes import lasting
+from netsim.engine.causes import Causal, lasting
 from netsim.engine.clock import Backstage, Timer
 from netsim.engine.log import Log
 from netsim.engine.messages import Sender, Then
 from netsim.engine.plan import Plan
 from netsim.outages import Outages
+from netsim.trace import NO_CAUSE
 
 Life = Generator[Event, Any, None]
-_COMPUTING = ("forward", "backward", "update", "redo")
+_IDLE = ("", "stopped", "checkpoint")  # all else that has a name is work
 
 
 class Gate:
@@ -75,13 +76,14 @@ class Gate:
     def _through(self, host: int, event: Event, works: bool) -> Generator[Event, Any, Any]:
         """Waits for an event, or for what is left of it whenever the host has been away."""
         kind, about = _about(event)
-        computing, began = kind in _COMPUTING, self.env.now
+        computing, began = kind not in _IDLE, self.env.now
         stop = self._next_stop(host)
         yield self._event_or_stop(event, stop) if math.isfinite(stop) else event
         if event.processed:
             if works and computing:
                 self._has_computed(host, about[0], self.env.now - began)
             return event.value
+        self._cut(event, began)
         left = event._delay - (self.env.now - began) if kind else 0.0  # type: ignore[attr-defined]
         pause = self.env.now
         if self._recovery.checkpoint_every is not None:
@@ -106,6 +108,13 @@ class Gate:
         if kind or event.processed:
             return event.value
         return (yield from self._through(host, event, works))
+
+    def _cut(self, event: Event, began: float) -> None:
+        """What was going on ends with the stop, which it is the cause of."""
+        kind, about = _about(event)
+        if isinstance(self.env, Causal) and kind:
+            cause = getattr(event, "cause", NO_CAUSE)
+            self.env.ends(kind, event.activity[1], about, began, self.env.now, cause=cause)  # type: ignore[attr-defined]
 
     def _away(self, host: int, stop: float, lost: float, works: bool, about: tuple[int, Any]) -> Life:
         """Until the host is back, or a replica has taken its place."""
