@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -155,6 +156,12 @@ class Plan:
     def needed(self) -> int:
         """How many workers' gradients an iteration takes."""
         return self.workers - (self.strategy.backup if isinstance(self.strategy, ParameterServer) else 0)
+
+    @property
+    def ways(self) -> dict[str, Any]:
+        """What a summary has to know of how workers go from step to step."""
+        costs = bool(self.scenario.cluster.server_rate or self.scenario.cluster.server_device)
+        return {"at_once": self.at_once, "needed": self.needed, "stops": self.stops, "serving_costs": costs}
 
     @property
     def server_costs(self) -> Costs:
