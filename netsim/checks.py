@@ -338,13 +338,37 @@ def hosts_that_stop_are_there_and_do_not_end_the_job(scenario: Scenario) -> Iter
                 yield Problem(f"{path}.lasts", told)
 
 
+def _cannot_drop(scenario: Scenario) -> Iterator[Problem]:
+    job, path = scenario.job, "job.recovery.workers"
+    if isinstance(job.strategy, ParameterServer):
+        if job.recovery.reform:
+            yield Problem("job.recovery.reform", "is for all-reduces; servers go on as they are")
+        return
+    elsewhere = {
+        "sharding": job.sharding != "none",
+        "schedule": job.schedule != "fifo",
+        "local_steps": job.local_steps > 1,
+    }
+    for key in [key for key, holds in elsewhere.items() if holds]:
+        yield Problem(path, f'"drop" does not go with job.{key} = {getattr(job, key)!r} in this version')
+    if isinstance(job.bucket, Horovod):
+        yield Problem(path, '"drop" does not go with a fusion buffer in this version')
+    workers = sum(group.count for group in scenario.cluster.groups)
+    for fewer in range(workers - 1, max(0, workers - 4), -1):
+        try:
+            job.strategy.fit(fewer)
+        except ScenarioError as error:
+            yield Problem(path, f'"drop" would leave {fewer} workers: {error.problems[0].message}')
+            return
+
+
 @rule
 def a_recovery_fits_the_strategy(scenario: Scenario) -> Iterator[Problem]:
     """Servers alone can leave a worker out, or be replaced; workers that go back to a checkpoint go together."""
     strategy, recovery = scenario.job.strategy, scenario.job.recovery
     servers = strategy if isinstance(strategy, ParameterServer) else None
-    if recovery.workers == "drop" and not servers:
-        yield Problem("job.recovery.workers", '"drop" is for parameter servers; an all-reduce waits for all its ranks')
+    if recovery.workers == "drop":
+        yield from _cannot_drop(scenario)
     if recovery.servers == "replica" and not (servers and servers.placement == "apart" and (servers.servers or 1) > 1):
         yield Problem("job.recovery.servers", '"replica" needs another server that stands apart')
     if recovery.checkpoint_every is not None and servers and not servers.steady:

@@ -68,7 +68,8 @@ class Stop:
 class Recovery:
     """What becomes of a job whose hosts stop.
 
-    `workers`: the others "wait" for one that stops, or "drop" it after `timeout` and take it up again when it returns.
+    `workers`: the others "wait" for one that stops, or "drop" it after `timeout` and take it up again when it returns;
+    all-reduces then form a new group, which takes `reform`.
     `servers`: the keys of one that stops "wait" for it, or go to a "replica" within `failover`. `restart`: what a host
     needs after it has returned, before it computes again. `checkpoint_every` so many iterations a worker saves for
     `checkpoint`; then a job whose worker stops goes back to the last checkpoint, all of it.
@@ -76,6 +77,7 @@ class Recovery:
 
     workers: Literal["wait", "drop"] = "wait"
     timeout: Duration = 0.0
+    reform: Duration = 0.0
     servers: Literal["wait", "replica"] = "wait"
     failover: Duration = 0.0
     restart: Duration = 0.0
@@ -85,6 +87,8 @@ class Recovery:
     def __post_init__(self) -> None:
         if self.timeout and self.workers == "wait":
             raise ValueError('timeout is for workers = "drop"; who waits waits as long as it takes')
+        if self.reform and self.workers == "wait":
+            raise ValueError('reform is for workers = "drop"; who waits forms no new group')
         if self.failover and self.servers == "wait":
             raise ValueError('failover is for servers = "replica"')
         if self.checkpoint and self.checkpoint_every is None:

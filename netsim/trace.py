@@ -79,8 +79,9 @@ class WorkerStep(NamedTuple):
 
 
 class Update(NamedTuple):
-    """A gradient that a parameter server dealt with: computed on weights number `held`, applied at `time` as part of
-    weights number `version`, the first being 1. Its staleness is version - 1 - held: the updates between."""
+    """A gradient that became part of the weights, or was thrown away: computed on weights number `held`, applied at
+    `time` as part of weights number `version`, the first being 1. Its staleness, version - 1 - held, is the number of
+    updates between."""
 
     time: float  # s, when the last of its keys was applied, or thrown away
     worker: int

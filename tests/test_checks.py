@@ -92,8 +92,18 @@ SERVER = {"kind": "parameter_server"}
         ),
         (
             {"workers": 2, "device": "v100", "link": LINK},
-            {"recovery": {"workers": "drop"}},
-            'job.recovery.workers: "drop" is for parameter servers',
+            {"recovery": {"workers": "drop"}, "sharding": "zero1"},
+            "job.recovery.workers: \"drop\" does not go with job.sharding = 'zero1'",
+        ),
+        (
+            {"workers": 4, "device": "v100", "link": LINK},
+            {"recovery": {"workers": "drop"}, "strategy": {"kind": "torus_2d", "rows": 2}},
+            'job.recovery.workers: "drop" would leave 3 workers: ',
+        ),
+        (
+            {"workers": 2, "device": "v100", "link": LINK},
+            {"strategy": SERVER, "recovery": {"workers": "drop", "reform": "1 s"}},
+            "job.recovery.reform: is for all-reduces",
         ),
         (
             {"workers": 2, "device": "v100", "link": LINK},

@@ -11,6 +11,7 @@ from netsim.engine import neighbours, traffic, waits
 from netsim.engine.allreduces import AllReduces, Fused, Prioritised
 from netsim.engine.causes import lasting
 from netsim.engine.clock import Clock
+from netsim.engine.elastic import Elastic
 from netsim.engine.exchange import Exchange, Process
 from netsim.engine.health import healths
 from netsim.engine.layerwise import worker_by_layer
@@ -96,6 +97,8 @@ def _played(plan: Plan) -> tuple[Callable[..., Exchange], Callable[..., Process]
         return Sharded, worker_without_parameters if job.sharding == "zero3" else worker_with_shards
     if isinstance(job.bucket, Horovod):
         return Fused, life
+    if job.recovery.workers == "drop" and plan.buckets:
+        return Elastic, life
     return Prioritised if job.schedule == "priority" else AllReduces, life
 
 

@@ -196,6 +196,53 @@ def test_a_ring_waits_for_a_rank_that_stops() -> None:
     assert adds_up(trace)
 
 
+def test_a_ring_forms_anew_without_a_rank_and_takes_it_up_again() -> None:
+    """Worker 1 is dropped at 3.5 ms, 2 ms after it has stopped; the ring of the other two is there 1 ms later, and does
+    the whole all-reduce, of half a bucket a message. Back at 6 ms, worker 1 ends the step that it was in, for nothing,
+    and takes part in the second iteration, the ring of three for which is there at 7 ms."""
+    away = {"host": "worker1", "at": "1.5 ms", "lasts": "4.5 ms"}
+    recovery = {"workers": "drop", "timeout": "2 ms", "reform": "1 ms"}
+    trace = run("ring", [away], recovery, **{"cluster.workers": 3, "iterations": 2})
+    assert history(trace)[:16] == [
+        (0.0, 1.0, "worker0 forward"),
+        (0.0, 1.0, "worker2 forward"),
+        (1.0, 2.0, "worker0 backward"),
+        (1.0, 2.0, "worker2 backward"),
+        (1.5, 6.0, "worker1 stopped"),
+        (2.0, 3.3333, "worker2 to worker0"),  # of the ring of three, in vain
+        (4.5, 6.0, "worker0 to worker2"),
+        (4.5, 6.0, "worker2 to worker0"),
+        (6.0, 7.0, "worker1 forward"),
+        (6.0, 7.5, "worker0 to worker2"),
+        (6.0, 7.5, "worker2 to worker0"),
+        (7.0, 8.0, "worker1 backward"),
+        (7.5, 8.5, "worker0 forward"),
+        (7.5, 8.5, "worker2 forward"),
+        (8.0, 9.0, "worker1 forward"),  # of the second iteration
+        (8.5, 9.5, "worker0 backward"),
+    ]
+    in_the_ring_of_three = {(t.src, t.dst) for t in trace.transfers if t.start > 9e-3}
+    assert in_the_ring_of_three == {(0, 1), (1, 2), (2, 0)}
+    assert [(u.worker, u.iteration, u.version) for u in trace.updates if u.iteration == 0] == [
+        (2, 0, 1),
+        (0, 0, 1),
+        (1, 0, -1),
+    ]
+    assert adds_up(trace)
+
+
+@pytest.mark.parametrize("kind", ["ring", "tree", "direct", "recursive_doubling"])
+@pytest.mark.parametrize("seed", [2, 3, 5])
+def test_groups_that_form_anew_keep_the_books(kind: str, seed: int) -> None:
+    stop = [{"host": "workers", "mtbf": "20 ms", "mttr": "4 ms"}]
+    recovery = {"workers": "drop", "timeout": "1 ms", "reform": "0.5 ms"}
+    trace = run({"kind": kind, "slices": 2}, stop, recovery, **{"cluster.workers": 3, "iterations": 6, "seed": seed})
+    assert adds_up(trace)
+    assert set(trace.steps["iteration"].tolist()) == set(range(6))
+    assert len(trace.updates) == len(trace.steps)
+    assert trace.summary()["iteration_time_s"] >= trace.summary()["lower_bound_iteration_time_s"]
+
+
 def test_the_time_to_restart_comes_after_the_return() -> None:
     lasted = [run("ring", [AWAY], {"restart": restart}).steps["end"].max() for restart in ("0 s", "3 ms")]
     assert lasted[1] - lasted[0] == pytest.approx(3e-3)

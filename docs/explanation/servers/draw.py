@@ -20,6 +20,7 @@ SCENES = {
     "stop_sync": {},
     "stop_drop": {},
     "stop_async": {"mode": "async"},
+    "stop_ring": {"kind": "ring"},
 }
 _AWAY = {"cluster.stop": [{"host": "worker1", "at": "1.5 ms", "lasts": "5 ms"}], "cluster.group": [{"count": 2}]}
 CHANGES = {
@@ -31,6 +32,11 @@ CHANGES = {
     "stop_sync": _AWAY,
     "stop_drop": {**_AWAY, "job.recovery": {"workers": "drop", "timeout": "3 ms"}},
     "stop_async": _AWAY,
+    "stop_ring": {
+        "cluster.stop": [{"host": "worker1", "at": "1.5 ms", "lasts": "4.5 ms"}],
+        "cluster.group": [{"count": 3}],
+        "job.recovery": {"workers": "drop", "timeout": "2 ms", "reform": "1 ms"},
+    },
 }
 
 
