@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -141,6 +142,12 @@ class Log:
                 nbytes=message.nbytes, begin=message.start, latency=message.latency, overhead=message.overhead,
                 wire=message.nbytes / rate, route=self.causes.route([link.name for link in message.links]),
             )  # fmt: skip
+
+    @property
+    def of_servers(self) -> dict[str, Columns[Any]]:
+        """What was noted of updates, of servers and of hosts that stopped."""
+        updates, servers = Columns(Update, self.updates), Columns(ServerUse, self.servers)
+        return {"updates": updates, "servers": servers, "outages": Columns(Outage, self.outages)}
 
     def steps(self) -> Columns[WorkerStep]:
         """Each worker's steps with what they were made of."""

@@ -36,12 +36,9 @@ from netsim.trace import (
     LinkBin,
     LinkChange,
     LinkUse,
-    Outage,
-    ServerUse,
     Span,
     Trace,
     Transfer,
-    Update,
 )
 from netsim.training.buckets import Search
 from netsim.training.parameter_server import ParameterServer
@@ -99,9 +96,7 @@ def _play_all(scenario: Scenario, engine: str, detail: str, progress: Callable[[
         hosts=the_plan.hosts,
         steps=log.steps(),
         links=network.use(),
-        updates=Columns(Update, log.updates),
-        servers=Columns(ServerUse, log.servers),
-        outages=Columns(Outage, log.outages),
+        **log.of_servers,
         spans=Columns(Span, log.spans),
         transfers=Columns(Transfer, sorted(log.transfers, key=lambda t: (t.end, t.src, t.dst, t.start))),
         link_bins=Columns(LinkBin, _link_bins(network, the_plan, log)),
