@@ -27,8 +27,6 @@ _PART_NAMES = {
     "handle": "servers' handling of messages",
     "apply": "servers' optimiser",
     "stopped": "standing still",
-    "apply": "servers' steps of the optimiser",
-    "stopped": "standing still",
     "redo": "doing lost work again",
     "checkpoint": "saving",
     "other": "what has no name",
