@@ -29,8 +29,8 @@ _OF_THE_LAST_ITERATION = ("spans", "transfers")
 
 def trace_frames(trace: Trace) -> dict[str, pd.DataFrame]:
     """The records of a run as frames "steps", "spans", "transfers", "links", "link_bins", "link_changes",
-    "interruptions" and, of parameter servers and hosts that stop, "updates", "servers" and "outages", with hosts by name
-    and SI units. `stopped_s` of steps is there if any has.
+    "interruptions" and, of parameter servers and hosts that stop, "updates", "servers" and "outages", with hosts by
+    name and SI units. `stopped_s` of steps is there if any has.
 
     `updates` has also `staleness`, empty for gradients that were thrown away. `links` has also `bytes_per_iteration`
     and `utilisation`, the share of its capacity that the run used, others' bytes among it; so has `link_bins` for each
