@@ -52,8 +52,8 @@ def difference(one: Side, other: Side) -> dict[str, Any]:
     if not pairs and len(one.contenders) == len(other.contenders) == 1:
         pairs = [(next(iter(one.contenders)), next(iter(other.contenders)))]
     if not pairs:
-        names = (", ".join(each.contenders) or "none" for each in (one, other))
-        raise ScenarioError("{} has {}, {} has {}: nothing to compare".format(one.place, *names, other.place))
+        ours, theirs = (", ".join(each.contenders) or "nobody" for each in (one, other))
+        raise ScenarioError(f"nothing to compare: {one.place} has {ours}; {other.place} has {theirs}")
     scenarios = (dict(_flat(each.scenario)) for each in (one, other))
     return {
         "a": one.place,

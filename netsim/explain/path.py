@@ -29,6 +29,7 @@ PARTS = (
     "server_work",
     "other",
 )
+_OTHERS = "traffic that is not the job's"
 COMPUTE = ("forward", "backward", "update")
 ON_LINKS = ("transfer", "sharing", "queueing", "degraded")
 
@@ -252,7 +253,7 @@ class _Pieces:
         if lost < 1e-12 * end:
             wire, lost = wire + lost, 0.0
         rivals, link = self._rivals.of(at) if lost else ({}, "")
-        link = link or self._slowest(at)
+        link = link or self._slowest(at, lost > 0)
         flow = f"{self._trace.hosts[int(rows['host'][at])]} to {self._trace.hosts[int(rows['to'][at])]}"
         pieces = [
             Piece("overhead", overhead, flow),
@@ -280,20 +281,35 @@ class _Pieces:
 
     def _losses(self, lost: float, rivals: Mapping[str, float], flow: str, link: str) -> list[Piece]:
         """What a message took beyond its due, dealt to the flows that were on its link by the bytes that they moved
-        meanwhile; without any, the link gave less than its full rate."""
-        if not rivals:
-            return [Piece("degraded", lost, link, link)] if lost > 0 else []
+        meanwhile. Where there may be traffic that is not the job's, or faults, the job's flows account for the time of
+        their bytes and no more; without any of the three, the link gave less than its full rate."""
         queued = self._trace.scenario.cluster.sharing == "fifo"
-        total = sum(rivals.values())
-        return [
-            Piece("queueing" if queued or rival == flow else "sharing", lost * nbytes / total, rival, link)
+        total, rate = sum(rivals.values()), self._rates.get(link, np.inf)
+        mine = lost if total and not self._disturbed else min(lost, total / rate)
+        pieces = [
+            Piece("queueing" if queued or rival == flow else "sharing", mine * nbytes / total, rival, link)
             for rival, nbytes in rivals.items()
         ]
+        if lost - mine > 1e-12 * lost:
+            others = ("queueing" if queued else "sharing", _OTHERS) if link in self._background else ("degraded", link)
+            pieces.append(Piece(others[0], lost - mine, others[1], link))
+        return pieces
 
-    def _slowest(self, at: int) -> str:
-        """The first of the slowest links of a message's route."""
+    @cached_property
+    def _background(self) -> set[str]:
+        """The links that carried bytes of others than the job."""
+        links = self._trace.links
+        return set(links["link"][links["background"] > 0].tolist())
+
+    @cached_property
+    def _disturbed(self) -> bool:
+        return bool(self._background or self._trace.scenario.cluster.fault)
+
+    def _slowest(self, at: int, lost: bool) -> str:
+        """The first of the slowest links of a message's route; if it lost time, of those that others use if any is."""
         route = self._trace.routes[int(self.rows["route"][at])]
-        return min(route, key=lambda link: self._rates.get(link, np.inf))
+        shared = [link for link in route if link in self._background] if lost else []
+        return min(shared or route, key=lambda link: self._rates.get(link, np.inf))
 
 
 _NO_SPANS: tuple[Numbers, Numbers, list[str]] = np.zeros(0), np.zeros(0), []

@@ -21,6 +21,7 @@ STRATEGIES = ("parameter_server", "ring", "tree", "halving_doubling")
 STRATEGY = "strategy "  # how the names of changes of strategy begin
 _FASTER, _TWICE = 1.1, 2.0
 _NEVER = 1e-12  # times what something takes, where a bound leaves it out
+_NOTHING = 1e-12  # s: what is left of it
 
 
 @dataclass(frozen=True)
@@ -72,11 +73,13 @@ def sensitivities(
 def bounds(scenario: Scenario, simulate: Simulate) -> dict[str, float]:
     """Iteration times (s) with all but one thing taken away: computing alone; bytes at their links' rates, shared as
     they are, without latency; and latency alone, with overheads."""
-    return {
-        "compute_only_s": iteration_time(_without(scenario, latency=True, bytes_=True), simulate),
-        "bandwidth_only_s": iteration_time(_without(scenario, latency=True, computing=True), simulate),
-        "latency_only_s": iteration_time(_without(scenario, bytes_=True, computing=True), simulate),
+    alone = {
+        "compute_only_s": _without(scenario, latency=True, bytes_=True),
+        "bandwidth_only_s": _without(scenario, latency=True, computing=True),
+        "latency_only_s": _without(scenario, bytes_=True, computing=True),
     }
+    times = {key: iteration_time(each, simulate) for key, each in alone.items()}
+    return {key: time if time > _NOTHING else 0.0 for key, time in times.items()}
 
 
 def iteration_time(scenario: Scenario, simulate: Simulate) -> float:

@@ -83,10 +83,13 @@ def _bottleneck(explained: Explanation) -> Iterator[str]:
     path, total = explained.path, explained.path.length
     if path.bottleneck == "compute":
         layer, seconds = next(iter(path.by("compute").items()))
-        yield (
-            "The bottleneck is computing: a faster network cannot save more than "
-            f"{_seconds(total - path.decomposition['compute'])}. The longest layer, {layer}, takes {_seconds(seconds)}."
+        rest = total - path.decomposition["compute"]
+        least = (
+            f": a faster network cannot save more than {_seconds(rest)}"
+            if rest > 1e-9 * total
+            else ", and nothing else"
         )
+        yield f"The bottleneck is computing{least}. The longest layer, {layer}, takes {_seconds(seconds)}."
     elif path.bottleneck.startswith("link "):
         yield _link(explained)
     else:
@@ -144,6 +147,9 @@ def _outcome(each: Sensitivity) -> str:
 
 
 def _bounds(explained: Explanation) -> Iterator[str]:
+    """Nothing of one worker, which has nobody to exchange with."""
+    if explained.summary["workers"] == 1:
+        return
     bounds, total = explained.bounds, explained.path.length
     parts = [
         f"{_seconds(seconds)} {words}"

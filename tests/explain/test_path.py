@@ -95,6 +95,20 @@ def test_overhead_of_messages_is_a_part() -> None:
     assert path.decomposition["overhead"] == pytest.approx(4e-3)  # of two messages, at both ends
 
 
+def test_what_others_traffic_takes_of_a_link_is_sharing_with_it() -> None:
+    stream = {"src": "worker0", "dst": "worker1", "size": "1 MB", "rate": "0.5 GB/s"}
+    path = path_of({"job.strategy": "ring", "cluster.traffic": [stream]})
+    assert path.decomposition["transfer"] == pytest.approx(2e-3)
+    assert path.decomposition["sharing"] > 0.5e-3 and "degraded" not in path.decomposition
+    assert list(path.by("sharing")) == ["traffic that is not the job's"]
+
+
+def test_a_link_that_gives_less_than_its_rate_is_degraded() -> None:
+    fault = {"link": "worker0.up", "at": "0 s", "factor": 0.5}
+    path = path_of({"job.strategy": "ring", "cluster.fault": [fault], "cluster.reduction_rate": "1 PB/s"})
+    assert path.decomposition["degraded"] == pytest.approx(path.decomposition["transfer"], rel=1e-3)
+
+
 def test_the_last_iteration_alone_is_as_long_as_it_was() -> None:
     changes = {"iterations": 3, "noise.jitter": 0.5, "cluster.workers": 3, "job.strategy": "ring"}
     trace = simulate(loading.from_table(TINY, changes), engine="simpy", detail="last")
