@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import starmap
 from typing import Any, Generic, NamedTuple, TypeVar, get_type_hints
 
@@ -147,12 +148,18 @@ class Interruption(NamedTuple):
     how: str
 
 
+@lru_cache(maxsize=64)
+def _types(row: Any) -> dict[str, Any]:
+    """The type of each field of a row; Python takes longer over it than over the fields of a short run."""
+    return get_type_hints(row)
+
+
 class Columns(Generic[Row]):
     """Rows of one type, kept column by column: `columns["start"]` is an array, iterating gives the rows."""
 
     def __init__(self, row: type[Row], rows: Sequence[Row]) -> None:
         self._row = row
-        types = get_type_hints(row)
+        types = _types(row)
         self._columns = {
             name: np.asarray([r[i] for r in rows], dtype=_DTYPES[types[name]]) for i, name in enumerate(row._fields)
         }
