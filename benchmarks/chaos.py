@@ -55,8 +55,10 @@ def kept(folder: Path) -> dict[str, str]:
     with sqlite3.connect(file, timeout=60) as connection:
         try:
             rows = dict(connection.execute("SELECT key, row FROM outcomes").fetchall())
-        except sqlite3.OperationalError:  # killed before the tables were made
-            return {}
+        except sqlite3.OperationalError as error:
+            if "no such table" not in str(error):
+                raise
+            return {}  # killed before the tables were made
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         return rows
 
@@ -104,7 +106,8 @@ def main() -> int:
         for _ in range(given.kills):
             struck += strike(sweep, Path(folder), given.executor, moment)
             after = kept(Path(folder))
-            assert after.items() >= before.items(), "what was kept is gone, or has changed"
+            lost = [key for key, row in before.items() if after.get(key) != row]
+            assert not lost, f"of {len(before)} points that were kept, {len(lost)} are gone or have changed: {lost[:3]}"
             before = after
         survived = len(before)
         run(sweep, Path(folder), given.executor)
