@@ -28,6 +28,7 @@ _PART_NAMES = {
     "apply": "servers' optimiser",
     "stopped": "standing still",
     "redo": "doing lost work again",
+    "waiting": "waiting for others",
     "checkpoint": "saving",
     "other": "what has no name",
 }

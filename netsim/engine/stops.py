@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Generator
 from functools import partial
+from itertools import count
 from typing import Any
 
 from simpy.events import Event
@@ -14,10 +15,12 @@ from netsim.engine.clock import Backstage, Timer
 from netsim.engine.log import Log
 from netsim.engine.messages import Sender, Then
 from netsim.engine.plan import Plan
+from netsim.errors import RunError
 from netsim.outages import Outages
 from netsim.trace import NO_CAUSE
 
 Life = Generator[Event, Any, None]
+_MOST_STOPS = 100  # in a row, of which none lets anything be done
 _IDLE = ("", "stopped", "checkpoint")  # all else that has a name is work
 
 
@@ -32,7 +35,9 @@ class Gate:
     def __init__(self, plan: Plan, outages: Outages, network: Sender, log: Log) -> None:
         self.env, self._network, self._log, self._outages = network.env, network, log, outages
         self._workers, self._recovery = plan.workers, plan.scenario.job.recovery
-        self._hosts = range(len(plan.hosts))
+        self._hosts, self._names = range(len(plan.hosts)), plan.hosts
+        self._stops: dict[int, int] = {}  # of each host since it last got something done
+        self._at: dict[tuple[int, bool], tuple[int, Any]] = {}  # what each life was at last: iteration and bucket
         self._steps: dict[int, tuple[int, float]] = {}  # of each worker: its iteration, and what it computed of it (s)
         self._backstage = Backstage(self.env)  # a stop that may come keeps no run going
         self._alarms: dict[float, list[Callable[[Event], None]]] = {}
@@ -48,12 +53,12 @@ class Gate:
         """Sends a message when both its ends are there."""
         src, since = self._place(src)
         dst, until = self._place(dst)
-        wait = max(since, until, self._thaws()) - self.env.now
+        away, wait = (src if since > until else dst), max(since, until, self._thaws()) - self.env.now
         if wait <= 0:
             self._network.send(src, dst, nbytes, then, stream=stream, order=order, label=label)
         elif math.isfinite(wait):
             again = partial(self.send, src, dst, nbytes, then, stream=stream, order=order, label=label)
-            Timer(self.env, wait, lambda _: again(), None)
+            lasting(Timer(self.env, wait, lambda _: again(), None), "stopped", away, label)
 
     def living(self, host: int, life: Life, *, works: bool = True) -> Life:
         """The life of a process on a host that stops and returns. `works`: it is a worker, with steps."""
@@ -76,45 +81,56 @@ class Gate:
     def _through(self, host: int, event: Event, works: bool) -> Generator[Event, Any, Any]:
         """Waits for an event, or for what is left of it whenever the host has been away."""
         kind, about = _about(event)
-        computing, began = kind not in _IDLE, self.env.now
-        stop = self._next_stop(host)
+        if kind:
+            self._at[host, works] = about
+        about = self._at.get((host, works), about)
+        began, cause, stop = self.env.now, getattr(self.env, "cause", NO_CAUSE), self._next_stop(host)
         yield self._event_or_stop(event, stop) if math.isfinite(stop) else event
         if event.processed:
-            if works and computing:
+            self._stops[host] = 0
+            if works and kind not in _IDLE:
                 self._has_computed(host, about[0], self.env.now - began)
             return event.value
-        self._cut(event, began)
-        left = event._delay - (self.env.now - began) if kind else 0.0  # type: ignore[attr-defined]
-        pause = self.env.now
+        self._cut(event, host, about, began, cause)
+        yield from self._interrupted(host, event, about, stop, self.env.now - began, works)
+        return event.value if kind or event.processed else (yield from self._through(host, event, works))
+
+    def _interrupted(
+        self, host: int, event: Event, about: tuple[int, Any], stop: float, passed: float, works: bool
+    ) -> Life:
+        """A stop, and the end of what it came upon: `passed` is for how long that has lasted."""
+        kind, pause = _about(event)[0], self.env.now
+        self._stops[host] = self._stops.get(host, 0) + 1
+        self._still_hopes(host, self._stops[host])
+        computes = works and kind not in _IDLE
+        left = event._delay - passed if kind else 0.0  # type: ignore[attr-defined]
         if self._recovery.checkpoint_every is not None:
             yield lasting(self.env.timeout(self._go_back(stop) - self.env.now), "stopped", host, about)
         else:
-            lost = 0.0
-            if works:
-                done = self._steps.get(host, (-1, 0.0))
-                lost = (done[1] if not computing or done[0] == about[0] else 0.0) + (
-                    pause - began if computing else 0.0
-                )
-            elif kind:
-                lost = pause - began  # of a server: what it was at
+            lost = self._lost(host, about[0], works) + (passed if kind not in _IDLE else 0.0)
             yield from self._away(host, stop, lost, works, about)
             left += lost + self._recovery.restart
-            if works and computing:
+            if computes:
                 self._steps[host] = about[0], 0.0
         if left > 0:
-            yield from self._through(host, lasting(self.env.timeout(left), "redo", host, about), works and computing)
-        if works and not computing:
+            yield from self._through(host, lasting(self.env.timeout(left), "redo", host, about), computes)
+        if works and not computes:
             self._log.idle(host, self.env.now - pause)
-        if kind or event.processed:
-            return event.value
-        return (yield from self._through(host, event, works))
 
-    def _cut(self, event: Event, began: float) -> None:
-        """What was going on ends with the stop, which it is the cause of."""
-        kind, about = _about(event)
-        if isinstance(self.env, Causal) and kind:
-            cause = getattr(event, "cause", NO_CAUSE)
-            self.env.ends(kind, event.activity[1], about, began, self.env.now, cause=cause)  # type: ignore[attr-defined]
+    def _still_hopes(self, host: int, stops: int) -> None:
+        if stops > _MOST_STOPS:
+            told = f"{self._names[host]} has stopped {_MOST_STOPS} times before lost work was done again"
+            raise RunError(f"{told}; stops must be rarer, repairs and restarts shorter, or checkpoints more frequent")
+
+    def _lost(self, host: int, iteration: int, works: bool) -> float:
+        """Seconds of what a worker has computed of its step; a server loses only what it is at."""
+        before, done = self._steps.get(host, (iteration, 0.0))
+        return done if works and before == iteration else 0.0
+
+    def _cut(self, event: Event, host: int, about: tuple[int, Any], began: float, cause: int) -> None:
+        """What was going on, or waited for, ends with the stop, of which it is the cause."""
+        if isinstance(self.env, Causal):
+            self.env.ends(_about(event)[0] or "waiting", host, about, began, self.env.now, cause=cause)
 
     def _away(self, host: int, stop: float, lost: float, works: bool, about: tuple[int, Any]) -> Life:
         """Until the host is back, or a replica has taken its place."""
@@ -180,13 +196,15 @@ class Gate:
         """When the job is where it was when a host stopped: returned, restarted, and done again what was not saved.
         A host that stops meanwhile makes it begin anew."""
         if stop not in self._ends:
-            lost, end, at = stop - self._saved_at - self._frozen, stop, stop
+            lost, end, back, at, stops = stop - self._saved_at - self._frozen, stop, stop, stop, count(1)
             while at <= end:
                 host = next(each for each in self._hosts if self._outages.next(each, at) == at)
+                self._still_hopes(host, next(stops))
                 away = self._outages.away(host, at)
                 assert away is not None
                 self._log.stopped(host, -1, at, away[1], lost)
-                end = away[1] + self._recovery.restart + lost
+                back = max(back, away[1])
+                end = back + self._recovery.restart + lost
                 at = min(self._outages.next(each, math.nextafter(at, math.inf)) for each in self._hosts)
             self._ends[stop] = end
             self._frozen += end - stop

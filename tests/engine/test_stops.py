@@ -9,6 +9,7 @@ import pytest
 
 from netsim import loading
 from netsim.engine.run import simulate
+from netsim.errors import RunError
 from netsim.trace import Trace
 
 # As in test_servers.py: 1 ms forward, 1 ms backward, 1 MB at 1 GB/s and 1 ms.
@@ -241,6 +242,12 @@ def test_groups_that_form_anew_keep_the_books(kind: str, seed: int) -> None:
     assert set(trace.steps["iteration"].tolist()) == set(range(6))
     assert len(trace.updates) == len(trace.steps)
     assert trace.summary()["iteration_time_s"] >= trace.summary()["lower_bound_iteration_time_s"]
+
+
+@pytest.mark.parametrize("recovery", [{}, {"checkpoint_every": 1}], ids=str)
+def test_a_job_that_never_gets_anything_done_is_given_up_with_a_reason(recovery: dict[str, Any]) -> None:
+    with pytest.raises(RunError, match="has stopped 100 times before lost work was done again; stops must be rarer"):
+        run("ring", [{"host": "workers", "mtbf": "0.1 ms", "mttr": "1 ms"}], recovery)
 
 
 def test_the_time_to_restart_comes_after_the_return() -> None:
