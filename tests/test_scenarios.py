@@ -10,6 +10,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from netsim import explained, tables
+from netsim.axes import text
 from netsim.engine.run import simulate
 from netsim.frames import frame
 from netsim.loading import expand, load, vary
@@ -61,9 +63,26 @@ def test_a_report_says_what_the_simulation_says_now(file: Path) -> None:
 
 
 @each_scenario
-def test_a_report_is_rebuilt_from_its_data_alone(file: Path, tmp_path: Path) -> None:
+def test_a_report_explains_its_own_figures(file: Path) -> None:
+    """Parts of critical paths sum to the iteration times of the points, of which the fastest and the slowest have what
+    would help."""
+    saved = tables.read(ROOT / "reports" / file.stem)
+    found = explained.read(ROOT / "reports" / file.stem)
+    rows = saved.at_base(saved.contender_axis)
+    times = dict(zip(map(text, rows[saved.contender_axis or "strategy"]), rows["iteration_time_s"], strict=True))
+    assert found, f"run .ci/reports {file.stem}"
+    for contender, each in found.items():
+        assert sum(each["decomposition"].values()) == pytest.approx(times[contender], rel=1e-9)
+        assert each["decomposition"]["other"] == 0
+    assert sum(bool(each["sensitivities"]) for each in found.values()) in (1, 2)
+
+
+@each_scenario
+def test_a_report_is_rebuilt_from_its_data_alone(file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Words and tables: that the same data give the same pixels is tested once, in test_report.py."""
+    monkeypatch.setattr("netsim.plots.save", lambda draw, frame, file, **_: file.write_bytes(b""))
     shutil.copytree(ROOT / "reports" / file.stem, tmp_path / file.stem)
     write(tmp_path / file.stem)
     for page in ("report.md", "scenario.toml"):
-        text = (tmp_path / file.stem / page).read_text(encoding="utf-8")
-        assert text == (ROOT / "reports" / file.stem / page).read_text(encoding="utf-8")
+        rebuilt = (tmp_path / file.stem / page).read_text(encoding="utf-8")
+        assert rebuilt == (ROOT / "reports" / file.stem / page).read_text(encoding="utf-8")
