@@ -36,7 +36,12 @@ def run(
         arguments.write_trace(trace_file, {})  # made now, like the folder
         engine = "simpy" if engine == "auto" else engine  # which knows what went over which link
     with progress.bar("iterations", scenario.iterations, quiet=quiet) as reached:
-        trace = simulate(scenario, engine=engine, detail="last", progress=lambda number: reached(number + 1))
+        trace = simulate(
+            scenario,
+            engine=engine,
+            detail="last" if trace_file else "summary",
+            progress=lambda number: reached(number + 1),
+        )
     summary = trace.summary()
     warn(summary.get("warnings", ()))
     if trace_file:

@@ -251,14 +251,14 @@ def max_min_rates(links: dict[Link, None]) -> dict[Flow, tuple[float, Link]]:
     rates: dict[Flow, tuple[float, Link]] = {}
     left = {link: link.rate for link in links}
     crowd = {link: len(link.flows) for link in links if link.flows}
-    heap = [(link.rate / count, place, link) for place, (link, count) in enumerate(crowd.items())]
+    heap = [(link.rate / count, link.place, turn, link) for turn, (link, count) in enumerate(crowd.items())]
     heapify(heap)
     level = 0.0
     while heap:
-        share, place, link = heap[0]
+        share, place, turn, link = heap[0]
         count = crowd[link]
         if count and left[link] / count > share:
-            heapreplace(heap, (left[link] / count, place, link))
+            heapreplace(heap, (left[link] / count, place, turn, link))
             continue
         heappop(heap)
         if share > level * (1 + 1e-12):  # else it is the same level, but for rounding

@@ -1,340 +1,83 @@
-"""The fast engine's rounds: many of them at a stroke, where no two messages meet on a link.
+"""The fast engine: rounds at a stroke where no two messages meet on a link, event by event on arrays where they do.
 
-It is the twin of the reference for collectives whose messages have their links to themselves while they use them. What
-the reference finds event by event is then one maximum and two additions a message (kernels/rounds.py), of the same
-numbers in the same order. That it is so is proven while it goes on; where the proof fails, `Meeting` is raised, and
-another way of playing takes over. Where many hosts are alike, one of each kind is played for all (symmetry.py).
+`Meeting` says why neither is exact; the reference takes over then.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 
-from netsim.collectives.rounds import Collective, PieceBytes, Round, unrolled
-from netsim.engine import kernels
+from netsim.collectives.rounds import Collective
+from netsim.engine import fast_events, fast_rounds
+from netsim.engine.fast_events import EventPlay
+from netsim.engine.fast_rounds import FastNetwork, FastPlay, Meeting, Progress, Times
 from netsim.engine.log import Log
 from netsim.engine.plan import Plan
-from netsim.engine.symmetry import Classes, Messages, classes, mixed
 from netsim.topologies.base import Topology
-from netsim.trace import Columns, LinkUse, Transfer
+from netsim.training.parameter_server import ParameterServer
 
-Times = npt.NDArray[np.float64]  # of each host, s
-Numbers = npt.NDArray[np.int64]
-Progress = Callable[[int], None]
-MOST_MESSAGES = 2e10  # more would keep this engine busy for minutes
+Used = FastNetwork | EventPlay  # what the links have carried
 
 
-class Meeting(Exception):
-    """Two messages meet on a link, or may come in another order than they are played in; says which it is."""
+def train(plan: Plan, detail: str, progress: Progress | None = None) -> tuple[Log, Used]:
+    """Play all iterations; Meeting where that would not be exact."""
+    _refuse_plan(plan)
+    if not plan.buckets or plan.scenario.job.streams == 1:
+        try:
+            return fast_rounds.train(plan, detail, progress)
+        except Meeting:
+            pass
+    return fast_events.train(plan, detail, progress)
 
 
-@dataclass(frozen=True)
-class Pattern:
-    """Who sends to whom in a round, as the network sees it: one row a message, or a class of messages all alike."""
-
-    src: npt.NDArray[np.int32]
-    dst: npt.NDArray[np.int32]
-    rows: Numbers  # which of the round's messages these are
-    alike: Numbers  # for how many messages each stands
-    links: Numbers  # [message, hop], one beyond the last link after the end of a route
-    connections: Numbers
-    wait: Times  # latency of the whole route
-    rates: Times  # of its slowest link
-
-
-class FastNetwork:
-    """The routes of a topology as arrays, when each link is free, and what it has carried."""
-
-    def __init__(self, topology: Topology) -> None:
-        self._topology = topology
-        self._classes: Classes | None = None
-        self._messages: dict[tuple[bytes, bytes, bytes], Messages] = {}
-        self._rates, self._latencies = np.asarray(topology.rates), np.asarray(topology.latencies)
-        self._begin(len(topology.names))
-        self.messages, self._nbytes = 0, np.longdouble(0)
-        self.latency_sum = self.duration_sum = 0.0
-
-    def _begin(self, links: int) -> None:
-        """Nothing has been sent; links are classes of links where hosts are played by classes."""
-        self._patterns: dict[tuple[bytes, bytes, bytes], Pattern] = {}
-        self._pairs: dict[tuple[bytes, bytes], int] = {}
-        self._loaded: Pattern | None = None
-        self._free, self._entered = np.zeros(links + 1), np.full(links + 1, -np.inf)
-        self._last = np.full(links + 1, -1)  # whose message a link had last
-        self._link_bytes, self._link_busy = np.zeros(links + 1, dtype=np.longdouble), np.zeros(links + 1)
-        self._link_messages = np.zeros(links + 1, dtype=np.int64)
-
-    def why_not(
-        self, collective: Collective, ranks: int, sizes: list[float], *, sharing: str, streams: int = 1
-    ) -> str | None:
-        """What keeps this engine from being exact, as far as that can be said beforehand; None for nothing."""
-        if ranks == 1 or not sizes:
-            return None
-        links = {id(host.link): host.link for host in self._topology.hosts}  # few, however many hosts
-        if not all(link.plain for link in links.values()):
-            return "messages cost more than their latency and bytes"
-        if sharing != "fair":
-            return "links serve messages in order of arrival"
-        return "several all-reduces share the ports" if streams > 1 else None
-
-    def find_classes(self, rounds: Iterable[Round], colours: Numbers) -> Classes | None:
-        """From now on, play one host of each class for all; `colours` tell hosts apart that differ in themselves."""
-        own = mixed(*(np.unique(values, return_inverse=True)[1] for values in (self._rates, self._latencies)))
-        self._classes = classes([self._messages_of(each) for each in rounds], colours, own)
-        if self._classes:
-            self._begin(len(self._classes.a_link))
-        return self._classes
-
-    def use(self) -> Columns[LinkUse]:
-        """What each link has carried so far."""
-        self._store()
-        columns = (self._link_bytes.astype(float), self._link_busy, self._link_messages)
-        of = self._classes.links if self._classes else np.arange(len(self._topology.names))
-        lists = [column[of].tolist() for column in columns]
-        return Columns(LinkUse, list(map(LinkUse, self._topology.names, self._topology.rates, *lists)))
-
-    @property
-    def nbytes(self) -> float:
-        """Delivered so far, between hosts."""
-        return float(self._nbytes)
-
-    def load(self, each: Round) -> Pattern:
-        """Make ready for a round's messages."""
-        pattern = self._pattern(each)
-        if pattern is not self._loaded:
-            self._store()
-            self._loaded, links, size = pattern, pattern.links, len(pattern.src)
-            mine = self._last[links] == pattern.connections[:, None]
-            free = self._free[links]
-            self.others = np.where(mine, -np.inf, free).max(axis=1)
-            self.own, self.entered = np.where(mine, free, 0.0).max(axis=1), self._entered[links[:, 0]]
-            self.start, self.end, self.under_way = np.zeros(size), np.zeros(size), np.zeros(size)
-        return pattern
-
-    def count(self, pattern: Pattern, lasts: Times, sizes: Times, times: int, lanes: int) -> None:
-        """So often, in so many lanes in turn, messages of these sizes (bytes) and lengths (s on the wire) were sent."""
-        for hop in pattern.links.T:  # each link is there once, so that no addition is lost; the last one is nobody's
-            self._link_bytes[hop] += sizes.astype(np.longdouble) * (times * lanes)
-            self._link_busy[hop] += lasts * (times * lanes)
-            self._link_messages[hop] += times * lanes
-        every = pattern.alike * (times * lanes)
-        self.messages += int(every.sum())
-        self._nbytes += (sizes.astype(np.longdouble) * every).sum()
-        self.latency_sum += float((pattern.wait * every).sum())
-        self.duration_sum += float((self.under_way * pattern.alike).sum())
-        self.under_way[:] = 0.0
-
-    def _store(self) -> None:
-        """The links of the round that was played last remember whose they were."""
-        if self._loaded:
-            for hop in self._loaded.links.T:
-                self._free[hop], self._last[hop] = self.own, self._loaded.connections
-                self._entered[hop] = self.entered
-            self._free[-1], self._entered[-1], self._last[-1], self._loaded = 0.0, -np.inf, -1, None
-
-    def _pattern(self, each: Round) -> Pattern:
-        key = _key(each)
-        if key not in self._patterns:
-            messages = self._messages_of(each)
-            if messages.src.size > 1 and np.bincount(messages.links[messages.links >= 0]).max() > 1:
-                raise Meeting("several messages share a link")
-            self._patterns[key] = self._classed(messages)
-        return self._patterns[key]
-
-    def _classed(self, messages: Messages) -> Pattern:
-        """The round's messages, or one of each class."""
-        src, dst, links, rows = messages.src, messages.dst, messages.links, np.arange(len(messages.src))
-        alike, known, connections = np.ones_like(rows), links >= 0, src * self._hosts + dst
-        wait = np.zeros(len(rows))
-        for hop in links.T:
-            wait = wait + np.where(hop >= 0, self._latencies[hop], 0.0)
-        rates = np.where(known, self._rates[links], np.inf).min(axis=1)
-        if self._classes:
-            # As many connections as rounds have other pairs: members of a class may change their partners.
-            pairs = self._pairs.setdefault((src.tobytes(), dst.tobytes()), len(self._pairs))
-            src, dst = self._classes.hosts[src], self._classes.hosts[dst]
-            links = np.where(known, self._classes.links[links], -1)
-            _, rows, alike = np.unique(mixed(src, dst, messages.count, *links.T), return_index=True, return_counts=True)
-            src, dst, links, wait, rates = src[rows], dst[rows], links[rows], wait[rows], rates[rows]
-            connections = pairs * self._hosts**2 + rows
-        return Pattern(src.astype(np.int32), dst.astype(np.int32), rows, alike, links, connections, wait, rates)
-
-    @property
-    def _hosts(self) -> int:
-        return len(self._topology.hosts)
-
-    def _messages_of(self, each: Round) -> Messages:
-        key = _key(each)
-        if key not in self._messages:
-            if (each.src == each.dst).any():
-                raise Meeting("a host gives something to itself")
-            routes = [self._topology.route(s, d) for s, d in zip(each.src.tolist(), each.dst.tolist(), strict=True)]
-            longest = max(map(len, routes), default=1)
-            padded = [(*route, *(-1,) * (longest - len(route))) for route in routes]
-            links = np.asarray(padded, dtype=np.int64).reshape(len(routes), longest)
-            self._messages[key] = Messages(each.src, each.dst, each.count, links)
-        return self._messages[key]
+def _refuse_plan(plan: Plan) -> None:
+    """What can be said beforehand of training."""
+    cluster = plan.scenario.cluster
+    ecmp = plan.topology.seed is not None and plan.scenario.job.streams > 1
+    reasons = {
+        "links change while the run goes on": bool(cluster.fault),
+        "others use the network, too": not plan.undisturbed,
+        "servers answer when they have heard of all": bool(plan.buckets) and isinstance(plan.strategy, ParameterServer),
+        "streams take ways of their own through the network": ecmp,
+    }
+    reason = next((reason for reason, holds in reasons.items() if holds), plan.unforeseen)
+    if reason:
+        raise Meeting(reason)
+    if plan.buckets:
+        _refuse(plan.topology, sharing=cluster.sharing)
 
 
-def _key(each: Round) -> tuple[bytes, bytes, bytes]:
-    return each.src.tobytes(), each.dst.tobytes(), each.count.tobytes()
+def play(
+    kind: Collective,
+    ranks: int,
+    topology: Topology,
+    *,
+    nbytes: float,
+    ready: Times,
+    sharing: str,
+    rate: float | None,
+    symmetry: bool,
+) -> tuple[float, Used]:
+    """Seconds until the last rank is done, all being `ready` at their times and adding at this `rate`; Meeting where
+    that would not be exact."""
+    if ranks > 1:
+        _refuse(topology, sharing=sharing)
+    try:
+        network, colours = FastNetwork(topology), np.unique(ready, return_inverse=True)[1] if symmetry else None
+        messages = kind.messages(ranks, enough=fast_rounds.MOST_MESSAGES) * kind.lanes(nbytes, ranks)
+        rounds = FastPlay(kind, ranks, network, rate, messages=messages, colours=colours)
+        return float(rounds(ready, nbytes).max()), network
+    except Meeting:
+        events = EventPlay(kind, ranks, topology, sizes=[nbytes])
+        at_once = np.zeros((1, len(ready), 2))
+        found = events.run(ready[None], at_once, at_once[:, :, 0], reduction_rate=rate)
+        return float(found["exchanged"].max()), events
 
 
-class FastPlay:
-    """A collective's rounds on arrays: from the times at which ranks are ready to those at which they are done."""
-
-    def __init__(
-        self,
-        collective: Collective,
-        ranks: int,
-        network: FastNetwork,
-        reduction_rate: float | None,
-        *,
-        messages: float,
-        colours: Numbers | None = None,
-    ) -> None:
-        """messages: so many are to be played. colours: of hosts that are alike (ready at the same times); None to
-        play them all."""
-        self._collective, self._ranks = collective, ranks
-        self._network, self._reduction_rate = network, reduction_rate
-        self._kernel = kernels.load("rounds").play
-        self._hosts = hosts = ranks + collective.helpers(ranks)
-        uneven = PieceBytes(collective, ranks, 1.0, slices=collective.lanes(1.0, ranks)).uneven
-        self._classes: Classes | None = None
-        if colours is not None and not uneven and hosts > 1:
-            self._classes = network.find_classes(collective.rounds(ranks), colours)
-        if self._classes:
-            hosts = len(self._classes.a_host)
-        elif messages > MOST_MESSAGES:
-            raise Meeting("there are too many messages")
-        self._adder_free, self._adder_last = np.zeros(hosts), np.full(hosts, -np.inf)
-
-    def __call__(self, ready: Times, nbytes: float, record: Callable[..., None] | None = None) -> Times:
-        """Seconds at which each rank has done its part; `record` hears of every round's messages.
-
-        Raises Meeting where rounds cannot be played so."""
-        slices = self._collective.lanes(nbytes, self._ranks)
-        bytes_of = PieceBytes(self._collective, self._ranks, nbytes, slices=slices)
-        rounds: Iterable[Round] = self._collective.rounds(self._ranks)
-        if bytes_of.uneven or record:
-            rounds = unrolled(rounds, self._collective.pieces(self._ranks))
-        ready = ready[self._classes.a_host] if self._classes else ready
-        lanes: dict[int, Times] = {}
-        passed: dict[int, int] = {}
-        for each in rounds:
-            lane = lanes.setdefault(each.lane, np.tile(ready, slices))
-            before = passed.get(each.lane, len(lanes) - 1)  # so that only the first lane may begin with a tie
-            passed[each.lane] = before + each.times
-            for part in range(slices) if bytes_of.uneven or record else [None]:
-                self._round(each, part, slices, bytes_of, lane, before, record)
-        done = np.max([lane.reshape(slices, -1).max(axis=0) for lane in lanes.values()], axis=0) if lanes else ready
-        return done[self._classes.hosts] if self._classes else done
-
-    def _round(
-        self,
-        each: Round,
-        part: int | None,
-        slices: int,
-        bytes_of: PieceBytes,
-        lane: Times,
-        before: int,
-        record: Callable[..., None] | None,
-    ) -> None:
-        """One round in one slice (`part`), or as often as it takes place in all of them."""
-        network, count = self._network, slices if part is None else 1
-        pattern = network.load(each)
-        sizes = bytes_of(each.first[pattern.rows], each.count[pattern.rows], slice=part or 0)
-        lasts = sizes / pattern.rates
-        adding = sizes / self._reduction_rate if each.add and self._reduction_rate else sizes[:0]
-        hosts = len(self._adder_free)
-        played = self._kernel(
-            each.times,
-            count,
-            before,
-            pattern.src,
-            pattern.dst,
-            pattern.wait,
-            np.tile(lasts, count),
-            np.tile(adding, count),
-            network.others,
-            network.own,
-            network.entered,
-            lane if part is None else lane[part * hosts : (part + 1) * hosts],
-            self._adder_free,
-            self._adder_last,
-            network.start,
-            network.end,
-            network.under_way,
-        )
-        if played < each.times:
-            raise Meeting("messages come to a link in another order than that of the rounds")
-        network.count(pattern, lasts, sizes, each.times, count)
-        if record:
-            record(each, sizes, network.start, network.end - lasts, network.end)
-
-
-def train(plan: Plan, network: FastNetwork, detail: str, progress: Progress | None = None) -> Log:
-    """Play all iterations of workers whose exchange the network's `why_not` has no objection to; may raise Meeting."""
-    log = Log(plan, detail)
-    colours = _alike(plan) if detail == "summary" else None
-    messages = plan.messages_per_iteration(enough=MOST_MESSAGES) * plan.scenario.iterations
-    rate = plan.scenario.cluster.reduction_rate
-    play = FastPlay(plan.strategy, plan.workers, network, rate, messages=messages, colours=colours)
-    gaps = np.asarray([computing.backward_until(plan.buckets) for computing in plan.computing])
-    forward = np.asarray([computing.lead for computing in plan.computing])
-    update = np.asarray([computing.update for computing in plan.computing])
-    now = np.zeros(plan.workers)
-    for iteration in range(plan.scenario.iterations):
-        start, factor = now, plan.factors[:, iteration]
-        now = start + forward * factor
-        offers = []
-        for bucket in range(len(plan.buckets)):
-            now = now + gaps[:, bucket] * factor
-            offers.append(now)
-        computed = now + gaps[:, -1] * factor
-        if not plan.scenario.job.overlap:
-            offers = [computed] * len(plan.buckets)
-        now, exchanging = _exchange(plan, play, log, iteration, offers, computed)
-        end = now + update * factor
-        log.whole_step(iteration, start, computed, now, exchanging, end)
-        now = end
-        if progress:
-            progress(iteration)
-    return log
-
-
-def _exchange(
-    plan: Plan, play: FastPlay, log: Log, iteration: int, offers: list[Times], computed: Times
-) -> tuple[Times, Times]:
-    """When each worker has all sums, and for how long it had an exchange under way."""
-    done, exchanging = np.full(plan.workers, -np.inf), np.zeros(plan.workers)
-    for bucket, offer in enumerate(offers):
-        before = done
-        recorder = _recorder(plan, log, iteration, bucket) if log.records(iteration) else None
-        done = play(np.maximum(offer, before), plan.buckets[bucket].nbytes, recorder)
-        exchanging = exchanging + np.maximum(0.0, done - np.maximum(offer, before))
-    return np.maximum(computed, done), exchanging
-
-
-def _recorder(plan: Plan, log: Log, iteration: int, bucket: int) -> Callable[..., None]:
-    name = plan.buckets[bucket].name
-
-    def record(each: Round, sizes: Times, sent: Times, begin: Times, end: Times) -> None:
-        columns: Any = (each.src, each.dst, sizes, sent, begin, end)
-        for src, dst, nbytes, asked, first, last in zip(*(column.tolist() for column in columns), strict=True):
-            log.transfers.append(Transfer(src, dst, nbytes, name, iteration, asked, first, last))
-
-    return record
-
-
-def _alike(plan: Plan) -> Numbers:
-    """Colours of workers: who computes alike has the same; each host's link is told by what it is in the network."""
-    kinds = {each: number for number, each in enumerate(dict.fromkeys(plan.computing))}
-    computing = np.asarray([kinds[each] for each in plan.computing])
-    _, luck = np.unique(plan.factors, axis=0, return_inverse=True)
-    return mixed(computing, luck.ravel())
+def _refuse(topology: Topology, *, sharing: str) -> None:
+    """What can be said beforehand of a network."""
+    links = {id(host.link): host.link for host in topology.hosts}  # few, however many hosts
+    if not all(link.plain for link in links.values()):
+        raise Meeting("messages cost more than their latency and bytes")
+    if sharing != "fair":
+        raise Meeting("links serve messages in order of arrival")

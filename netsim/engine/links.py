@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from typing import TYPE_CHECKING, Any
 
 from netsim.engine.health import Health
@@ -27,13 +28,17 @@ class Link:
         "health",
         "latency",
         "name",
+        "place",
         "rate",
         "waited",
         "waiting",
     )
 
-    def __init__(self, name: str, rate: float, latency: float, health: Health | None = None) -> None:
+    def __init__(
+        self, name: str, rate: float, latency: float, health: Health | None = None, *, place: int = sys.maxsize
+    ) -> None:
         self.name, self.full, self.rate, self.latency, self.health = name, rate, rate, latency, health
+        self.place = place  # its number; of links that are full at once, the first one counts as the narrowest
         self.busy, self.busy_since = 0.0, 0.0
         self.waited = 0.0  # s that messages have lost to others on it, all together
         self.carried: dict[float, int] = {}  # how many messages of each size, so that bytes are summed without dust

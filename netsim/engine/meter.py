@@ -22,6 +22,13 @@ class Meter:
         self._rows = {link: row for row, link in enumerate(links)}
         self._bytes: npt.NDArray[np.float64] = np.zeros((len(links), bins))
 
+    @classmethod
+    def of(cls, links: Sequence[Hashable], start: float, length: float, nbytes: npt.NDArray[np.float64]) -> Meter:
+        """One that has measured this: bytes of each link in each bin."""
+        meter = cls(links, start, bins=nbytes.shape[1])
+        meter.length, meter._bytes = length, nbytes
+        return meter
+
     def passed(self, link: Hashable, begin: float, end: float, rate: float) -> None:
         """Bytes passed the link from `begin` to `end` (s), at a rate (bytes/s)."""
         begin = max(begin, self.start)

@@ -55,7 +55,7 @@ class Network:
     ) -> None:
         self.env = env
         links = zip(topology.names, topology.rates, topology.latencies, strict=True)
-        self.links = [Link(*each, health.get(number)) for number, each in enumerate(links)]
+        self.links = [Link(*each, health.get(number), place=number) for number, each in enumerate(links)]
         self.job = Tenant(self.carry, env, 0, range(len(topology.hosts)), record)
         self._tenants = 1
         self.latency_sum = self.duration_sum = 0.0  # over all messages of the job, s

@@ -15,7 +15,7 @@ from netsim.confidence import mean_of
 from netsim.costs import costs
 from netsim.engine import des, fast
 from netsim.engine.clock import Timer
-from netsim.engine.fast import MOST_MESSAGES, FastNetwork, FastPlay, Meeting
+from netsim.engine.fast_rounds import FastNetwork, Meeting
 from netsim.engine.log import Log
 from netsim.engine.measured import leaves_the_measured, outside
 from netsim.engine.meter import bins_of
@@ -41,7 +41,6 @@ from netsim.trace import (
     Transfer,
 )
 from netsim.training.buckets import Search
-from netsim.training.parameter_server import ParameterServer
 
 ENGINES = ("auto", "simpy", "fast")
 
@@ -55,8 +54,8 @@ def simulate(
 ) -> Trace:
     """Play a scenario and return its trace.
 
-    engine: "simpy" is the reference; "fast" plays whole rounds on arrays where that is exact, and leaves the rest to
-    SimPy, as the trace says; "auto" is the faster of those that are exact.
+    engine: "simpy" is the reference; "fast" plays on arrays where that is exact, and leaves the rest to SimPy, as the
+    trace says; "auto" is the faster of those that are exact.
     detail: "full" records the spans and transfers of all iterations, "last" those of the last one, "summary" none.
     progress: called with the number of each iteration that has ended.
     Raises ScenarioError for parts that do not go together or need more memory than there is, RunError for a deadlock.
@@ -77,14 +76,13 @@ def simulate(
 
 def _play_all(scenario: Scenario, engine: str, detail: str, progress: Callable[[int], None] | None) -> Trace:
     the_plan = plan(scenario)
-    quick = FastNetwork(the_plan.topology)
-    why_simpy = "it was asked for" if engine == "simpy" else _objection(quick, the_plan)
-    network: Network | FastNetwork = quick
+    why_simpy = "it was asked for" if engine == "simpy" else None
+    network: Network | fast.Used
     others: dict[str, Any] = {}
     if not why_simpy:
         _refuse_if_too_large(the_plan, detail, at_once=False)
         try:
-            log = fast.train(the_plan, quick, detail, progress)
+            log, network = fast.train(the_plan, detail, progress)
         except Meeting as meeting:
             why_simpy = str(meeting)
     if why_simpy:
@@ -241,7 +239,6 @@ def collective(
     shared = network_of(sharing)
     kind.fit(ranks)
     helpers, size = kind.helpers(ranks), 0.0 if kind.operation == "barrier" else size
-    messages = kind.messages(ranks, enough=MOST_MESSAGES) * kind.lanes(size, ranks)
     link = (link or Link(rate=rate, latency=latency)).for_payload
     fastest = Link(rate=link.rate, latency=link.lowest_latency)
     names = [f"rank{i}" for i in range(ranks)] + [f"server{i}" for i in range(helpers)]
@@ -250,17 +247,17 @@ def collective(
     ready = np.array([(late or {}).get(host, 0.0) for host in range(len(hosts))])
     build = topology or families.FAMILIES["topologies"].build("star")
     wiring = _built(build, hosts)
-    quick = FastNetwork(wiring)
-    network: Network | FastNetwork = quick
-    exact = engine != "simpy" and quick.why_not(kind, ranks, [size], sharing=sharing) is None
+    network: Network | fast.Used
+    exact = engine != "simpy"
     if exact:
-        colours = np.unique(ready, return_inverse=True)[1] if symmetry else None
         try:
-            play = FastPlay(kind, ranks, quick, reduction_rate, colours=colours, messages=messages)
-            time = float(play(ready, size).max())
+            time, network = fast.play(
+                kind, ranks, wiring, nbytes=size, ready=ready, sharing=sharing, rate=reduction_rate, symmetry=symmetry
+            )
         except Meeting:
             exact = False
     if not exact:
+        messages = kind.messages(ranks, enough=memory_limit_messages()) * kind.lanes(size, ranks)
         refuse_if_too_large(messages, 0, ranks, path="ranks")
         slow = network = shared(simpy.Environment(), wiring, None)
         time = _play(kind, ranks, size, slow, reduction_rate, ready.tolist())
@@ -336,29 +333,14 @@ def check_engine(engine: str) -> None:
         raise ScenarioError(f"no engine {engine!r}.{did_you_mean(engine, ENGINES)}", path="engine")
 
 
-def _link_bins(network: Network | FastNetwork, the_plan: Plan, log: Log) -> list[LinkBin]:
+def _link_bins(network: Network | fast.Used, the_plan: Plan, log: Log) -> list[LinkBin]:
     """What passed each link when, of the recorded iterations."""
     topology = the_plan.topology
     if isinstance(network, FastNetwork):
         within = min((span.start for span in log.spans), default=0.0), max(log.steps()["end"], default=0.0)
         return list(bins_of(log.transfers, topology.names, topology.route, within=within))
-    return list(network.meter.bins(topology.names, network.env.now)) if network.meter else []
-
-
-def _objection(network: FastNetwork, the_plan: Plan) -> str | None:
-    scenario, sizes = the_plan.scenario, [bucket.nbytes for bucket in the_plan.buckets]
-    if the_plan.stops:
-        return "hosts stop and return, or save what they have"
-    if scenario.cluster.fault:
-        return "links change while the run goes on"
-    if not the_plan.undisturbed:
-        return "others use the network, too"
-    if sizes and isinstance(the_plan.strategy, ParameterServer):
-        return "servers answer when they have heard of all"
-    if the_plan.unforeseen:
-        return the_plan.unforeseen
-    sharing, streams = scenario.cluster.sharing, scenario.job.streams
-    return network.why_not(the_plan.strategy, the_plan.workers, sizes, sharing=sharing, streams=streams)
+    ended = network.env.now if isinstance(network, Network) else network.ended
+    return list(network.meter.bins(topology.names, ended)) if network.meter else []
 
 
 def _refuse_if_too_large(the_plan: Plan, detail: str, *, at_once: bool) -> None:
@@ -369,7 +351,7 @@ def _refuse_if_too_large(the_plan: Plan, detail: str, *, at_once: bool) -> None:
     refuse_if_too_large(messages if at_once else 0, records, the_plan.workers, path="cluster.workers")
 
 
-def _facts(the_plan: Plan, network: Network | FastNetwork, log: Log) -> dict[str, Any]:
+def _facts(the_plan: Plan, network: Network | fast.Used, log: Log) -> dict[str, Any]:
     """What the summary needs beside the records."""
     scenario, busiest = the_plan.scenario, busiest_link(network.use())
     return {

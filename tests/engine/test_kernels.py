@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from netsim.collectives.ring import Ring
 from netsim.engine import kernels
 from netsim.engine.run import CollectiveResult, collective
+from netsim.errors import ScenarioError
 from netsim.families import FAMILIES
 from netsim.hardware import Link
 
@@ -70,6 +71,37 @@ def test_the_engines_agree_on_any_collective_of_unequal_hosts(
     hosts = range(ranks + of.helpers(ranks))
     late, slow = ({host: each for host, each in table.items() if host in hosts} for table in (late, slow))
     same(*both(of, ranks, late=late, links=slow, reduction_rate=reduction_rate, size=1e5))
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    kind=st.sampled_from(KINDS),
+    slices=st.sampled_from([1, 3]),
+    ranks=st.sampled_from([4, 8, 16]),
+    network=st.sampled_from(FAMILIES["topologies"].names()),
+    late=st.dictionaries(st.integers(0, 3), st.sampled_from([0.0005, 0.001, 0.0042]), max_size=2),
+)
+def test_the_engines_agree_on_any_network(kind: str, slices: int, ranks: int, network: str, late: Any) -> None:
+    of = FAMILIES["collectives"].build({"kind": kind, "slices": slices})
+    try:
+        topology = FAMILIES["topologies"].build(network)
+        reference = collective(of, ranks=ranks, topology=topology, late=late, engine="simpy", **Sizes)
+    except ScenarioError:  # a kind of network that needs to be told more, or has no room for so many hosts
+        return
+    same(reference, collective(of, ranks=ranks, topology=topology, late=late, engine="fast", **Sizes))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_in_one_slice_every_collective_of_hosts_alike_is_played_fast(kind: str) -> None:
+    of = FAMILIES["collectives"].build(kind)
+    assert both(of, 16)[1].engine == "fast"
+
+
+def test_what_is_late_by_chance_at_the_same_moment_is_left_to_the_reference() -> None:
+    """Two slices that come to one connection at the same moment, in an order that only the reference knows."""
+    of = FAMILIES["collectives"].build({"kind": "torus_2d", "slices": 4})
+    reference, other = both(of, 8)
+    assert other.engine == "simpy" and other.time_s == reference.time_s
 
 
 @pytest.mark.parametrize("kind", ["ring", "halving_doubling", "recursive_doubling", "bruck", "torus", "hierarchical"])

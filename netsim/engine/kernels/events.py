@@ -1,0 +1,576 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
+# cython: infer_types=True, annotation_typing=False
+"""All-reduces that contend for links, event by event: the loops of fast_events.py, compiled where that can be had.
+
+The twin of fair.py, play.py and allreduces.py, with their words, on arrays: a message, a connection (flow), a host's
+place in a collective is a number, and what it consists of are entries of arrays. What happens at one moment happens in
+any order, which changes nothing but where two messages of one connection, or two pieces of one adder, come at the same
+moment: there the run is given up, unless their order is that in which slices begin. events.pxd has the types.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+Array = Any  # of numbers: a NumPy array, or a memoryview where this runs uncompiled
+
+# What a run is given up for; or that it is not over.
+DONE, TIE, CROWDED, STUCK, GOING = 0, 1, 2, 3, 4
+
+# What a message waits for.
+NOTHING, OTHER_END, LATENCY, LINKS, ADDING = 0, 1, 2, 3, 4
+
+NEAR = 1e-12  # times nearer than this, of their own size, may be equal but for rounding
+
+
+class Agenda:
+    """What is to happen when, each thing once: a heap that knows where in it each thing is."""
+
+    def __init__(self, things: int, at: Array, heap: Array, place: Array) -> None:
+        self.at, self.heap, self.place, self.size = at, heap, place, 0
+
+    def put(self, thing: int, time: float) -> None:
+        """The thing happens at this time, whatever was said before."""
+        if self.place[thing] < 0:
+            self.place[thing] = self.size
+            self.heap[self.size] = thing
+            self.size += 1
+            self.at[thing] = time
+            self._up(self.place[thing])
+        elif time < self.at[thing]:
+            self.at[thing] = time
+            self._up(self.place[thing])
+        else:
+            self.at[thing] = time
+            self._down(self.place[thing])
+
+    def drop(self, thing: int) -> None:
+        """The thing does not happen."""
+        place = self.place[thing]
+        if place < 0:
+            return
+        self.size -= 1
+        self.place[thing] = -1
+        if place < self.size:
+            last = self.heap[self.size]
+            self.heap[place] = last
+            self.place[last] = place
+            self._up(place)
+            self._down(self.place[last])
+
+    def _before(self, one: int, other: int) -> bool:
+        return self.at[one] < self.at[other] or (self.at[one] == self.at[other] and one < other)
+
+    def _up(self, place: int) -> None:
+        thing = self.heap[place]
+        while place > 0:
+            above = (place - 1) // 2
+            if not self._before(thing, self.heap[above]):
+                break
+            self.heap[place] = self.heap[above]
+            self.place[self.heap[place]] = place
+            place = above
+        self.heap[place] = thing
+        self.place[thing] = place
+
+    def _down(self, place: int) -> None:
+        thing = self.heap[place]
+        while True:
+            below = 2 * place + 1
+            if below >= self.size:
+                break
+            if below + 1 < self.size and self._before(self.heap[below + 1], self.heap[below]):
+                below += 1
+            if not self._before(self.heap[below], thing):
+                break
+            self.heap[place] = self.heap[below]
+            self.place[self.heap[place]] = place
+            place = below
+        self.heap[place] = thing
+        self.place[thing] = place
+
+
+class Fair:
+    """Max-min fair sharing between connections, recomputed for what a start or an end can reach."""
+
+    def __init__(self, agenda: Any, bins: int, arrays: Any) -> None:
+        """The first things of the agenda are the ends of what flows carry."""
+        self.agenda, self.now, self.changes, self.flows = agenda, 0.0, 0, 0
+        self.rates = arrays["rates"]  # of each link, bytes/s
+        self.busy, self.busy_since = arrays["busy"], arrays["busy_since"]  # of each link, s
+        self.crowd, self.head = arrays["crowd"], arrays["head"]  # of each link: how many flows, and the first
+        self.first, self.links = (
+            arrays["first"],
+            arrays["links"],
+        )  # flow f has those from first[f] to first[f + 1]
+        self.after, self.ahead, self.owner = arrays["after"], arrays["ahead"], arrays["owner"]  # on each of these links
+        self.message, self.rate, self.remaining = arrays["message"], arrays["rate"], arrays["remaining"]  # of each flow
+        self.since, self.entered = arrays["since"], arrays["entered"]
+        self.alone, self.bottleneck = arrays["alone"], arrays["bottleneck"]
+        self.waited, self.meter = arrays["waited"], arrays["meter"]  # of each link: s, and bytes in so many bins
+        self.bins, self.watches, self.watched_from, self.bin = bins, 0, 0.0, 0.0  # s
+        self.queue, self.last, self.behind = arrays["queue"], arrays["last"], arrays["behind"]
+        self.nbytes, self.begin = arrays["nbytes"], arrays["begin"]  # of each message
+        self.changed, self.is_changed = arrays["changed"], arrays["is_changed"]
+        self.left, self.many, self.filling, self.full = (
+            arrays["left"], arrays["many"], arrays["filling"], arrays["full"]
+        )  # fmt: skip
+        self.reached, self.seen = arrays["reached"], arrays["seen"]
+        self.level, self.narrowest = arrays["level"], arrays["narrowest"]
+
+    def enter(self, flow: int, message: int) -> None:
+        """The message's bytes come to its connection, behind those that are there."""
+        self.behind[message] = -1
+        if self.message[flow] < 0:
+            self._start(flow, message)
+        elif self.queue[flow] < 0:
+            self.queue[flow] = self.last[flow] = message
+        else:
+            self.behind[self.last[flow]] = message
+            self.last[flow] = message
+
+    def _start(self, flow: int, message: int) -> None:
+        """An idle connection takes up a message: alone on its links at once, else when rates are settled."""
+        alone = True
+        narrowest = self.links[self.first[flow]]
+        for place in range(self.first[flow], self.first[flow + 1]):
+            link = self.links[place]
+            if self.crowd[link] > 0:
+                alone = False
+                self.ahead[self.head[link]] = place
+            else:
+                self.busy_since[link] = self.now
+            self.after[place], self.ahead[place] = self.head[link], -1
+            self.head[link] = place
+            self.crowd[link] += 1
+            if self.rates[link] < self.rates[narrowest]:
+                narrowest = link
+        self._take_up(flow, message)
+        self.rate[flow], self.alone[flow], self.bottleneck[flow] = 0.0, self.rates[narrowest], -1
+        if alone:
+            self._give(flow, self.rates[narrowest], narrowest)
+        else:
+            self._settle_later(flow)
+
+    def _take_up(self, flow: int, message: int) -> None:
+        self.message[flow] = message
+        self.remaining[flow], self.since[flow] = self.nbytes[message], self.now
+        self.begin[message] = self.now
+
+    def _give(self, flow: int, rate: float, bottleneck: int) -> None:
+        """From now on the flow has this rate."""
+        self._account(flow)
+        self.bottleneck[flow] = bottleneck
+        if rate != self.rate[flow]:
+            self.rate[flow] = rate
+            self.agenda.put(flow, self.now + self.remaining[flow] / rate)
+
+    def _account(self, flow: int) -> None:
+        """What has passed, and what was lost to others, since the flow's rate was last another."""
+        lasted = self.now - self.since[flow]
+        if lasted > 0:
+            left = self.remaining[flow] - self.rate[flow] * lasted
+            self.remaining[flow] = left if left > 0.0 else 0.0
+            if self.bottleneck[flow] >= 0 and self.rate[flow] < self.alone[flow]:
+                self.waited[self.bottleneck[flow]] += lasted * (1 - self.rate[flow] / self.alone[flow])
+            if self.watches:
+                self._passed(flow)
+        self.since[flow] = self.now
+
+    def watch(self, start: float) -> None:
+        """From this time on, it is known what passes each link when; the twin of meter.py."""
+        self.watches, self.watched_from = 1, start
+
+    def _passed(self, flow: int) -> None:
+        begin = self.since[flow] if self.since[flow] > self.watched_from else self.watched_from
+        if self.now <= begin or self.rate[flow] <= 0:
+            return
+        if self.bin == 0:
+            self.bin = (self.now - self.watched_from) / self.bins
+        while self.now > self.watched_from + self.bin * self.bins * (1 + 1e-12):
+            self._fold()
+        at, until = (begin - self.watched_from) / self.bin, (self.now - self.watched_from) / self.bin
+        first, last = int(at), int(until)
+        if last > self.bins - 1:
+            last = self.bins - 1
+        for place in range(self.first[flow], self.first[flow + 1]):
+            row = self.links[place] * self.bins
+            if first >= last:
+                self.meter[row + last] += self.rate[flow] * (self.now - begin)
+                continue
+            self.meter[row + first] += self.rate[flow] * self.bin * (first + 1 - at)
+            for number in range(first + 1, last):
+                self.meter[row + number] += self.rate[flow] * self.bin
+            self.meter[row + last] += self.rate[flow] * self.bin * (until - last)
+
+    def _fold(self) -> None:
+        """Two bins become one."""
+        for link in range(self.rates.shape[0]):
+            row = link * self.bins
+            for number in range(self.bins // 2):
+                self.meter[row + number] = self.meter[row + 2 * number] + self.meter[row + 2 * number + 1]
+            for number in range(self.bins // 2, self.bins):
+                self.meter[row + number] = 0.0
+        self.bin *= 2
+
+    def end(self, flow: int) -> int:
+        """A message's last byte has come; its number."""
+        message: int = self.message[flow]
+        following = self.queue[flow]
+        self._account(flow)
+        if following >= 0:
+            self.queue[flow] = self.behind[following]
+            self._take_up(flow, following)
+            self.agenda.put(flow, self.now + self.remaining[flow] / self.rate[flow])
+        else:
+            self._stop(flow)
+        return message
+
+    def _stop(self, flow: int) -> None:
+        self.message[flow], self.rate[flow] = -1, 0.0
+        shared = False
+        for place in range(self.first[flow], self.first[flow + 1]):
+            link = self.links[place]
+            if self.ahead[place] >= 0:
+                self.after[self.ahead[place]] = self.after[place]
+            else:
+                self.head[link] = self.after[place]
+            if self.after[place] >= 0:
+                self.ahead[self.after[place]] = self.ahead[place]
+            self.crowd[link] -= 1
+            if self.crowd[link] > 0:
+                shared = True
+            else:
+                self.busy[link] += self.now - self.busy_since[link]
+        if shared:
+            self._settle_later(flow)
+
+    def _settle_later(self, flow: int) -> None:
+        """Rates are settled once for all that changes in this moment."""
+        for place in range(self.first[flow], self.first[flow + 1]):
+            self._note(self.links[place])
+
+    def _note(self, link: int) -> None:
+        if not self.is_changed[link]:
+            self.is_changed[link] = 1
+            self.changed[self.changes] = link
+            self.changes += 1
+
+    def settle(self) -> None:
+        """Max-min rates for all flows that the changes can reach through shared links."""
+        self._reach()
+        self._fill()
+        for number in range(self.flows):
+            flow = self.reached[number]
+            self.seen[flow] = 0
+            if self.level[flow] != self.rate[flow] or self.narrowest[flow] != self.bottleneck[flow]:
+                self._give(flow, self.level[flow], self.narrowest[flow])
+        for number in range(self.changes):
+            self.is_changed[self.changed[number]] = 0
+        self.changes = 0
+
+    def _reach(self) -> None:
+        """The flows and links that a change on some links can reach through shared links; links join the changed."""
+        self.flows, number = 0, 0
+        while number < self.changes:
+            entry = self.head[self.changed[number]]
+            number += 1
+            while entry >= 0:
+                flow = self.owner[entry]
+                if not self.seen[flow]:
+                    self.seen[flow] = 1
+                    self.reached[self.flows] = flow
+                    self.flows += 1
+                    for place in range(self.first[flow], self.first[flow + 1]):
+                        self._note(self.links[place])
+                entry = self.after[entry]
+
+    def _fill(self) -> None:
+        """Progressive filling (Bertsekas, Gallager: Data Networks, 6.5.2): raise all rates alike until a link is full,
+        freeze its flows, go on with the rest. Bytes/s."""
+        open_links = 0
+        for number in range(self.changes):
+            link = self.changed[number]
+            self.left[link], self.many[link] = self.rates[link], self.crowd[link]
+            if self.crowd[link] > 0:
+                self.filling[open_links] = link
+                open_links += 1
+        for number in range(self.flows):
+            self.level[self.reached[number]] = -1.0
+        while open_links > 0:
+            level = self.left[self.filling[0]] / self.many[self.filling[0]]
+            for number in range(1, open_links):
+                link = self.filling[number]
+                if self.left[link] / self.many[link] < level:
+                    level = self.left[link] / self.many[link]
+            full = 0
+            for number in range(open_links):
+                link = self.filling[number]
+                if self.left[link] / self.many[link] <= level * (1 + 1e-12):
+                    place = full
+                    while place > 0 and self._narrower(link, self.full[place - 1]):
+                        self.full[place] = self.full[place - 1]
+                        place -= 1
+                    self.full[place] = link
+                    full += 1
+            for number in range(full):
+                self._freeze(self.full[number], level)
+            kept = 0
+            for number in range(open_links):
+                if self.many[self.filling[number]] > 0:
+                    self.filling[kept] = self.filling[number]
+                    kept += 1
+            open_links = kept
+
+    def _narrower(self, one: int, other: int) -> bool:
+        share, others = self.left[one] / self.many[one], self.left[other] / self.many[other]
+        return share < others or (share == others and one < other)
+
+    def _freeze(self, link: int, level: float) -> None:
+        """The flows of a full link get this rate, and take it from the other links that they use."""
+        entry = self.head[link]
+        while entry >= 0:
+            flow = self.owner[entry]
+            if self.level[flow] < 0:
+                self.level[flow], self.narrowest[flow] = level, link
+                for place in range(self.first[flow], self.first[flow + 1]):
+                    self.left[self.links[place]] -= level
+                    self.many[self.links[place]] -= 1
+            entry = self.after[entry]
+
+
+class Run:
+    """Hosts that compute, offer buckets, and all-reduce them one after another on each stream.
+
+    Numbers: message ((slot x lanes + lane) x transfers + transfer) is a transfer in a lane of a play, which has a slot
+    while it is under way; part ((slot x lanes + lane) x hosts + host) is a host's part in a lane of it. The agenda has
+    ends of flows, then what messages wait for, then hosts' joining on a stream.
+    """
+
+    def __init__(self, numbers: dict[str, int], reduction_rate: float, fair: Any, agenda: Any, arrays: Any) -> None:
+        self.agenda, self.fair, self.reduction_rate = agenda, fair, reduction_rate  # bytes/s, 0 for at no cost
+        self.hosts, self.transfers, self.lanes = numbers["hosts"], numbers["transfers"], numbers["lanes"]
+        self.owns, self.slots, self.streams = numbers["owns"], numbers["slots"], numbers["streams"]
+        self.buckets, self.iterations, self.rows = numbers["buckets"], numbers["iterations"], numbers["rows"]
+        self.flows, self.messages, self.overlap = numbers["flows"], numbers["messages"], numbers["overlap"]
+        self.record_from, self.record_to = numbers["record_from"], numbers["record_to"]
+        self.begun, self.trouble, self.unfinished, self.records, self.duration = 0, DONE, self.hosts, 0, 0.0
+        self.src, self.dst, self.add, self.count = arrays["src"], arrays["dst"], arrays["add"], arrays["count"]
+        self.flow, self.wait = arrays["flow"], arrays["wait"]  # of each transfer: its flow on stream 0, and latency, s
+        self.step_of, self.step_first, self.in_step = arrays["step_of"], arrays["step_first"], arrays["in_step"]
+        self.piece, self.slices = arrays["piece"], arrays["slices"]  # of each bucket
+        self.uneven, self.size_of = arrays["uneven"], arrays["size_of"]
+        self.state, self.sent = arrays["state"], arrays["sent"]  # of each message
+        self.position, self.missing = arrays["position"], arrays["missing"]  # of each part
+        self.play, self.hosts_left, self.lanes_left = arrays["play"], arrays["hosts_left"], arrays["lanes_left"]
+        self.adder_free, self.adder_last, self.adder_part = (
+            arrays["adder_free"], arrays["adder_last"], arrays["adder_part"]
+        )  # fmt: skip
+        self.forward, self.gaps, self.update = arrays["forward"], arrays["gaps"], arrays["update"]
+        self.iteration, self.bucket, self.streams_left = arrays["iteration"], arrays["bucket"], arrays["streams_left"]
+        self.offered, self.done = arrays["offered"], arrays["done"]  # of each host and bucket of its iteration
+        self.start, self.computed, self.exchanged = arrays["start"], arrays["computed"], arrays["exchanged"]
+        self.exchanging, self.end = arrays["exchanging"], arrays["end"]
+        self.opening = arrays["opening"]
+        self.record, self.record_times = arrays["record"], arrays["record_times"]
+
+    def run(self, moments: int) -> int:
+        """Play so many moments more; GOING, DONE, or what it is given up for."""
+        if not self.begun:
+            self.begun = 1
+            if self.record_from == 0 and self.record_to > 0:
+                self.fair.watch(0.0)
+            for host in range(self.hosts):
+                self._begin(host, 0.0)
+        while self.agenda.size > 0 and self.trouble == DONE:
+            if moments == 0:
+                return GOING
+            moments -= 1
+            self.fair.now = self.agenda.at[self.agenda.heap[0]]
+            while self.agenda.size > 0 and self.agenda.at[self.agenda.heap[0]] <= self.fair.now:
+                thing = self.agenda.heap[0]
+                self.agenda.drop(thing)
+                self._happens(thing)
+            if self.fair.changes > 0:
+                self.fair.settle()
+        if self.trouble == DONE and self.unfinished > 0:
+            return STUCK
+        return self.trouble
+
+    def _happens(self, thing: int) -> None:
+        if thing < self.flows:
+            self._arrived(self.fair.end(thing))
+            return
+        message = thing - self.flows
+        if message >= self.messages:
+            self._join((message - self.messages) // self.streams, (message - self.messages) % self.streams)
+        elif self.state[message] == LATENCY:
+            self._enter(message)
+        else:
+            self.state[message] = NOTHING
+            self._tick(message // self.transfers * self.hosts + self.dst[message % self.transfers])
+
+    def _begin(self, host: int, start: float) -> None:
+        """A host's step: forward, then backward; its buckets are ready one after another, or all in the end."""
+        iteration = self.iteration[host]
+        row = (iteration if self.rows > 1 else 0) * self.hosts + host
+        now = start + self.forward[row]
+        for bucket in range(self.buckets):
+            now = now + self.gaps[row * (self.buckets + 1) + bucket]
+            self.offered[host * self.buckets + bucket] = now
+        now = now + self.gaps[row * (self.buckets + 1) + self.buckets]
+        at = iteration * self.hosts + host
+        self.start[at], self.computed[at] = start, now
+        if not self.overlap:
+            for bucket in range(self.buckets):
+                self.offered[host * self.buckets + bucket] = now
+        self.streams_left[host] = 0
+        for stream in range(self.streams):
+            if stream < self.buckets:
+                self.bucket[host * self.streams + stream] = stream
+                self.streams_left[host] += 1
+                joining = self.flows + self.messages + host * self.streams + stream
+                self.agenda.put(joining, self.offered[host * self.buckets + stream])
+
+    def _join(self, host: int, stream: int) -> None:
+        """The host takes part in its next all-reduce on this stream from now on; the first to come begins it."""
+        bucket = self.bucket[host * self.streams + stream]
+        on_stream = (self.buckets - stream + self.streams - 1) // self.streams
+        turn = self.iteration[host] * on_stream + bucket // self.streams
+        slot = stream * self.slots + turn % self.slots
+        play = self.iteration[host] * self.buckets + bucket
+        if self.play[slot] < 0:
+            self.play[slot], self.hosts_left[slot] = play, self.hosts
+        elif self.play[slot] != play:
+            self.trouble = CROWDED
+            return
+        lanes = self.slices[bucket] * self.owns
+        self.lanes_left[slot * self.hosts + host] = lanes
+        for lane in range(lanes):
+            part = (slot * self.lanes + lane) * self.hosts + host
+            self.position[part] = 0
+            self._take_part(part)
+
+    def _take_part(self, part: int) -> None:
+        """The host's next step in this lane: transfers that start when both their ends have come to them."""
+        host, lane_of_slot = part % self.hosts, part // self.hosts
+        own = lane_of_slot % self.lanes % self.owns
+        step = self.step_of[own * self.hosts + host] + self.position[part]
+        if step >= self.step_of[own * self.hosts + host + 1]:
+            self._through(lane_of_slot // self.lanes, host)
+            return
+        self.missing[part] = self.step_first[step + 1] - self.step_first[step]
+        for place in range(self.step_first[step], self.step_first[step + 1]):
+            message = lane_of_slot * self.transfers + self.in_step[place]
+            if self.state[message] == NOTHING:
+                self.state[message] = OTHER_END
+            else:
+                self._send(message, lane_of_slot)
+
+    def _send(self, message: int, lane_of_slot: int) -> None:
+        transfer = message % self.transfers
+        slot, lane = lane_of_slot // self.lanes, lane_of_slot % self.lanes
+        bucket = self.play[slot] % self.buckets
+        nbytes = self.piece[bucket] * self.count[transfer]
+        if self.size_of[bucket] >= 0:
+            nbytes = self.uneven[self.size_of[bucket] + lane // self.owns * self.transfers + transfer]
+        self.fair.nbytes[message], self.sent[message], self.state[message] = nbytes, self.fair.now, LATENCY
+        if self.wait[transfer] > 0:
+            self.agenda.put(self.flows + message, self.fair.now + self.wait[transfer])
+        else:
+            self._enter(message)
+
+    def _enter(self, message: int) -> None:
+        """The message comes to its connection; it is known to be behind those that came before, or slices begin."""
+        transfer, lane_of_slot = message % self.transfers, message // self.transfers
+        slot = lane_of_slot // self.lanes
+        flow = self.flow[transfer] * self.streams + slot // self.slots
+        first = lane_of_slot * self.hosts
+        opens = self.position[first + self.src[transfer]] == 0 and self.position[first + self.dst[transfer]] == 0
+        near = self.fair.now - self.fair.entered[flow] <= NEAR * self.fair.now
+        if near and not (opens and self.opening[flow] == slot):
+            self.trouble = TIE
+        self.fair.entered[flow] = self.fair.now
+        self.opening[flow] = slot if opens else -1
+        self.state[message] = LINKS
+        self.fair.enter(flow, message)
+
+    def _arrived(self, message: int) -> None:
+        """The last byte has come: the source goes on, and the destination when it has added what it got."""
+        transfer, lane_of_slot = message % self.transfers, message // self.transfers
+        now, nbytes, dst = self.fair.now, self.fair.nbytes[message], self.dst[transfer]
+        self.duration += now - self.sent[message]
+        self._note(message)
+        part = lane_of_slot * self.hosts + dst
+        self._tick(lane_of_slot * self.hosts + self.src[transfer])
+        if not self.add[transfer] or self.reduction_rate <= 0:
+            self.state[message] = NOTHING
+            self._tick(part)
+            return
+        near = now - self.adder_last[dst] <= NEAR * now
+        if near and self.adder_part[dst] != part:
+            self.trouble = TIE
+        self.adder_last[dst], self.adder_part[dst] = now, part
+        free = self.adder_free[dst] if self.adder_free[dst] > now else now
+        self.adder_free[dst] = free + nbytes / self.reduction_rate
+        self.state[message] = ADDING
+        self.agenda.put(self.flows + message, now + (self.adder_free[dst] - now))
+
+    def _note(self, message: int) -> None:
+        """Keep what is to be recorded of a message: its play, transfer and lane, and sizes and times."""
+        lane_of_slot = message // self.transfers
+        play = self.play[lane_of_slot // self.lanes]
+        if self.record_from <= play // self.buckets < self.record_to:
+            row = 4 * self.records
+            self.record[2 * self.records], self.record[2 * self.records + 1] = play, message % self.transfers
+            self.record_times[row], self.record_times[row + 1] = self.fair.nbytes[message], self.sent[message]
+            self.record_times[row + 2], self.record_times[row + 3] = self.fair.begin[message], self.fair.now
+            self.records += 1
+
+    def _tick(self, part: int) -> None:
+        self.missing[part] -= 1
+        if self.missing[part] == 0:
+            self.position[part] += 1
+            self._take_part(part)
+
+    def _through(self, slot: int, host: int) -> None:
+        """The host has done its part in a lane; in all of them, it has the sum, and goes on on this stream."""
+        self.lanes_left[slot * self.hosts + host] -= 1
+        if self.lanes_left[slot * self.hosts + host] > 0:
+            return
+        stream, bucket = slot // self.slots, self.play[slot] % self.buckets
+        self.done[host * self.buckets + bucket] = self.fair.now
+        self.hosts_left[slot] -= 1
+        if self.hosts_left[slot] == 0:
+            self.play[slot] = -1
+        if bucket + self.streams < self.buckets:
+            self.bucket[host * self.streams + stream] = bucket + self.streams
+            ready = self.offered[host * self.buckets + bucket + self.streams]
+            joining = self.flows + self.messages + host * self.streams + stream
+            self.agenda.put(joining, ready if ready > self.fair.now else self.fair.now)
+            return
+        self.streams_left[host] -= 1
+        if self.streams_left[host] == 0:
+            self._end_step(host)
+
+    def _end_step(self, host: int) -> None:
+        """All buckets are in: when backward has ended, too, the host updates, and begins anew."""
+        at = self.iteration[host] * self.hosts + host
+        row = (self.iteration[host] if self.rows > 1 else 0) * self.hosts + host
+        exchanged = self.computed[at] if self.computed[at] > self.fair.now else self.fair.now
+        under_way, until = 0.0, 0.0
+        for bucket in range(self.buckets):
+            begin, end = self.offered[host * self.buckets + bucket], self.done[host * self.buckets + bucket]
+            begin = begin if begin > until else until
+            if end > begin:
+                under_way += end - begin
+            until = end if end > until else until
+        self.exchanged[at], self.exchanging[at] = exchanged, under_way
+        self.end[at] = exchanged + self.update[row]
+        self.iteration[host] += 1
+        if host == 0 and self.iteration[host] == self.record_from and self.record_to > self.record_from:
+            self.fair.watch(self.end[at])
+        if self.iteration[host] < self.iterations:
+            self._begin(host, self.end[at])
+        else:
+            self.unfinished -= 1

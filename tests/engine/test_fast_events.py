@@ -1,0 +1,69 @@
+"""All-reduces that contend: what the fast engine notes of a run is, row by row, what the reference notes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from netsim import loading
+from netsim.engine import kernels
+from netsim.engine.run import simulate
+from netsim.trace import Columns
+
+BASE: dict[str, Any] = {
+    "iterations": 3,
+    "cluster": {
+        "group": [
+            {"count": 3},
+            {"count": 2, "slowdown": 1.5},
+            {"count": 3, "link": {"rate": "3 Gbit/s", "latency": "1 ms"}},
+        ],
+        "device": "v100",
+        "link": {"rate": "10 Gbit/s", "latency": "25 us"},
+    },
+    "job": {"model": "mobilenet_v1", "batch": 32, "strategy": {"kind": "tree"}, "bucket": "4 MB"},
+}
+SCENARIOS: dict[str, dict[str, Any]] = {
+    "tree": {},
+    "slices": {"job.strategy.slices": 3},
+    "streams": {"job.streams": 3},
+    "noise": {"noise.jitter": 0.2},
+    "no overlap": {"job.overlap": False},
+    "adding": {"job.strategy.kind": "double_binary_tree", "cluster.reduction_rate": "5 GB/s"},
+    "a line": {"cluster.topology": {"kind": "line"}},
+    "everyone to everyone": {"job.strategy.kind": "direct", "cluster.topology": {"kind": "fat_tree"}},
+}
+RECORDS = ("steps", "links", "transfers", "link_bins")  # spans are in the order in which they were noted
+
+
+def same_rows(ours: Columns[Any], theirs: Columns[Any]) -> None:
+    for name, column in ours.columns.items():
+        other, size = theirs[name], abs(column).max(initial=0.0) if column.dtype.kind == "f" else 0
+        if column.dtype.kind == "f":
+            assert other == pytest.approx(column, rel=1e-9, abs=1e-9 * size), name
+        else:
+            assert other.tolist() == column.tolist(), name
+
+
+@pytest.mark.parametrize("changes", SCENARIOS.values(), ids=SCENARIOS)
+@pytest.mark.parametrize("detail", ["full", "last"])
+def test_whatever_is_recorded_is_alike_in_both_engines(changes: dict[str, Any], detail: str) -> None:
+    scenario = loading.from_table(BASE, changes)
+    reference, other = (simulate(scenario, engine=engine, detail=detail) for engine in ("simpy", "fast"))
+    assert other.engine == "fast"
+    for records in RECORDS:
+        same_rows(getattr(reference, records), getattr(other, records))
+
+
+def test_the_kernel_does_the_same_uncompiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    scenario = loading.from_table(BASE, {"iterations": 2, "job.bucket": "all"})
+    compiled = simulate(scenario)
+    load: Callable[[str], Any] = kernels.interpreted
+    monkeypatch.setattr(kernels, "load", load)
+    plain = simulate(scenario)
+    assert plain.summary() == compiled.summary()
+    for records in RECORDS:
+        for name, column in getattr(compiled, records).columns.items():
+            assert getattr(plain, records)[name].tolist() == column.tolist(), (records, name)
