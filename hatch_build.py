@@ -56,16 +56,23 @@ def _compile(folder: Path, names: tuple[str, ...], suffix: str) -> None:
     from setuptools import Distribution, Extension
     from setuptools.command.build_ext import build_ext
 
-    mark = suffix.partition(".")[0]
+    mark, package = suffix.partition(".")[0], "netsim.engine.kernels"
     with tempfile.TemporaryDirectory() as temporary:
+        room = Path(temporary, *package.split("."))
+        room.mkdir(parents=True)
+        for each in (room, *room.parents[:2]):
+            (each / "__init__.py").touch()
         for name in names:
             for ending in ("py", "pxd"):
-                shutil.copy(folder / f"{name}.{ending}", Path(temporary, f"{name}{mark}.{ending}"))
+                text = (folder / f"{name}.{ending}").read_text(encoding="utf-8")
+                for other in names:  # as one calls another
+                    text = text.replace(f"{package}.{other} ", f"{package}.{other}{mark} ")
+                (room / f"{name}{mark}.{ending}").write_text(text, encoding="utf-8")
         extensions = [
-            Extension(f"{name}{mark}", [str(Path(temporary, f"{name}{mark}.py"))], extra_compile_args=FLAGS)
+            Extension(f"{package}.{name}{mark}", [str(room / f"{name}{mark}.py")], extra_compile_args=FLAGS)
             for name in names
         ]
-        made = cythonize(extensions, quiet=True, build_dir=temporary)
+        made = cythonize(extensions, quiet=True, build_dir=temporary, include_path=[temporary])
         command = build_ext(Distribution({"ext_modules": made}))
         command.build_lib = command.build_temp = temporary
         command.ensure_finalized()
@@ -75,4 +82,4 @@ def _compile(folder: Path, names: tuple[str, ...], suffix: str) -> None:
         ]:
             old.unlink()
         for name in names:
-            shutil.copy(Path(temporary, f"{name}{suffix}"), folder)
+            shutil.copy(room / f"{name}{suffix}", folder)

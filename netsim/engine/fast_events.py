@@ -116,7 +116,7 @@ class EventPlay:
         """Play so many iterations of [row, host] times, one row for all or one for each; what happened when.
 
         Raises Meeting where the order of what happens at one moment would matter."""
-        steps, kernel = self._steps, kernels.load("events")
+        steps, sharing, kernel = self._steps, kernels.load("sharing"), kernels.load("events")
         slots, rows = min(_UNDER_WAY, iterations * len(self._sizes)), len(forward)
         messages = slots * self._streams * self._lanes * len(steps.src)
         if messages > _MOST_MESSAGES:
@@ -124,9 +124,9 @@ class EventPlay:
         flows, joins = len(self._routes), self.hosts * self._streams
         things = flows + messages + joins
         at, heap, place = np.zeros(things), np.zeros(things, dtype=np.int32), np.full(things, -1, dtype=np.int32)
-        agenda = kernel.Agenda(things, at, heap, place)
+        agenda = sharing.Agenda(things, at, heap, place)
         network = self._network(flows, messages, watched=bool(recorded))
-        fair = kernel.Fair(agenda, BINS, network)
+        fair = sharing.Fair(agenda, BINS, network)
         arrays = self._arrays(messages, slots, iterations, recorded)
         arrays.update(forward=forward.ravel(), gaps=gaps.ravel(), update=update.ravel())
         numbers = {

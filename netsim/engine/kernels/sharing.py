@@ -1,0 +1,329 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
+# cython: infer_types=True, annotation_typing=False
+"""Links that connections share fairly, on arrays: the twin of fair.py, meter.py and of the agenda in clock.py.
+
+A link, a connection (flow) and a message are numbers, and what is known of them are entries of arrays, some of which
+have one entry for each link of each flow's route. sharing.pxd has the types.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+Array = Any  # of numbers: a NumPy array, or a memoryview where this runs uncompiled
+
+
+class Agenda:
+    """What is to happen when, each thing once: a heap that knows where in it each thing is."""
+
+    def __init__(self, things: int, at: Array, heap: Array, place: Array) -> None:
+        self.at, self.heap, self.place, self.size = at, heap, place, 0
+
+    def put(self, thing: int, time: float) -> None:
+        """The thing happens at this time, whatever was said before."""
+        if self.place[thing] < 0:
+            self.place[thing] = self.size
+            self.heap[self.size] = thing
+            self.size += 1
+            self.at[thing] = time
+            self._up(self.place[thing])
+        elif time < self.at[thing]:
+            self.at[thing] = time
+            self._up(self.place[thing])
+        else:
+            self.at[thing] = time
+            self._down(self.place[thing])
+
+    def drop(self, thing: int) -> None:
+        """The thing does not happen."""
+        place = self.place[thing]
+        if place < 0:
+            return
+        self.size -= 1
+        self.place[thing] = -1
+        if place < self.size:
+            last = self.heap[self.size]
+            self.heap[place] = last
+            self.place[last] = place
+            self._up(place)
+            self._down(self.place[last])
+
+    def _before(self, one: int, other: int) -> bool:
+        return self.at[one] < self.at[other] or (self.at[one] == self.at[other] and one < other)
+
+    def _up(self, place: int) -> None:
+        thing = self.heap[place]
+        while place > 0:
+            above = (place - 1) // 2
+            if not self._before(thing, self.heap[above]):
+                break
+            self.heap[place] = self.heap[above]
+            self.place[self.heap[place]] = place
+            place = above
+        self.heap[place] = thing
+        self.place[thing] = place
+
+    def _down(self, place: int) -> None:
+        thing = self.heap[place]
+        while True:
+            below = 2 * place + 1
+            if below >= self.size:
+                break
+            if below + 1 < self.size and self._before(self.heap[below + 1], self.heap[below]):
+                below += 1
+            if not self._before(self.heap[below], thing):
+                break
+            self.heap[place] = self.heap[below]
+            self.place[self.heap[place]] = place
+            place = below
+        self.heap[place] = thing
+        self.place[thing] = place
+
+
+class Fair:
+    """Max-min fair sharing between connections, recomputed for what a start or an end can reach."""
+
+    def __init__(self, agenda: Any, bins: int, arrays: Any) -> None:
+        """The first things of the agenda are the ends of what flows carry."""
+        self.agenda, self.now, self.changes, self.flows = agenda, 0.0, 0, 0
+        self.rates = arrays["rates"]  # of each link, bytes/s
+        self.busy, self.busy_since = arrays["busy"], arrays["busy_since"]  # of each link, s
+        self.crowd, self.head = arrays["crowd"], arrays["head"]  # of each link: how many flows, and the first
+        self.first, self.links = (
+            arrays["first"],
+            arrays["links"],
+        )  # flow f has those from first[f] to first[f + 1]
+        self.after, self.ahead, self.owner = arrays["after"], arrays["ahead"], arrays["owner"]  # on each of these links
+        self.message, self.rate, self.remaining = arrays["message"], arrays["rate"], arrays["remaining"]  # of each flow
+        self.since, self.entered = arrays["since"], arrays["entered"]
+        self.alone, self.bottleneck = arrays["alone"], arrays["bottleneck"]
+        self.waited, self.meter = arrays["waited"], arrays["meter"]  # of each link: s, and bytes in so many bins
+        self.bins, self.watches, self.watched_from, self.bin = bins, 0, 0.0, 0.0  # s
+        self.queue, self.last, self.behind = arrays["queue"], arrays["last"], arrays["behind"]
+        self.nbytes, self.begin = arrays["nbytes"], arrays["begin"]  # of each message
+        self.changed, self.is_changed = arrays["changed"], arrays["is_changed"]
+        self.left, self.many, self.filling, self.full = (
+            arrays["left"], arrays["many"], arrays["filling"], arrays["full"]
+        )  # fmt: skip
+        self.reached, self.seen = arrays["reached"], arrays["seen"]
+        self.level, self.narrowest = arrays["level"], arrays["narrowest"]
+
+    def enter(self, flow: int, message: int) -> None:
+        """The message's bytes come to its connection, behind those that are there."""
+        self.behind[message] = -1
+        if self.message[flow] < 0:
+            self._start(flow, message)
+        elif self.queue[flow] < 0:
+            self.queue[flow] = self.last[flow] = message
+        else:
+            self.behind[self.last[flow]] = message
+            self.last[flow] = message
+
+    def _start(self, flow: int, message: int) -> None:
+        """An idle connection takes up a message: alone on its links at once, else when rates are settled."""
+        alone = True
+        narrowest = self.links[self.first[flow]]
+        for place in range(self.first[flow], self.first[flow + 1]):
+            link = self.links[place]
+            if self.crowd[link] > 0:
+                alone = False
+                self.ahead[self.head[link]] = place
+            else:
+                self.busy_since[link] = self.now
+            self.after[place], self.ahead[place] = self.head[link], -1
+            self.head[link] = place
+            self.crowd[link] += 1
+            if self.rates[link] < self.rates[narrowest]:
+                narrowest = link
+        self._take_up(flow, message)
+        self.rate[flow], self.alone[flow], self.bottleneck[flow] = 0.0, self.rates[narrowest], -1
+        if alone:
+            self._give(flow, self.rates[narrowest], narrowest)
+        else:
+            self._settle_later(flow)
+
+    def _take_up(self, flow: int, message: int) -> None:
+        self.message[flow] = message
+        self.remaining[flow], self.since[flow] = self.nbytes[message], self.now
+        self.begin[message] = self.now
+
+    def _give(self, flow: int, rate: float, bottleneck: int) -> None:
+        """From now on the flow has this rate."""
+        self._account(flow)
+        self.bottleneck[flow] = bottleneck
+        if rate != self.rate[flow]:
+            self.rate[flow] = rate
+            self.agenda.put(flow, self.now + self.remaining[flow] / rate)
+
+    def _account(self, flow: int) -> None:
+        """What has passed, and what was lost to others, since the flow's rate was last another."""
+        lasted = self.now - self.since[flow]
+        if lasted > 0:
+            left = self.remaining[flow] - self.rate[flow] * lasted
+            self.remaining[flow] = left if left > 0.0 else 0.0
+            if self.bottleneck[flow] >= 0 and self.rate[flow] < self.alone[flow]:
+                self.waited[self.bottleneck[flow]] += lasted * (1 - self.rate[flow] / self.alone[flow])
+            if self.watches:
+                self._passed(flow)
+        self.since[flow] = self.now
+
+    def watch(self, start: float) -> None:
+        """From this time on, it is known what passes each link when; the twin of meter.py."""
+        self.watches, self.watched_from = 1, start
+
+    def _passed(self, flow: int) -> None:
+        begin = self.since[flow] if self.since[flow] > self.watched_from else self.watched_from
+        if self.now <= begin or self.rate[flow] <= 0:
+            return
+        if self.bin == 0:
+            self.bin = (self.now - self.watched_from) / self.bins
+        while self.now > self.watched_from + self.bin * self.bins * (1 + 1e-12):
+            self._fold()
+        at, until = (begin - self.watched_from) / self.bin, (self.now - self.watched_from) / self.bin
+        first, last = int(at), int(until)
+        if last > self.bins - 1:
+            last = self.bins - 1
+        for place in range(self.first[flow], self.first[flow + 1]):
+            row = self.links[place] * self.bins
+            if first >= last:
+                self.meter[row + last] += self.rate[flow] * (self.now - begin)
+                continue
+            self.meter[row + first] += self.rate[flow] * self.bin * (first + 1 - at)
+            for number in range(first + 1, last):
+                self.meter[row + number] += self.rate[flow] * self.bin
+            self.meter[row + last] += self.rate[flow] * self.bin * (until - last)
+
+    def _fold(self) -> None:
+        """Two bins become one."""
+        for link in range(self.rates.shape[0]):
+            row = link * self.bins
+            for number in range(self.bins // 2):
+                self.meter[row + number] = self.meter[row + 2 * number] + self.meter[row + 2 * number + 1]
+            for number in range(self.bins // 2, self.bins):
+                self.meter[row + number] = 0.0
+        self.bin *= 2
+
+    def end(self, flow: int) -> int:
+        """A message's last byte has come; its number."""
+        message: int = self.message[flow]
+        following = self.queue[flow]
+        self._account(flow)
+        if following >= 0:
+            self.queue[flow] = self.behind[following]
+            self._take_up(flow, following)
+            self.agenda.put(flow, self.now + self.remaining[flow] / self.rate[flow])
+        else:
+            self._stop(flow)
+        return message
+
+    def _stop(self, flow: int) -> None:
+        self.message[flow], self.rate[flow] = -1, 0.0
+        shared = False
+        for place in range(self.first[flow], self.first[flow + 1]):
+            link = self.links[place]
+            if self.ahead[place] >= 0:
+                self.after[self.ahead[place]] = self.after[place]
+            else:
+                self.head[link] = self.after[place]
+            if self.after[place] >= 0:
+                self.ahead[self.after[place]] = self.ahead[place]
+            self.crowd[link] -= 1
+            if self.crowd[link] > 0:
+                shared = True
+            else:
+                self.busy[link] += self.now - self.busy_since[link]
+        if shared:
+            self._settle_later(flow)
+
+    def _settle_later(self, flow: int) -> None:
+        """Rates are settled once for all that changes in this moment."""
+        for place in range(self.first[flow], self.first[flow + 1]):
+            self._note(self.links[place])
+
+    def _note(self, link: int) -> None:
+        if not self.is_changed[link]:
+            self.is_changed[link] = 1
+            self.changed[self.changes] = link
+            self.changes += 1
+
+    def settle(self) -> None:
+        """Max-min rates for all flows that the changes can reach through shared links."""
+        self._reach()
+        self._fill()
+        for number in range(self.flows):
+            flow = self.reached[number]
+            self.seen[flow] = 0
+            if self.level[flow] != self.rate[flow] or self.narrowest[flow] != self.bottleneck[flow]:
+                self._give(flow, self.level[flow], self.narrowest[flow])
+        for number in range(self.changes):
+            self.is_changed[self.changed[number]] = 0
+        self.changes = 0
+
+    def _reach(self) -> None:
+        """The flows and links that a change on some links can reach through shared links; links join the changed."""
+        self.flows, number = 0, 0
+        while number < self.changes:
+            entry = self.head[self.changed[number]]
+            number += 1
+            while entry >= 0:
+                flow = self.owner[entry]
+                if not self.seen[flow]:
+                    self.seen[flow] = 1
+                    self.reached[self.flows] = flow
+                    self.flows += 1
+                    for place in range(self.first[flow], self.first[flow + 1]):
+                        self._note(self.links[place])
+                entry = self.after[entry]
+
+    def _fill(self) -> None:
+        """Progressive filling (Bertsekas, Gallager: Data Networks, 6.5.2): raise all rates alike until a link is full,
+        freeze its flows, go on with the rest. Bytes/s."""
+        open_links = 0
+        for number in range(self.changes):
+            link = self.changed[number]
+            self.left[link], self.many[link] = self.rates[link], self.crowd[link]
+            if self.crowd[link] > 0:
+                self.filling[open_links] = link
+                open_links += 1
+        for number in range(self.flows):
+            self.level[self.reached[number]] = -1.0
+        while open_links > 0:
+            level = self.left[self.filling[0]] / self.many[self.filling[0]]
+            for number in range(1, open_links):
+                link = self.filling[number]
+                if self.left[link] / self.many[link] < level:
+                    level = self.left[link] / self.many[link]
+            full = 0
+            for number in range(open_links):
+                link = self.filling[number]
+                if self.left[link] / self.many[link] <= level * (1 + 1e-12):
+                    place = full
+                    while place > 0 and self._narrower(link, self.full[place - 1]):
+                        self.full[place] = self.full[place - 1]
+                        place -= 1
+                    self.full[place] = link
+                    full += 1
+            for number in range(full):
+                self._freeze(self.full[number], level)
+            kept = 0
+            for number in range(open_links):
+                if self.many[self.filling[number]] > 0:
+                    self.filling[kept] = self.filling[number]
+                    kept += 1
+            open_links = kept
+
+    def _narrower(self, one: int, other: int) -> bool:
+        share, others = self.left[one] / self.many[one], self.left[other] / self.many[other]
+        return share < others or (share == others and one < other)
+
+    def _freeze(self, link: int, level: float) -> None:
+        """The flows of a full link get this rate, and take it from the other links that they use."""
+        entry = self.head[link]
+        while entry >= 0:
+            flow = self.owner[entry]
+            if self.level[flow] < 0:
+                self.level[flow], self.narrowest[flow] = level, link
+                for place in range(self.first[flow], self.first[flow + 1]):
+                    self.left[self.links[place]] -= level
+                    self.many[self.links[place]] -= 1
+            entry = self.after[entry]
