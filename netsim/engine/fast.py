@@ -22,7 +22,7 @@ Used = FastNetwork | EventPlay  # what the links have carried
 def train(plan: Plan, detail: str, progress: Progress | None = None) -> tuple[Log, Used]:
     """Play all iterations; Meeting where that would not be exact."""
     _refuse_plan(plan)
-    if not plan.buckets or plan.scenario.job.streams == 1:
+    if not plan.buckets or not (isinstance(plan.strategy, ParameterServer) or plan.scenario.job.streams > 1):
         try:
             return fast_rounds.train(plan, detail, progress)
         except Meeting:
@@ -32,12 +32,17 @@ def train(plan: Plan, detail: str, progress: Progress | None = None) -> tuple[Lo
 
 def _refuse_plan(plan: Plan) -> None:
     """What can be said beforehand of training."""
-    cluster = plan.scenario.cluster
-    ecmp = plan.topology.seed is not None and plan.scenario.job.streams > 1
+    cluster, job = plan.scenario.cluster, plan.scenario.job
+    servers = plan.strategy if plan.buckets and isinstance(plan.strategy, ParameterServer) else None
+    together = servers is None or (servers.steady and servers.pull == "overlapped")
+    costly = servers is not None and bool(plan.server_costs.handling_rate or plan.server_costs.applying_rate)
+    ecmp = plan.topology.seed is not None and job.streams > 1
     reasons = {
+        "hosts stop and return, or save what they have": bool(plan.stops),
         "links change while the run goes on": bool(cluster.fault),
         "others use the network, too": not plan.undisturbed,
-        "servers answer when they have heard of all": bool(plan.buckets) and isinstance(plan.strategy, ParameterServer),
+        "servers do not answer all workers together": not together,
+        "servers' software and steps take time": costly,
         "streams take ways of their own through the network": ecmp,
     }
     reason = next((reason for reason, holds in reasons.items() if holds), plan.unforeseen)
@@ -68,7 +73,7 @@ def play(
         rounds = FastPlay(kind, ranks, network, rate, messages=messages, colours=colours)
         return float(rounds(ready, nbytes).max()), network
     except Meeting:
-        events = EventPlay(kind, ranks, topology, sizes=[nbytes])
+        events = EventPlay.of(kind, ranks, topology, [nbytes], 1)
         at_once = np.zeros((1, len(ready), 2))
         found = events.run(ready[None], at_once, at_once[:, :, 0], reduction_rate=rate)
         return float(found["exchanged"].max()), events

@@ -6,22 +6,23 @@ words of the reference. `Meeting` is raised where the order of two things that h
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from netsim.collectives.rounds import Collective, PieceBytes, unrolled
-from netsim.engine import kernels
+from netsim.collectives.rounds import Collective
+from netsim.engine import kernels, schedules
 from netsim.engine.fast_rounds import Meeting, Progress, Times
 from netsim.engine.log import Log
 from netsim.engine.meter import BINS, Meter
 from netsim.engine.plan import Plan
+from netsim.engine.schedules import Numbers, Schedule, Sizes
 from netsim.topologies.base import Topology
-from netsim.trace import Columns, LinkUse, Transfer
+from netsim.trace import Columns, LinkUse, ServerUse, Transfer
+from netsim.training.parameter_server import ParameterServer
 
-Ints = npt.NDArray[np.int32]
 _WHY = {
     1: "messages come at one moment whose order matters",
     2: "more all-reduces of a stream are under way than this engine keeps apart",
@@ -29,78 +30,50 @@ _WHY = {
 }
 _GOING = 4
 _AT_A_STROKE = 1_000_000  # moments
-_UNDER_WAY = 3  # all-reduces on one stream: hosts that are ahead are in the next one
+_UNDER_WAY = 2  # exchanges on one stream: hosts that are ahead are in the next one
 _MOST_MESSAGES = 40_000_000  # at once, of some 70 bytes each
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """A collective's transfers, and in which steps of its lanes each host takes part in which of them."""
-
-    src: Ints
-    dst: Ints
-    first: npt.NDArray[np.int64]
-    count: Ints
-    add: Ints
-    owns: int  # lanes of the collective itself, which slices multiply
-    step_of: Ints  # [lane, host], laid end to end: its first step
-    step_first: Ints  # of each step: where its transfers begin in `in_step`
-    in_step: Ints
-
-
-def schedule(collective: Collective, ranks: int) -> Schedule:
-    """The rounds, seen by each host."""
-    rounds = list(unrolled(collective.rounds(ranks), collective.pieces(ranks)))
-    if not rounds:
-        raise Meeting("there is nothing to send")
-    columns = (np.concatenate([getattr(each, name) for each in rounds]) for name in ("src", "dst", "first", "count"))
-    src, dst, first, count = columns
-    lengths = [len(each) for each in rounds]
-    number, lane = (np.repeat(of, lengths) for of in (np.arange(len(rounds)), [each.lane for each in rounds]))
-    hosts, owns = ranks + collective.helpers(ranks), int(lane.max()) + 1
-    if (src == dst).any():
-        raise Meeting("a host gives something to itself")
-    who, what = np.concatenate([src, dst]), np.tile(np.arange(len(src)), 2)
-    whose = np.tile(lane, 2) * hosts + who
-    order = np.lexsort((what, number[what], whose))
-    whose, what = whose[order], what[order]
-    begins = np.flatnonzero(np.diff(whose, prepend=-1) | np.diff(number[what], prepend=-1))
-    step_of = np.searchsorted(whose[begins], np.arange(owns * hosts + 1))
-    add = np.repeat([each.add for each in rounds], lengths)
-    ints = (column.astype(np.int32) for column in (src, dst, count, add))
-    src32, dst32, count32, add32 = ints
-    steps = (column.astype(np.int32) for column in (step_of, np.append(begins, len(what)), what))
-    return Schedule(src32, dst32, first, count32, add32, owns, *steps)
 
 
 class EventPlay:
     """All hosts' steps and all-reduces, and what the links have carried."""
 
-    def __init__(
-        self, collective: Collective, ranks: int, topology: Topology, *, sizes: list[float], streams: int = 1
-    ) -> None:
-        self._topology, self._sizes, self._streams = topology, sizes, streams
-        self._steps = steps = schedule(collective, ranks)
-        self.hosts = ranks + collective.helpers(ranks)
-        self._slices = [collective.lanes(nbytes, ranks) for nbytes in sizes]
-        self._bytes = [PieceBytes(collective, ranks, s, slices=n) for s, n in zip(sizes, self._slices, strict=True)]
+    def __init__(self, steps: Schedule, sizes: Sizes, topology: Topology, *, streams: int, ways: int) -> None:
+        """streams: on which exchanges follow one another. ways: as many of them have connections of their own."""
+        self._topology, self._streams, self._ways = topology, streams, ways
+        self._steps, self._sizes, self._buckets = steps, sizes, len(sizes.slices)
         self._lay_routes()
-        self._lanes = max(self._slices) * steps.owns
+        self._lanes = max(sizes.slices) * steps.owns
         self.duration_sum, self.ended, self._iterations = 0.0, 0.0, 0
         self._busy = self._waited = np.zeros(len(topology.names))
         self.meter: Meter | None = None
 
+    @classmethod
+    def of(cls, collective: Collective, ranks: int, topology: Topology, sizes: list[float], streams: int) -> EventPlay:
+        """All-reduces of these sizes, or whatever else the collective does."""
+        steps = schedules.of_collective(collective, ranks)
+        if steps is None:
+            raise Meeting("there is nothing to send")
+        if (steps.src == steps.dst)[steps.real].any():
+            raise Meeting("a host gives something to itself")
+        cut = schedules.sizes_of_collective(collective, ranks, sizes, steps)
+        return cls(steps, cut, topology, streams=streams, ways=streams)
+
     def _lay_routes(self) -> None:
-        """Connections: one a pair of hosts and stream."""
-        steps, topology = self._steps, self._topology
-        pairs, self._pair = np.unique(steps.src.astype(np.int64) * self.hosts + steps.dst, return_inverse=True)
-        ends = [divmod(pair, self.hosts) for pair in pairs.tolist()]
-        routes = [topology.route(src, dst, stream) for src, dst in ends for stream in range(self._streams)]
-        self._routes, self._pairs = routes, len(pairs)
-        latencies = [sum(topology.latencies[link] for link in route) for route in routes]
-        if any(latencies[i] != latencies[i - i % self._streams] for i in range(len(routes))):
+        """Connections: one a pair of machines, and stream of its own. What stays on a machine has none."""
+        steps, topology, ways = self._steps, self._topology, self._ways
+        src, dst = steps.machines[steps.src], steps.machines[steps.dst]
+        self._local = (src == dst).astype(np.int32)
+        self._sent = steps.real[src[steps.real] != dst[steps.real]]
+        machines = len(topology.hosts)
+        pairs, pair = np.unique((src * machines + dst)[self._sent], return_inverse=True)
+        self._pair, self._pairs = np.zeros(len(src), dtype=np.int64), len(pairs)
+        self._pair[self._sent] = pair
+        ends = [divmod(each, machines) for each in pairs.tolist()]
+        self._routes = [topology.route(one, other, way) for one, other in ends for way in range(ways)]
+        latencies = [sum(topology.latencies[link] for link in route) for route in self._routes]
+        if any(latencies[i] != latencies[i - i % ways] for i in range(len(latencies))):
             raise Meeting("streams take routes of different latency")
-        self._wait = np.asarray(latencies)[:: self._streams][self._pair]
+        self._wait = np.asarray([*latencies[::ways], 0.0])[self._pair] * (1 - self._local)
 
     def run(
         self,
@@ -117,11 +90,11 @@ class EventPlay:
 
         Raises Meeting where the order of what happens at one moment would matter."""
         steps, sharing, kernel = self._steps, kernels.load("sharing"), kernels.load("events")
-        slots, rows = min(_UNDER_WAY, iterations * len(self._sizes)), len(forward)
-        messages = slots * self._streams * self._lanes * len(steps.src)
+        slots, rows = min(_UNDER_WAY, iterations * self._buckets), len(forward)
+        messages = slots * self._streams * self._lanes * steps.a_lane
         if messages > _MOST_MESSAGES:
             raise Meeting("there are too many messages")
-        flows, joins = len(self._routes), self.hosts * self._streams
+        flows, joins = len(self._routes), steps.hosts * self._streams
         things = flows + messages + joins
         at, heap, place = np.zeros(things), np.zeros(things, dtype=np.int32), np.full(things, -1, dtype=np.int32)
         agenda = sharing.Agenda(things, at, heap, place)
@@ -130,8 +103,9 @@ class EventPlay:
         arrays = self._arrays(messages, slots, iterations, recorded)
         arrays.update(forward=forward.ravel(), gaps=gaps.ravel(), update=update.ravel())
         numbers = {
-            "hosts": self.hosts, "transfers": len(steps.src), "lanes": self._lanes, "owns": steps.owns, "slots": slots,
-            "streams": self._streams, "buckets": len(self._sizes), "iterations": iterations, "rows": rows,
+            "hosts": steps.hosts, "transfers": steps.a_lane, "lanes": self._lanes, "owns": steps.owns, "slots": slots,
+            "streams": self._streams, "ways": self._ways,
+            "joining": steps.joining, "buckets": self._buckets, "iterations": iterations, "rows": rows,
             "flows": flows, "messages": messages, "overlap": int(overlap), "record_from": recorded.start,
             "record_to": recorded.stop if recorded else recorded.start,
         }  # fmt: skip
@@ -142,6 +116,7 @@ class EventPlay:
             raise Meeting(_WHY[why])
         self._iterations, self.duration_sum, self.ended = iterations, run.duration, float(arrays["end"].max())
         self._busy, self._waited = network["busy"], network["waited"]
+        self._additions = run.additions
         if recorded:
             bins = network["meter"].reshape(-1, BINS)
             self.meter = Meter.of(range(len(bins)), fair.watched_from, fair.bin, bins)
@@ -172,8 +147,8 @@ class EventPlay:
 
     def _arrays(self, messages: int, slots: int, iterations: int, recorded: range) -> dict[str, Any]:
         """The schedule, and the state of plays, hosts and messages, of which nothing has begun."""
-        steps, hosts, plays, buckets = self._steps, self.hosts, slots * self._streams, len(self._sizes)
-        parts, uneven = plays * self._lanes * hosts, [self._uneven(b) for b in range(buckets)]
+        steps, hosts, plays, buckets = self._steps, self._steps.hosts, slots * self._streams, self._buckets
+        parts, uneven = plays * self._lanes * hosts, self._sizes.uneven
         places = np.cumsum([0, *map(len, uneven)])[:-1]
         kept = len(recorded) * self.messages_of_all(1)
         zeros = {
@@ -183,8 +158,9 @@ class EventPlay:
         }  # fmt: skip
         times = {
             "sent": messages, "adder_free": hosts, "offered": hosts * buckets, "done": hosts * buckets,
-            **dict.fromkeys(("start", "computed", "exchanged", "exchanging", "end"), iterations * hosts),
-            "record_times": 4 * kept,
+            **dict.fromkeys(("start", "computed", "exchanged", "exchanging", "end"), iterations * steps.joining),
+            "record_times": 4 * kept, "applied": iterations,
+            "added": 4 * len(recorded) * self._exchanged(len(steps.real)) * (steps.hosts > steps.joining),
         }  # fmt: skip
         return {
             **{name: np.zeros(size, dtype=np.int32) for name, size in zeros.items()},
@@ -192,32 +168,50 @@ class EventPlay:
             **{name: getattr(steps, name) for name in ("src", "dst", "count", "add")},
             **{name: getattr(steps, name) for name in ("step_of", "step_first", "in_step")},
             "flow": self._pair.astype(np.int32), "wait": self._wait, "adder_last": np.full(hosts, -np.inf),
-            "piece": np.asarray([each.equal for each in self._bytes]),
-            "slices": np.asarray(self._slices, dtype=np.int32),
+            "piece": self._sizes.piece.ravel(), "slices": np.asarray(self._sizes.slices, dtype=np.int32),
+            "local": self._local,
             "uneven": np.concatenate(uneven), "play": np.full(plays, -1, dtype=np.int64),
             "size_of": np.where([len(sizes) for sizes in uneven], places, -1).astype(np.int64),
             "record": np.zeros(2 * kept, dtype=np.int64),
         }  # fmt: skip
 
-    def transfers(self, names: list[str], found: dict[str, Any]) -> list[Transfer]:
+    def transfers(self, names: Sequence[str], found: dict[str, Any]) -> list[Transfer]:
         """What was recorded of messages; `names` has those of the buckets."""
         (play, number), times = found["record"].reshape(-1, 2).T, found["record_times"].reshape(-1, 4).T
         iteration, bucket = np.divmod(play, len(names))
         labels = [names[each] for each in bucket.tolist()]
-        columns = (self._steps.src[number], self._steps.dst[number], iteration, *times)
+        machines, steps = self._steps.machines, self._steps
+        columns = (machines[steps.src[number]], machines[steps.dst[number]], iteration, *times)
         src, dst, iterations, nbytes, sent, begin, end = (column.tolist() for column in columns)
         return list(map(Transfer, src, dst, nbytes, labels, iterations, sent, begin, end))
 
-    def _uneven(self, bucket: int) -> Times:
-        """Bytes of every transfer in every slice of a bucket whose pieces are not all equal; else nothing."""
-        of, steps = self._bytes[bucket], self._steps
-        if not of.uneven:
-            return np.zeros(0)
-        return np.concatenate([of(steps.first, steps.count, slice=part) for part in range(self._slices[bucket])])
+    def note_servers(self, log: Log, names: Sequence[str], found: dict[str, Any], rate: float | None) -> None:
+        """What servers have done: sums that became weights, what they moved, and when they were busy with it."""
+        steps, workers = self._steps, self._steps.joining
+        for iteration, now in enumerate(found["applied"].tolist()):
+            for worker in range(workers):
+                log.updated(now, worker, iteration, iteration, iteration + 1)
+        for play, server, start, end in found["added"][: 4 * self._additions].reshape(-1, 4).tolist():
+            iteration, bucket = divmod(int(play), len(names))
+            log.added(int(steps.machines[int(server)]), iteration, names[bucket], start, end)
+        owned = sum(np.maximum(self._sizes.piece, 0.0) * np.asarray(self._sizes.slices)[:, None])
+        for server, nbytes in enumerate((owned * self._iterations).tolist()):
+            busy = workers * nbytes / rate if rate else 0.0
+            log.servers.append(ServerUse(int(steps.machines[workers + server]), 2 * workers * nbytes, busy))
 
     def messages_of_all(self, iterations: int) -> int:
         """Messages of all buckets in so many iterations."""
-        return sum(self._slices) * len(self._steps.src) * iterations
+        return int(sum(self._slices_of(stream)[self._sent].sum() for stream in range(self._streams))) * iterations
+
+    def _exchanged(self, transfers: int) -> int:
+        """Transfers of all buckets, if so many are of each."""
+        return sum(self._sizes.slices) * transfers
+
+    def _slices_of(self, stream: int) -> Numbers:
+        """In how many slices of the stream's buckets each transfer takes place."""
+        steps, sizes = self._steps, self._sizes
+        there = (sizes.piece[stream :: self._streams] >= 0) * np.asarray(sizes.slices[stream :: self._streams])[:, None]
+        return np.repeat(there.sum(axis=0), steps.a_lane)
 
     @property
     def messages(self) -> int:
@@ -225,21 +219,23 @@ class EventPlay:
 
     @property
     def nbytes(self) -> float:
-        return float(sum(self._bytes_of_transfers(s).sum() for s in range(self._streams)) * self._iterations)
+        return float(sum(self._bytes_of(s)[self._sent].sum() for s in range(self._streams)) * self._iterations)
 
     @property
     def latency_sum(self) -> float:
-        return float(self._wait.sum()) * sum(self._slices) * self._iterations
+        waits = sum((self._wait * self._slices_of(stream))[self._sent].sum() for stream in range(self._streams))
+        return float(waits) * self._iterations
 
-    def _bytes_of_transfers(self, stream: int) -> npt.NDArray[np.longdouble]:
+    def _bytes_of(self, stream: int) -> npt.NDArray[np.longdouble]:
         """Bytes of each transfer in one iteration: of all slices of the buckets that go on this stream."""
-        total = np.zeros(len(self._steps.src), dtype=np.longdouble)
-        for bucket in range(stream, len(self._bytes), self._streams):
-            of = self._bytes[bucket]
-            if of.uneven:
-                total += self._uneven(bucket).reshape(self._slices[bucket], -1).sum(axis=0)
+        steps, sizes = self._steps, self._sizes
+        total = np.zeros(len(steps.src), dtype=np.longdouble)
+        for bucket in range(stream, self._buckets, self._streams):
+            if len(sizes.uneven[bucket]):
+                total += sizes.uneven[bucket].reshape(sizes.slices[bucket], -1).sum(axis=0)
             else:
-                total += (self._steps.count * of.equal).astype(np.longdouble) * self._slices[bucket]
+                piece = np.repeat(np.maximum(sizes.piece[bucket], 0.0), steps.a_lane)
+                total += (steps.count * piece).astype(np.longdouble) * sizes.slices[bucket]
         return total
 
     def use(self) -> Columns[LinkUse]:
@@ -248,10 +244,11 @@ class EventPlay:
         nbytes, messages = np.zeros(size, dtype=np.longdouble), np.zeros(size, dtype=np.int64)
         for stream in range(self._streams):
             of_pair, many = np.zeros(self._pairs, dtype=np.longdouble), np.zeros(self._pairs, dtype=np.int64)
-            np.add.at(of_pair, self._pair, self._bytes_of_transfers(stream) * self._iterations)
-            np.add.at(many, self._pair, sum(self._slices[stream :: self._streams]) * self._iterations)
+            np.add.at(of_pair, self._pair[self._sent], self._bytes_of(stream)[self._sent] * self._iterations)
+            np.add.at(many, self._pair[self._sent], self._slices_of(stream)[self._sent] * self._iterations)
+            way = stream if self._ways > 1 else 0
             for pair in range(self._pairs):
-                for link in self._routes[pair * self._streams + stream]:
+                for link in self._routes[pair * self._ways + way]:
                     nbytes[link] += of_pair[pair]
                     messages[link] += many[pair]
         columns = nbytes.astype(float).tolist(), self._busy.tolist(), messages.tolist(), self._waited.tolist()
@@ -261,9 +258,14 @@ class EventPlay:
 def train(plan: Plan, detail: str, progress: Progress | None = None) -> tuple[Log, EventPlay]:
     """Play all iterations of workers that all-reduce; Meeting where the order of what happens at one moment matters."""
     log, scenario = Log(plan, detail), plan.scenario
-    sizes = [bucket.nbytes for bucket in plan.buckets]
-    play = EventPlay(plan.strategy, plan.workers, plan.topology, sizes=sizes, streams=scenario.job.streams)
-    iterations = scenario.iterations
+    iterations, rate, servers = scenario.iterations, scenario.cluster.reduction_rate, None
+    if isinstance(plan.strategy, ParameterServer):
+        servers, rate = plan.strategy, plan.server_costs.adding_rate
+        steps, sizes = schedules.of_servers(plan, servers), schedules.sizes_of_servers(plan, servers)
+        play = EventPlay(steps, sizes, plan.topology, streams=len(plan.buckets), ways=1)
+    else:
+        nbytes = [bucket.nbytes for bucket in plan.buckets]
+        play = EventPlay.of(plan.strategy, plan.workers, plan.topology, nbytes, scenario.job.streams)
     recorded = [iteration for iteration in range(iterations) if log.records(iteration)]
     factors = plan.factors.T[: 1 if scenario.noise.none else None, :]
     gaps = np.asarray([computing.backward_until(plan.buckets) for computing in plan.computing])
@@ -275,14 +277,17 @@ def train(plan: Plan, detail: str, progress: Progress | None = None) -> tuple[Lo
         update * factors,
         iterations=iterations,
         overlap=scenario.job.overlap,
-        reduction_rate=scenario.cluster.reduction_rate,
+        reduction_rate=rate,
         recorded=range(recorded[0], recorded[-1] + 1) if recorded else range(0),
     )
-    names = ("start", "computed", "exchanged", "exchanging", "end")
-    steps = [found[name].reshape(iterations, plan.workers) for name in names]
+    columns = ("start", "computed", "exchanged", "exchanging", "end")
+    parts = [found[name].reshape(iterations, plan.workers) for name in columns]
     for iteration in range(iterations):
-        log.whole_step(iteration, *(column[iteration] for column in steps))
+        log.whole_step(iteration, *(column[iteration] for column in parts))
         if progress:
             progress(iteration)
-    log.transfers += play.transfers([bucket.name for bucket in plan.buckets], found)
+    names = tuple(bucket.name for bucket in plan.buckets)
+    log.transfers += play.transfers(names, found)
+    if servers:
+        play.note_servers(log, names, found, rate)
     return log, play

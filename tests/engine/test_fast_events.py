@@ -33,9 +33,17 @@ SCENARIOS: dict[str, dict[str, Any]] = {
     "no overlap": {"job.overlap": False},
     "adding": {"job.strategy.kind": "double_binary_tree", "cluster.reduction_rate": "5 GB/s"},
     "a line": {"cluster.topology": {"kind": "line"}},
+    "a server": {"job.strategy": "parameter_server"},
+    "servers of whole keys": {"job.strategy": {"kind": "parameter_server", "servers": 2, "keys": "whole"}},
+    "servers that add": {
+        "job.strategy": {"kind": "parameter_server", "servers": 3, "slices": 2},
+        "cluster.reduction_rate": "5 GB/s",
+        "job.overlap": False,
+    },
+    "servers on the workers' machines": {"job.strategy": {"kind": "parameter_server", "placement": "colocated"}},
     "everyone to everyone": {"job.strategy.kind": "direct", "cluster.topology": {"kind": "fat_tree"}},
 }
-RECORDS = ("steps", "links", "transfers", "link_bins")  # spans are in the order in which they were noted
+RECORDS = ("steps", "links", "transfers", "link_bins", "servers")  # the others are in the order of their being noted
 
 
 def same_rows(ours: Columns[Any], theirs: Columns[Any]) -> None:
@@ -50,11 +58,14 @@ def same_rows(ours: Columns[Any], theirs: Columns[Any]) -> None:
 @pytest.mark.parametrize("changes", SCENARIOS.values(), ids=SCENARIOS)
 @pytest.mark.parametrize("detail", ["full", "last"])
 def test_whatever_is_recorded_is_alike_in_both_engines(changes: dict[str, Any], detail: str) -> None:
-    scenario = loading.from_table(BASE, changes)
+    apart = "parameter_server" in str(changes) and "colocated" not in str(changes)
+    scenario = loading.from_table(BASE, {**changes, **({"cluster.server_link": "25gbe"} if apart else {})})
     reference, other = (simulate(scenario, engine=engine, detail=detail) for engine in ("simpy", "fast"))
     assert other.engine == "fast"
     for records in RECORDS:
         same_rows(getattr(reference, records), getattr(other, records))
+    assert sorted(each[1:] for each in other.updates) == sorted(each[1:] for each in reference.updates)
+    assert sorted(other.updates["time"]) == pytest.approx(sorted(reference.updates["time"]), rel=1e-9)
 
 
 def test_the_kernel_does_the_same_uncompiled(monkeypatch: pytest.MonkeyPatch) -> None:

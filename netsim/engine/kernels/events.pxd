@@ -9,19 +9,23 @@ cdef class Run:
     cdef Fair fair
     cdef double reduction_rate
     cdef public double duration
-    cdef public Py_ssize_t records
-    cdef Py_ssize_t hosts, transfers, lanes, owns, slots, streams, buckets, iterations, rows, flows, messages, overlap
+    cdef public Py_ssize_t records, additions
+    cdef Py_ssize_t hosts, transfers, lanes, owns, slots, streams, buckets, iterations, rows, flows, messages, overlap, joining, ways
     cdef Py_ssize_t record_from, record_to, begun, trouble, unfinished
     cdef int[::1] src, dst, add, count, flow, step_of, step_first, in_step, slices, state, position, missing
-    cdef int[::1] hosts_left, lanes_left, adder_part, iteration, bucket, streams_left, opening
+    cdef int[::1] hosts_left, lanes_left, adder_part, iteration, bucket, streams_left, opening, local
     cdef long long[::1] play, size_of, record
     cdef double[::1] wait, piece, uneven, sent, adder_free, adder_last, forward, gaps, update, offered, done
-    cdef double[::1] start, computed, exchanged, exchanging, end, record_times
+    cdef double[::1] start, computed, exchanged, exchanging, end, record_times, added, applied
     cpdef Py_ssize_t run(self, Py_ssize_t moments) except -1
     cdef void _happens(self, Py_ssize_t thing) noexcept
     cdef void _begin(self, Py_ssize_t host, double start) noexcept
     cdef void _join(self, Py_ssize_t host, Py_ssize_t stream) noexcept
     cdef void _take_part(self, Py_ssize_t part) noexcept
+    cdef Py_ssize_t _transfer(self, Py_ssize_t message) noexcept
+    cdef void _come(self, Py_ssize_t slot, Py_ssize_t host, Py_ssize_t bucket) noexcept
+    cdef void _came(self, Py_ssize_t message) noexcept
+    cdef void _has_added(self, Py_ssize_t message) noexcept
     cdef void _send(self, Py_ssize_t message, Py_ssize_t lane_of_slot) noexcept
     cdef void _enter(self, Py_ssize_t message) noexcept
     cdef void _arrived(self, Py_ssize_t message) noexcept

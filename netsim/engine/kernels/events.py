@@ -27,7 +27,9 @@ class Run:
 
     Numbers: message ((slot x lanes + lane) x transfers + transfer) is a transfer in a lane of a play, which has a slot
     while it is under way; part ((slot x lanes + lane) x hosts + host) is a host's part in a lane of it. The agenda has
-    ends of flows, then what messages wait for, then hosts' joining on a stream.
+    ends of flows, then what messages wait for, then hosts' joining on a stream. Hosts below `joining` compute and join;
+    those from there on are servers, which take part in each play as soon as anybody does. One that stands on a worker's
+    machine is a host of its own here, and what it is sent from there is `local`.
     """
 
     def __init__(self, numbers: dict[str, int], reduction_rate: float, fair: Any, agenda: Any, arrays: Any) -> None:
@@ -36,12 +38,14 @@ class Run:
         self.owns, self.slots, self.streams = numbers["owns"], numbers["slots"], numbers["streams"]
         self.buckets, self.iterations, self.rows = numbers["buckets"], numbers["iterations"], numbers["rows"]
         self.flows, self.messages, self.overlap = numbers["flows"], numbers["messages"], numbers["overlap"]
+        self.joining, self.ways = numbers["joining"], numbers["ways"]
         self.record_from, self.record_to = numbers["record_from"], numbers["record_to"]
-        self.begun, self.trouble, self.unfinished, self.records, self.duration = 0, DONE, self.hosts, 0, 0.0
+        self.begun, self.trouble, self.unfinished, self.records, self.duration = 0, DONE, numbers["joining"], 0, 0.0
         self.src, self.dst, self.add, self.count = arrays["src"], arrays["dst"], arrays["add"], arrays["count"]
         self.flow, self.wait = arrays["flow"], arrays["wait"]  # of each transfer: its flow on stream 0, and latency, s
+        self.local, self.added, self.applied = arrays["local"], arrays["added"], arrays["applied"]
         self.step_of, self.step_first, self.in_step = arrays["step_of"], arrays["step_first"], arrays["in_step"]
-        self.piece, self.slices = arrays["piece"], arrays["slices"]  # of each bucket
+        self.piece, self.slices = arrays["piece"], arrays["slices"]  # of each bucket, and lane of the collective's own
         self.uneven, self.size_of = arrays["uneven"], arrays["size_of"]
         self.state, self.sent = arrays["state"], arrays["sent"]  # of each message
         self.position, self.missing = arrays["position"], arrays["missing"]  # of each part
@@ -54,7 +58,7 @@ class Run:
         self.offered, self.done = arrays["offered"], arrays["done"]  # of each host and bucket of its iteration
         self.start, self.computed, self.exchanged = arrays["start"], arrays["computed"], arrays["exchanged"]
         self.exchanging, self.end = arrays["exchanging"], arrays["end"]
-        self.opening = arrays["opening"]
+        self.opening, self.additions = arrays["opening"], 0
         self.record, self.record_times = arrays["record"], arrays["record_times"]
 
     def run(self, moments: int) -> int:
@@ -63,7 +67,7 @@ class Run:
             self.begun = 1
             if self.record_from == 0 and self.record_to > 0:
                 self.fair.watch(0.0)
-            for host in range(self.hosts):
+            for host in range(self.joining):
                 self._begin(host, 0.0)
         while self.agenda.size > 0 and self.trouble == DONE:
             if moments == 0:
@@ -91,18 +95,18 @@ class Run:
             self._enter(message)
         else:
             self.state[message] = NOTHING
-            self._tick(message // self.transfers * self.hosts + self.dst[message % self.transfers])
+            self._has_added(message)
 
     def _begin(self, host: int, start: float) -> None:
         """A host's step: forward, then backward; its buckets are ready one after another, or all in the end."""
         iteration = self.iteration[host]
-        row = (iteration if self.rows > 1 else 0) * self.hosts + host
+        row = (iteration if self.rows > 1 else 0) * self.joining + host
         now = start + self.forward[row]
         for bucket in range(self.buckets):
             now = now + self.gaps[row * (self.buckets + 1) + bucket]
             self.offered[host * self.buckets + bucket] = now
         now = now + self.gaps[row * (self.buckets + 1) + self.buckets]
-        at = iteration * self.hosts + host
+        at = iteration * self.joining + host
         self.start[at], self.computed[at] = start, now
         if not self.overlap:
             for bucket in range(self.buckets):
@@ -124,9 +128,14 @@ class Run:
         play = self.iteration[host] * self.buckets + bucket
         if self.play[slot] < 0:
             self.play[slot], self.hosts_left[slot] = play, self.hosts
+            for server in range(self.joining, self.hosts):
+                self._come(slot, server, bucket)
         elif self.play[slot] != play:
             self.trouble = CROWDED
             return
+        self._come(slot, host, bucket)
+
+    def _come(self, slot: int, host: int, bucket: int) -> None:
         lanes = self.slices[bucket] * self.owns
         self.lanes_left[slot * self.hosts + host] = lanes
         for lane in range(lanes):
@@ -139,39 +148,47 @@ class Run:
         host, lane_of_slot = part % self.hosts, part // self.hosts
         own = lane_of_slot % self.lanes % self.owns
         step = self.step_of[own * self.hosts + host] + self.position[part]
-        if step >= self.step_of[own * self.hosts + host + 1]:
+        bucket = self.play[lane_of_slot // self.lanes] % self.buckets
+        if step >= self.step_of[own * self.hosts + host + 1] or self.piece[bucket * self.owns + own] < 0:
             self._through(lane_of_slot // self.lanes, host)
             return
-        self.missing[part] = self.step_first[step + 1] - self.step_first[step]
+        self.missing[part] = self.step_first[step + 1] - self.step_first[step] + 1
         for place in range(self.step_first[step], self.step_first[step + 1]):
             message = lane_of_slot * self.transfers + self.in_step[place]
             if self.state[message] == NOTHING:
                 self.state[message] = OTHER_END
             else:
                 self._send(message, lane_of_slot)
+        self._tick(part)  # what happens within a machine may have happened already
+
+    def _transfer(self, message: int) -> int:
+        own = message // self.transfers % self.lanes % self.owns
+        return own * self.transfers + message % self.transfers
 
     def _send(self, message: int, lane_of_slot: int) -> None:
-        transfer = message % self.transfers
+        transfer = self._transfer(message)
         slot, lane = lane_of_slot // self.lanes, lane_of_slot % self.lanes
         bucket = self.play[slot] % self.buckets
-        nbytes = self.piece[bucket] * self.count[transfer]
+        nbytes = self.piece[bucket * self.owns + lane % self.owns] * self.count[transfer]
         if self.size_of[bucket] >= 0:
-            nbytes = self.uneven[self.size_of[bucket] + lane // self.owns * self.transfers + transfer]
+            nbytes = self.uneven[self.size_of[bucket] + lane // self.owns * self.owns * self.transfers + transfer]
         self.fair.nbytes[message], self.sent[message], self.state[message] = nbytes, self.fair.now, LATENCY
-        if self.wait[transfer] > 0:
+        if self.local[transfer]:
+            self._came(message)
+        elif self.wait[transfer] > 0:
             self.agenda.put(self.flows + message, self.fair.now + self.wait[transfer])
         else:
             self._enter(message)
 
     def _enter(self, message: int) -> None:
         """The message comes to its connection; it is known to be behind those that came before, or slices begin."""
-        transfer, lane_of_slot = message % self.transfers, message // self.transfers
+        transfer, lane_of_slot = self._transfer(message), message // self.transfers
         slot = lane_of_slot // self.lanes
-        flow = self.flow[transfer] * self.streams + slot // self.slots
+        flow = self.flow[transfer] * self.ways + (slot // self.slots if self.ways > 1 else 0)
         first = lane_of_slot * self.hosts
         opens = self.position[first + self.src[transfer]] == 0 and self.position[first + self.dst[transfer]] == 0
         near = self.fair.now - self.fair.entered[flow] <= NEAR * self.fair.now
-        if near and not (opens and self.opening[flow] == slot):
+        if near and not (opens and 0 <= self.opening[flow] <= slot):
             self.trouble = TIE
         self.fair.entered[flow] = self.fair.now
         self.opening[flow] = slot if opens else -1
@@ -179,11 +196,15 @@ class Run:
         self.fair.enter(flow, message)
 
     def _arrived(self, message: int) -> None:
-        """The last byte has come: the source goes on, and the destination when it has added what it got."""
-        transfer, lane_of_slot = message % self.transfers, message // self.transfers
-        now, nbytes, dst = self.fair.now, self.fair.nbytes[message], self.dst[transfer]
-        self.duration += now - self.sent[message]
+        """The last byte has come over the network."""
+        self.duration += self.fair.now - self.sent[message]
         self._note(message)
+        self._came(message)
+
+    def _came(self, message: int) -> None:
+        """The source goes on, and the destination when it has added what it got."""
+        transfer, lane_of_slot = self._transfer(message), message // self.transfers
+        now, nbytes, dst = self.fair.now, self.fair.nbytes[message], self.dst[transfer]
         part = lane_of_slot * self.hosts + dst
         self._tick(lane_of_slot * self.hosts + self.src[transfer])
         if not self.add[transfer] or self.reduction_rate <= 0:
@@ -197,7 +218,18 @@ class Run:
         free = self.adder_free[dst] if self.adder_free[dst] > now else now
         self.adder_free[dst] = free + nbytes / self.reduction_rate
         self.state[message] = ADDING
+        self.fair.begin[message] = free
         self.agenda.put(self.flows + message, now + (self.adder_free[dst] - now))
+
+    def _has_added(self, message: int) -> None:
+        transfer, lane_of_slot = self._transfer(message), message // self.transfers
+        play = self.play[lane_of_slot // self.lanes]
+        if self.dst[transfer] >= self.joining and self.record_from <= play // self.buckets < self.record_to:
+            row = 2 * self.additions
+            self.added[2 * row], self.added[2 * row + 1] = play, self.dst[transfer]
+            self.added[2 * row + 2], self.added[2 * row + 3] = self.fair.begin[message], self.fair.now
+            self.additions += 1
+        self._tick(lane_of_slot * self.hosts + self.dst[transfer])
 
     def _note(self, message: int) -> None:
         """Keep what is to be recorded of a message: its play, transfer and lane, and sizes and times."""
@@ -205,7 +237,7 @@ class Run:
         play = self.play[lane_of_slot // self.lanes]
         if self.record_from <= play // self.buckets < self.record_to:
             row = 4 * self.records
-            self.record[2 * self.records], self.record[2 * self.records + 1] = play, message % self.transfers
+            self.record[2 * self.records], self.record[2 * self.records + 1] = play, self._transfer(message)
             self.record_times[row], self.record_times[row + 1] = self.fair.nbytes[message], self.sent[message]
             self.record_times[row + 2], self.record_times[row + 3] = self.fair.begin[message], self.fair.now
             self.records += 1
@@ -214,6 +246,9 @@ class Run:
         self.missing[part] -= 1
         if self.missing[part] == 0:
             self.position[part] += 1
+            if self.position[part] == 1 and part % self.hosts >= self.joining:
+                slot = part // self.hosts // self.lanes
+                self.applied[self.play[slot] // self.buckets] = self.fair.now
             self._take_part(part)
 
     def _through(self, slot: int, host: int) -> None:
@@ -222,10 +257,13 @@ class Run:
         if self.lanes_left[slot * self.hosts + host] > 0:
             return
         stream, bucket = slot // self.slots, self.play[slot] % self.buckets
-        self.done[host * self.buckets + bucket] = self.fair.now
+        if host < self.joining:
+            self.done[host * self.buckets + bucket] = self.fair.now
         self.hosts_left[slot] -= 1
         if self.hosts_left[slot] == 0:
             self.play[slot] = -1
+        if host >= self.joining:
+            return
         if bucket + self.streams < self.buckets:
             self.bucket[host * self.streams + stream] = bucket + self.streams
             ready = self.offered[host * self.buckets + bucket + self.streams]
@@ -238,8 +276,8 @@ class Run:
 
     def _end_step(self, host: int) -> None:
         """All buckets are in: when backward has ended, too, the host updates, and begins anew."""
-        at = self.iteration[host] * self.hosts + host
-        row = (self.iteration[host] if self.rows > 1 else 0) * self.hosts + host
+        at = self.iteration[host] * self.joining + host
+        row = (self.iteration[host] if self.rows > 1 else 0) * self.joining + host
         exchanged = self.computed[at] if self.computed[at] > self.fair.now else self.fair.now
         under_way, until = 0.0, 0.0
         for bucket in range(self.buckets):
