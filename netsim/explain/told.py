@@ -26,11 +26,11 @@ def told(explained: Explanation) -> tuple[str, ...]:
 
 
 def advice(explained: Explanation) -> str:
-    """What to buy, in a sentence: what helps most as the strategy is; "" if nothing was tried or nothing helps."""
-    tried = [each for each in explained.sensitivities if each.predicted_s is not None]
-    bought = [each for each in tried if not each.change.endswith("links 10 % faster")]  # nor twice
-    good = [each for each in bought if each.saves_share >= _WORTH]
-    idle = [each.change for each in bought if abs(each.saves_share) < _SMALL]
+    """What to buy or to set otherwise, in a sentence: what helps most as the strategy is; "" if nothing does."""
+    kept = [each for each in explained.sensitivities if not each.change.startswith(STRATEGY)]
+    tried = [each for each in kept if not each.change.endswith("links 10 % faster")]  # nor twice
+    good = [each for each in tried if each.saves_share >= _WORTH]
+    idle = [each.change for each in tried if each.predicted_s is not None and abs(each.saves_share) < _SMALL]
     if not good:
         return ""
     said = [f"{each.change} {'would make it ' if each is good[0] else ''}{_short(each)}" for each in good[:_FEW]]

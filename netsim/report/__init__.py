@@ -19,6 +19,7 @@ from netsim.report.words import (
     BYTES_NOTE,
     K_NOTE,
     LIMITS,
+    UNEXPLAINED,
     answer,
     assumptions,
     buying,
@@ -58,6 +59,7 @@ def write(folder: Path, *, formats: Sequence[str] = ()) -> Path:
         "points": points_table(saved, saved.points) if len(saved.points) > len(main.rows) else None,
         "figures": list(figures(saved, folder, formats)),
         "scenario": saved.scenario,
+        "unexplained": UNEXPLAINED,
         "limits": LIMITS,
         "assumptions": assumptions(saved),
     }

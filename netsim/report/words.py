@@ -23,6 +23,9 @@ BYTES_NOTE = (
     "or the root's, and 2 K a worker for a ring. To be exact, a server that stands apart moves 2 N K, and a tree or a "
     "ring 2 (N - 1) K: a ring's worker sends 2 (N - 1) / N times K."
 )
+UNEXPLAINED = (
+    "This folder has no critical path: the runs have more messages than a report follows. netsim explain follows all."
+)
 LIMITS = (
     "Packets, congestion control's transients and losses, the inside of a device, kernel fusion. Efficiencies of "
     "devices are assumptions, so trust differences between strategies more than absolute times."
