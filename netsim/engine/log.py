@@ -151,12 +151,12 @@ class Log:
 
     def steps(self) -> Columns[WorkerStep]:
         """Each worker's steps with what they were made of."""
-        waited = np.minimum(self._for_others(), self._waited)
-        exposed = self._waited - waited
-        stopped = np.zeros_like(waited)
+        stopped = np.zeros_like(self._waited)
         if self._plan.stops:
             stopped = self._end - self._start - self._compute - self._waited
             stopped[stopped <= 1e-12 * self._end] = 0.0  # dust of subtracting
+        waited = np.minimum(self._for_others(self._computing + stopped), self._waited)
+        exposed = self._waited - waited
         parts = self._start, self._end, self._compute, self._exchanging, waited, exposed, stopped
         workers, iterations = self._start.shape
         return Columns(
@@ -169,18 +169,19 @@ class Log:
             ],
         )
 
-    def _for_others(self) -> Times:
-        """Seconds of waiting that slower workers explain, if so much was waited: the slowest one's longer computing,
-        among those that an update waits for; or, of workers with iterations of their own, what held them back."""
+    def _for_others(self, busy: Times) -> Times:
+        """Seconds of waiting that slower workers explain, if so much was waited: for how much longer than a worker the
+        slowest was `busy` computing, or stood still, among those that an update waits for; or, of workers with
+        iterations of their own, what held them back."""
         if self._plan.at_once:
             held = np.zeros(self._end.shape)
             for place, seconds in self._held.items():
                 held[place] = seconds
             return held
-        there = (~np.isnan(self._computing)).sum(axis=0)
+        there = (~np.isnan(busy)).sum(axis=0)
         last = np.maximum(0, np.minimum(self._plan.needed, there) - 1)
-        slowest = np.take_along_axis(np.sort(self._computing, axis=0), last[None, :], axis=0)
-        longer: Times = np.maximum(0.0, slowest - self._computing)
+        slowest = np.take_along_axis(np.sort(busy, axis=0), last[None, :], axis=0)
+        longer: Times = np.maximum(0.0, slowest - busy)
         return longer
 
     def _grow(self) -> None:

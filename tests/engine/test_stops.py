@@ -79,6 +79,7 @@ def test_under_sync_all_wait_for_a_worker_that_stops() -> None:
     ]
     assert outages(trace) == [("worker1", 1.5, 6.5, 1.5)]
     assert trace.steps["stopped"].tolist() == pytest.approx([0.0, 6.5e-3])  # 5 away, and 1.5 done for nothing
+    assert trace.steps["straggler_wait"].tolist() == pytest.approx([6.5e-3, 0.0])
     assert adds_up(trace)
 
 
