@@ -299,6 +299,10 @@ class Trace:
         if len(self.servers):
             figures["server_busy_s"] = self.servers["busy"].tolist()
             figures["server_bytes"] = self.servers["nbytes"].tolist()
+            waited = self.steps["straggler_wait"] + self.steps["exposed_communication"]
+            sums = np.bincount(self.steps["worker"], waited, minlength=self.facts["workers"])
+            steps = np.bincount(self.steps["worker"], minlength=self.facts["workers"])
+            figures["worker_waiting_s"] = (sums / np.maximum(1, steps)).tolist()
         return figures
 
     def _repr_html_(self) -> str:

@@ -269,19 +269,26 @@ Power = Annotated[float, Quantity("W", at_least=0, at_most=1e9)]
 FlopRate = Annotated[float, Quantity("flop/s", above=0, at_least=1, at_most=1e24)]
 
 
+_MOST_LISTED = 16  # values of one figure
 _OF_FIGURES = {"_bytes_per_iteration": "B", **{suffix: unit for unit, suffix in SUFFIXES.items()}}
 
 
 def figure_text(key: str, value: Any) -> tuple[str, str]:
-    """A key of a summary in words, and its value with a unit.
+    """A key of a summary in words, and its value with a unit; of many values the lowest and the highest.
 
     >>> figure_text("iteration_time_s", 0.0123)
     ('iteration time', '12.3 ms')
+    >>> figure_text("server_busy_s", [0.0123, 0.5]), figure_text("updates_per_s", 2.5)
+    (('server busy', '12.3 ms, 500 ms'), ('updates per s', '2.5'))
     """
+    if isinstance(value, list) and value and all(isinstance(each, (int, float)) for each in value):
+        few = len(value) <= _MOST_LISTED
+        shown = [figure_text(key, each) for each in (value if few else (min(value), max(value)))]
+        return shown[0][0], (", " if few else " to ").join(each for _, each in shown)
     words = key.replace("_", " ")
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         for ending, unit in _OF_FIGURES.items():
-            if key.endswith(ending) and key != "samples_per_s":
+            if key.endswith(ending) and not (unit == "s" and key.endswith("_per_s")):
                 rest = " an iteration" if ending == "_bytes_per_iteration" else ""
                 kept = "_bytes" if unit == "B" else ""
                 return (key.removesuffix(ending) + kept).replace("_", " "), show(value, unit) + rest

@@ -178,6 +178,9 @@ def test_the_whole_history_of_a_server_that_computes() -> None:
     ]
     assert trace.servers["busy"].tolist() == pytest.approx([(4 + 2 + 5 / 3) * 1e-3])
     assert trace.servers["nbytes"].tolist() == [4e6]
+    summary = trace.summary()
+    assert summary["server_bytes"] == [4e6] and summary["server_busy_s"] == trace.servers["busy"].tolist()
+    assert summary["worker_waiting_s"] == pytest.approx([15.6667e-3, 8.6667e-3], rel=1e-5)
 
 
 # What modes have in common
