@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -11,8 +11,6 @@ import simpy
 
 from netsim import families
 from netsim.collectives.rounds import Collective
-from netsim.confidence import mean_of
-from netsim.costs import costs
 from netsim.engine import des, fast
 from netsim.engine.clock import Timer
 from netsim.engine.fast_rounds import FastNetwork, Meeting
@@ -22,11 +20,10 @@ from netsim.engine.meter import bins_of
 from netsim.engine.network import Network
 from netsim.engine.plan import Plan, memory_limit_messages, plan, refuse_if_too_large
 from netsim.engine.play import Adder, Countdown, Play, Steps
-from netsim.engine.search import best_bucket, in_words, named
+from netsim.engine.several import beside_equal_shares, with_best_bucket, with_costs, with_learning, with_replicas
 from netsim.engine.sharing import network_of
 from netsim.errors import RunError, ScenarioError, did_you_mean
 from netsim.hardware import Link
-from netsim.learning.replay import curve, in_figures, updates_of_steps
 from netsim.scenario import Scenario
 from netsim.topologies.base import Host, Topology
 from netsim.trace import (
@@ -62,16 +59,11 @@ def simulate(
     """
     check_engine(engine)
     if isinstance(scenario.job.bucket, Search):
-        return _with_best_bucket(scenario, scenario.job.bucket, engine=engine, detail=detail, progress=progress)
+        return with_best_bucket(simulate, scenario, engine=engine, detail=detail, progress=progress)
     if scenario.replicas > 1:
-        return _with_replicas(scenario, engine=engine, detail=detail, progress=progress)
-    trace = _play_all(scenario, engine, detail, progress)
-    if scenario.job.samples is not None:
-        step = trace.summary()["iteration_time_s"]
-        trace = _with_more(trace, costs(scenario, sum(trace.facts["samples"]), step))
-    if scenario.job.statistics is not None:
-        trace = _with_learning(trace, scenario.job.statistics.target)
-    return trace if scenario.job.shares == "equal" else _beside_equal_shares(trace, engine)
+        return with_replicas(simulate, scenario, engine=engine, detail=detail, progress=progress)
+    trace = with_learning(with_costs(_play_all(scenario, engine, detail, progress)))
+    return trace if scenario.job.shares == "equal" else beside_equal_shares(simulate, trace, engine=engine)
 
 
 def _play_all(scenario: Scenario, engine: str, detail: str, progress: Callable[[int], None] | None) -> Trace:
@@ -104,71 +96,6 @@ def _play_all(scenario: Scenario, engine: str, detail: str, progress: Callable[[
         activities=log.causes.activities if log.causes else Columns(Activity, ()),
         routes=log.causes.routes if log.causes else (),
     )
-
-
-def _with_best_bucket(scenario: Scenario, rule: Search, **options: Any) -> Trace:
-    """The trace with the size that a search finds; its summary says which, and what was tried."""
-
-    def seconds(tried: Scenario) -> float:
-        trace = simulate(tried, engine=options["engine"], detail="summary")
-        return float(trace.summary()["iteration_time_s"])
-
-    best, tried = best_bucket(scenario, rule, seconds)
-    trace = simulate(replace(scenario, job=replace(scenario.job, bucket=best)), **options)
-    found = {"bucket_chosen": named(best), "buckets_tried": in_words(tried)}
-    return _with_more(replace(trace, scenario=scenario), found)
-
-
-def _with_learning(trace: Trace, target: float | None) -> Trace:
-    """The trace with the curve of a small optimisation in the order of its updates."""
-    updates = list(trace.updates) or updates_of_steps(trace.steps)
-    points = curve(trace.scenario, trace.facts["samples"], updates)
-    return _with_more(replace(trace, facts={**trace.facts, "learning": points}), in_figures(points, target))
-
-
-def _with_replicas(scenario: Scenario, *, engine: str, detail: str, progress: Callable[[int], None] | None) -> Trace:
-    """The first replica's trace, whose summary has the means over all replicas, with seeds from the scenario's on, and
-    the confidence interval of the iteration time."""
-    one = replace(scenario, replicas=1)
-    first = simulate(one, engine=engine, detail=detail, progress=progress)
-    seeds = range(scenario.seed + 1, scenario.seed + scenario.replicas)
-    rows = [first.summary()]
-    rows += [simulate(replace(one, seed=seed), engine=engine, detail="summary").summary() for seed in seeds]
-    figures = {key for key, value in rows[0].items() if isinstance(value, float)}
-    means = {
-        key: mean_of([row[key] for row in rows]).mean for key in figures if all(row[key] is not None for row in rows)
-    }
-    times = [row["iteration_time_s"] for row in rows]
-    sure = mean_of(times)
-    found = {
-        "replicas": scenario.replicas,
-        "iteration_time_ci_low_s": sure.low,
-        "iteration_time_ci_high_s": sure.high,
-        "replica_iteration_times_s": times,
-    }
-    return _with_more(replace(first, scenario=scenario), {**means, **found})
-
-
-def _beside_equal_shares(trace: Trace, engine: str) -> Trace:
-    """The trace whose summary also says what equal shares of the same global batch would have done, and what workers
-    that never wait would do at best: the sum of their speeds."""
-    scenario = trace.scenario
-    equal = replace(scenario, job=replace(scenario.job, shares="equal"))
-    before = simulate(equal, engine=engine, detail="summary").summary()["samples_per_s"]
-    found = trace.summary()
-    ideal = found["samples_per_s"] / found["scaling_efficiency"]
-    gains = {
-        "equal_shares_samples_per_s": before,
-        "ideal_samples_per_s": ideal,
-        "gain_over_equal_shares": found["samples_per_s"] / before,
-        "ideal_gain_over_equal_shares": ideal / before,
-    }
-    return _with_more(trace, gains)
-
-
-def _with_more(trace: Trace, found: Mapping[str, Any]) -> Trace:
-    """The trace with more figures in its summary."""
-    return replace(trace, facts={**trace.facts, "more": {**trace.facts["more"], **found}})
 
 
 @dataclass(frozen=True, kw_only=True)
