@@ -137,7 +137,8 @@ def agrees(simpy: Trace, other: Trace) -> None:
     summary = other.summary()
     for key, value in simpy.summary().items():
         if key not in ("engine", "why_simpy", "busiest_link", "bottleneck"):  # ties between links turn on last digits
-            close = pytest.approx(value, rel=1e-9, abs=1e-12) if isinstance(value, float) else value
+            number = isinstance(value, float) or (isinstance(value, list) and all(isinstance(v, float) for v in value))
+            close = pytest.approx(value, rel=1e-9, abs=1e-12) if number else value
             assert summary[key] == close, key
     for records in ("steps", "links", "spans", "transfers"):
         ours, theirs = (sorted(map(_rounded, getattr(trace, records))) for trace in (simpy, other))
