@@ -164,6 +164,16 @@ class Columns(Generic[Row]):
             name: np.asarray([r[i] for r in rows], dtype=_DTYPES[types[name]]) for i, name in enumerate(row._fields)
         }
 
+    @classmethod
+    def of(cls, row: type[Row], *columns: Any) -> Columns[Row]:
+        """From the columns themselves, in the order of the row's fields; those that are left out hold the default."""
+        made, types = cls(row, ()), _types(row)
+        size = len(columns[0])
+        for place, name in enumerate(row._fields):
+            values = columns[place] if place < len(columns) else np.full(size, row._field_defaults[name])
+            made._columns[name] = np.asarray(values, dtype=_DTYPES[types[name]])
+        return made
+
     def __getitem__(self, name: str) -> np.ndarray[Any, Any]:
         return self._columns[name]
 

@@ -251,8 +251,8 @@ class EventPlay:
                 for link in self._routes[pair * self._ways + way]:
                     nbytes[link] += of_pair[pair]
                     messages[link] += many[pair]
-        columns = nbytes.astype(float).tolist(), self._busy.tolist(), messages.tolist(), self._waited.tolist()
-        return Columns(LinkUse, list(map(LinkUse, self._topology.names, self._topology.rates, *columns)))
+        columns = self._topology.names, self._topology.rates, nbytes.astype(float), self._busy, messages, self._waited
+        return Columns.of(LinkUse, *columns)
 
 
 def train(plan: Plan, detail: str, progress: Progress | None = None) -> tuple[Log, EventPlay]:

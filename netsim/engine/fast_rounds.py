@@ -82,8 +82,7 @@ class FastNetwork:
         self._store()
         columns = (self._link_bytes.astype(float), self._link_busy, self._link_messages)
         of = self._classes.links if self._classes else np.arange(len(self._topology.names))
-        lists = [column[of].tolist() for column in columns]
-        return Columns(LinkUse, list(map(LinkUse, self._topology.names, self._topology.rates, *lists)))
+        return Columns.of(LinkUse, self._topology.names, self._topology.rates, *(column[of] for column in columns))
 
     @property
     def messages(self) -> int:

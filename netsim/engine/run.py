@@ -244,8 +244,11 @@ def _play(
 def busiest_link(links: Columns[LinkUse]) -> LinkUse | None:
     """The link of the job that would take longest for all that it carried, the first of several that would; None for no
     messages."""
-    used = [use for use in links if use.messages]
-    return max(used, key=lambda use: (use.nbytes + use.background) / use.rate, default=None)
+    if not links["messages"].any():
+        return None
+    loads = (links["nbytes"] + links["background"]) / links["rate"]
+    first = int(np.argmax(np.where(links["messages"] > 0, loads, -1.0)))
+    return LinkUse(*(column[first].item() for column in links.columns.values()))
 
 
 def whole(nbytes: float) -> float:
