@@ -30,6 +30,7 @@ _PART_NAMES = {
     "redo": "doing lost work again",
     "waiting": "waiting for others",
     "checkpoint": "saving",
+    "idle": "idling while others go on",
     "other": "what has no name",
 }
 BOUND_NAMES = {

@@ -130,20 +130,23 @@ def critical_path(trace: Trace) -> CriticalPath:
 
 def _of_each_worker(trace: Trace, ends: npt.NDArray[np.int64]) -> CriticalPath:
     """Worker w makes d_w iterations until L_w; n workers make one each in T = n / sum(d_w / L_w) on the mean. A second
-    of worker w's path counts T / L_w times its share of all updates, so that the parts sum to T."""
-    rows = trace.activities.columns
+    of worker w's path counts T / L_w times its share of all updates, so that the parts sum to T. Where hosts stop, L_w
+    is the end of the run for all of them, and who is done earlier idles until then."""
+    rows, stops = trace.activities.columns, bool(trace.facts.get("stops"))
     hosts, lengths = rows["host"][ends], rows["end"][ends]
     workers = [host for host in np.unique(hosts).tolist() if lengths[hosts == host].max() > 0]
     last = {host: int(ends[hosts == host][np.argmax(lengths[hosts == host])]) for host in workers}
-    pace = {host: float((hosts == host).sum() / rows["end"][last[host]]) for host in workers}
+    until = {host: float(lengths.max() if stops else rows["end"][last[host]]) for host in workers}
+    pace = {host: float((hosts == host).sum()) / until[host] for host in workers}
     whole = sum(pace.values())
-    time = trace.facts["workers"] / whole if whole else 0.0
-    taken = _Pieces(trace)
-    steps = [
-        step
-        for host in workers
-        for step in _walk(taken, last[host], 0.0, time * pace[host] / whole / float(rows["end"][last[host]]))
-    ]
+    time, taken = trace.facts["workers"] / whole if whole else 0.0, _Pieces(trace)
+    steps: list[Step] = []
+    for host in workers:
+        weight, done, name = time * pace[host] / whole / until[host], float(rows["end"][last[host]]), trace.hosts[host]
+        steps += _walk(taken, last[host], 0.0, weight)
+        if until[host] > done:
+            idle = (Piece("idle", until[host] - done, name),)
+            steps.append(Step("idle", name, name, "", 0, done, until[host], idle, weight))
     return CriticalPath(tuple(steps), time)
 
 
