@@ -2,7 +2,7 @@
 
     python benchmarks/chaos.py --executor processes --kills 20
 
-SIGKILL strikes the process that runs the sweep, some moment after it began or after it made progress. In between, the
+SIGKILL strikes the process that runs the sweep, some moment after it began or has done some points more. In between, the
 store has to be whole and to have lost nothing; in the end every row has to be that of a sweep that ran in peace.
 """
 
@@ -17,8 +17,9 @@ import sqlite3
 import sys
 import tempfile
 import time
+import traceback
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from netsim.engine.run import simulate
 from netsim.loading import from_table
@@ -31,13 +32,27 @@ TABLE: dict[str, Any] = {
     "job": {"model": {"layers": [{**LAYER, "input_shape": [10]}]}, "batch": 1, "strategy": "ring"},
     "noise": {"jitter": 0.1},
 }
-SECONDS = 0.004  # that a point lasts at least, so that there is time to strike
+SECONDS = 0.02  # that a point lasts at least, so that there is time to strike
 
 
 def lasting(scenario: Scenario, **options: Any) -> Any:
     """simulate, but not too fast."""
     time.sleep(SECONDS)
     return simulate(scenario, **options)
+
+
+def work(sweep: Sweep, folder: Path, executor: str) -> NoReturn:
+    """The sweep in a forked process, which has to end here, whatever happens: what surrounds it, such as the temporary
+    folder with the store in it, is its parent's to clean up."""
+    status = 1
+    try:
+        os.setsid()
+        run(sweep, folder, executor)
+        status = 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(status)
 
 
 def run(sweep: Sweep, folder: Path, executor: str) -> None:
@@ -72,23 +87,28 @@ def count(folder: Path) -> int:
         return 0
 
 
-def strike(sweep: Sweep, folder: Path, executor: str, moment: random.Random) -> bool:
-    """Starts the sweep and kills it; whether it was still at work."""
-    before = count(folder)
+def strike(sweep: Sweep, folder: Path, executor: str, *, points: int, moment: random.Random) -> bool:
+    """Starts the sweep and kills it, some moment after so many more points; whether it was still at work."""
+    wanted = count(folder) + points
     child = os.fork()
     if child == 0:
-        os.setsid()
-        run(sweep, folder, executor)
-        os._exit(0)
-    if moment.random() < 0.8:  # once it has got on; else at any moment, perhaps before it has begun
-        while count(folder) == before and os.waitpid(child, os.WNOHANG) == (0, 0):
-            time.sleep(0.002)
-    time.sleep(moment.uniform(0, len(sweep) * SECONDS / 15))
-    try:
+        work(sweep, folder, executor)
+    status = None
+    while count(folder) < wanted and (status := ended(child)) is None:
+        time.sleep(0.005)
+    time.sleep(moment.uniform(0, 5 * SECONDS))
+    if status is None:
         os.kill(child, signal.SIGKILL)
-        return os.waitpid(child, 0)[1] == signal.SIGKILL
-    except (ProcessLookupError, ChildProcessError):
-        return False
+        status = os.waitpid(child, 0)[1]
+    code = os.waitstatus_to_exitcode(status)
+    assert code in (0, -signal.SIGKILL), f"the sweep ended by itself, with exit status {code}"
+    return code == -signal.SIGKILL
+
+
+def ended(child: int) -> int | None:
+    """How a process ended, if it has."""
+    pid, status = os.waitpid(child, os.WNOHANG)
+    return status if pid else None
 
 
 def main() -> int:
@@ -104,7 +124,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         before: dict[str, str] = {}
         for _ in range(given.kills):
-            struck += strike(sweep, Path(folder), given.executor, moment)
+            points = moment.randrange(given.points // (2 * given.kills))  # none: perhaps before it has begun
+            struck += strike(sweep, Path(folder), given.executor, points=points, moment=moment)
             after = kept(Path(folder))
             lost = [key for key, row in before.items() if after.get(key) != row]
             assert not lost, f"of {len(before)} points that were kept, {len(lost)} are gone or have changed: {lost[:3]}"

@@ -71,7 +71,7 @@ def swept(
     where: dict[str, Any] = {"executor": executor, "jobs": jobs, "scheduler": scheduler}
     with sweeps.kept_in(folder) as store:
         if retry_failed:
-            store.forget_failures()
+            store.retry_failures()
         warn(results.warnings_of_points(scenario, sweep.checked(store)))
         with progress.bar("points", len(sweep), quiet=quiet) as reached:
             for done in sweeps.computed(sweep, store, simulate=simulate, **where):

@@ -96,8 +96,9 @@ class Results:
 
     def _outcomes(self) -> Iterator[tuple[Coordinates, Outcome]]:
         for point in self.sweep:
-            if (outcome := self.store.get(point.key)) is not None:
-                yield point.coordinates, outcome
+            if (outcome := self.store.get(point.key)) is None:
+                raise RunError("points are gone from the store that were in it; the same command computes them again")
+            yield point.coordinates, outcome
 
 
 @dataclass

@@ -2,7 +2,7 @@
 
 A process claims the points that it is about to compute, so that another one on the same store takes others. A claim is
 worth as much as its owner lives, who holds a lock on a file beside the store: the system lets go of it however the
-process ends.
+process ends. No outcome is ever taken out again, and no row is overwritten.
 """
 
 from __future__ import annotations
@@ -30,6 +30,10 @@ _TABLES = """
 CREATE TABLE IF NOT EXISTS outcomes (key TEXT PRIMARY KEY, row TEXT, error TEXT, refused INTEGER) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS claims (key TEXT PRIMARY KEY, owner TEXT) WITHOUT ROWID;
 """
+_KEEP = """
+INSERT INTO outcomes VALUES (?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET
+row = excluded.row, error = excluded.error, refused = excluded.refused WHERE outcomes.error IS NOT NULL
+"""
 
 
 @dataclass(frozen=True)
@@ -54,9 +58,13 @@ class Store:
         self._connection.execute("PRAGMA synchronous = NORMAL")
         self._connection.executescript(_TABLES)
         self._owner = _Owner(file) if file else None
+        self._again: set[str] = set()
 
     def __contains__(self, key: object) -> bool:
-        return self._connection.execute("SELECT 1 FROM outcomes WHERE key = ?", (key,)).fetchone() is not None
+        return (
+            key not in self._again
+            and self._connection.execute("SELECT 1 FROM outcomes WHERE key = ?", (key,)).fetchone() is not None
+        )
 
     def __iter__(self) -> Iterator[str]:
         return (key for (key,) in self._connection.execute("SELECT key FROM outcomes"))
@@ -70,14 +78,15 @@ class Store:
         return None if found is None else Outcome(json.loads(found[0] or "null"), found[1], bool(found[2]))
 
     def keep(self, points: Sequence[Point], outcomes: Sequence[Outcome]) -> None:
-        """Writes outcomes down, all of them or none, and gives their points up."""
+        """Writes outcomes down, all of them or none, and gives their points up. A row that is there stays as it is."""
         rows = [
             (point.key, None if each.row is None else json.dumps(each.row), each.error, each.refused)
             for point, each in zip(points, outcomes, strict=True)
         ]
         with self._at_once() as connection:
-            connection.executemany("INSERT OR REPLACE INTO outcomes VALUES (?, ?, ?, ?)", rows)
+            connection.executemany(_KEEP, rows)
             connection.executemany("DELETE FROM claims WHERE key = ?", [row[:1] for row in rows])
+        self._again.difference_update(point.key for point in points)
 
     def claim(self, points: Iterable[Point]) -> tuple[list[Point], list[Point]]:
         """Those points that are this process' to compute now, and those that somebody else computes or has done."""
@@ -86,11 +95,9 @@ class Store:
         owner = self._owner.name if self._owner else ""
         with self._at_once() as connection:
             for point in points:
-                new = connection.execute(
-                    "INSERT OR IGNORE INTO claims SELECT ?, ? WHERE NOT EXISTS (SELECT 1 FROM outcomes WHERE key = ?)",
-                    (point.key, owner, point.key),
-                )
-                (mine if new.rowcount else others).append(point)
+                claim = "INSERT OR IGNORE INTO claims VALUES (?, ?)"
+                new = point.key not in self and connection.execute(claim, (point.key, owner)).rowcount
+                (mine if new else others).append(point)
         return mine, others
 
     def release_claims(self, *, of_the_dead: bool = True) -> None:
@@ -102,10 +109,9 @@ class Store:
             with self._at_once() as connection:
                 connection.executemany("DELETE FROM claims WHERE owner = ?", [(each,) for each in gone])
 
-    def forget_failures(self) -> None:
-        """Makes points that failed be computed again."""
-        with self._at_once() as connection:
-            connection.execute("DELETE FROM outcomes WHERE error IS NOT NULL")
+    def retry_failures(self) -> None:
+        """Takes points that have failed for not done yet; what is known of them stays until more is."""
+        self._again = {key for (key,) in self._connection.execute("SELECT key FROM outcomes WHERE error IS NOT NULL")}
 
     def close(self) -> None:
         with suppress(sqlite3.Error):  # whatever it was, it has been told; the claims die with their owner

@@ -93,7 +93,7 @@ def test_a_point_that_fails_is_kept_with_its_message_until_it_is_to_be_tried_aga
         assert [outcome.error for outcome in broken] == [None, "it broke", None, "it broke"]
         mended = Counting()
         assert run(mended, store) == broken and mended.calls == 0
-        store.forget_failures()
+        store.retry_failures()
         whole = run(mended, store)
     assert mended.calls == 2 and all(outcome.error is None for outcome in whole)
 

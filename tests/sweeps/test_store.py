@@ -36,6 +36,24 @@ def test_two_stores_on_one_file_see_each_others_outcomes(tmp_path: Path) -> None
         assert one.get("c") is None and "c" not in one and "a" in two and len(one) == 2
 
 
+def test_a_row_that_is_kept_never_changes_again(tmp_path: Path) -> None:
+    with kept_in(tmp_path) as store:
+        store.keep([A], [Outcome({"x": 1}, None)])
+        store.keep([A, B], [Outcome(None, "its worker failed"), Outcome(None, "broken")])
+        store.keep([A, B], [Outcome({"x": 2}, None), Outcome({"x": 3}, None)])
+        assert store.get("a") == Outcome({"x": 1}, None) and store.get("b") == Outcome({"x": 3}, None)
+
+
+def test_what_failed_is_known_until_it_has_been_tried_again(tmp_path: Path) -> None:
+    with kept_in(tmp_path) as store:
+        store.keep([A, B], [Outcome({}, None), Outcome(None, "broken")])
+        store.retry_failures()
+        assert "a" in store and "b" not in store and store.get("b") == Outcome(None, "broken")
+        assert store.claim([A, B]) == ([B], [A])
+        store.keep([B], [Outcome(None, "broken again")])
+        assert "b" in store and store.get("b") == Outcome(None, "broken again")
+
+
 def test_what_one_has_claimed_or_done_another_leaves_alone(tmp_path: Path) -> None:
     with kept_in(tmp_path) as one, kept_in(tmp_path) as two:
         assert one.claim([A, B]) == ([A, B], [])
