@@ -2,8 +2,8 @@
 
     python benchmarks/chaos.py --executor processes --kills 20
 
-SIGKILL strikes the process that runs the sweep, some moment after it began or has done some points more. In between, the
-store has to be whole and to have lost nothing; in the end every row has to be that of a sweep that ran in peace.
+SIGKILL strikes the process that runs the sweep, some moment after it began or has done some points more. In between,
+the store has to be whole and to have lost nothing; in the end every row has to be that of a sweep that ran in peace.
 """
 
 from __future__ import annotations

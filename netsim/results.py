@@ -26,7 +26,7 @@ from netsim.memory import shortage_of, shortages
 from netsim.models.base import Model
 from netsim.profiles import read_profile, strangers
 from netsim.scenario import Scenario
-from netsim.sweeps import Sweep, cores, kept_in, run_points
+from netsim.sweeps import Sweep, alone_in, cores, kept_in, run_points
 from netsim.sweeps.work import Work
 from netsim.units import show
 from netsim.version import VERSION
@@ -157,10 +157,12 @@ def save(
         "axes": {path: list(values) for path, values in axes.items()},
         "base": base,
     }
-    tables.save(folder, result, rows, traces)
-    explained.save(folder, _explanations(scenarios, {name: trace.summary() for name, trace in traces.items()}))
-    (folder / "scenario.toml").write_text(dump(scenario), encoding="utf-8")
-    report.write(folder)
+    explanations = _explanations(scenarios, {name: trace.summary() for name, trace in traces.items()})
+    with alone_in(folder):
+        tables.save(folder, result, rows, traces)
+        explained.save(folder, explanations)
+        (folder / "scenario.toml").write_text(dump(scenario), encoding="utf-8")
+        report.write(folder)
 
 
 def _explanations(scenarios: Mapping[str, Scenario], summaries: Mapping[str, Row]) -> dict[str, Any]:

@@ -3,6 +3,18 @@
 from netsim.sweeps.points import Point, Sweep
 from netsim.sweeps.pools import EXECUTORS
 from netsim.sweeps.run import Results, computed, cores, run_points
-from netsim.sweeps.store import Outcome, Store, kept_in
+from netsim.sweeps.store import Outcome, Store, alone_in, kept_in
 
-__all__ = ["EXECUTORS", "Outcome", "Point", "Results", "Store", "Sweep", "computed", "cores", "kept_in", "run_points"]
+__all__ = [
+    "EXECUTORS",
+    "Outcome",
+    "Point",
+    "Results",
+    "Store",
+    "Sweep",
+    "alone_in",
+    "computed",
+    "cores",
+    "kept_in",
+    "run_points",
+]

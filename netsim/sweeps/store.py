@@ -184,3 +184,18 @@ def kept_in(folder: Path | None) -> Iterator[Store]:
     except sqlite3.Error as error:
         kept = "; what was kept stays, and the same command goes on from there" if "full" in str(error) else ""
         raise RunError(f"results cannot be kept in {file or 'a temporary file'}: {error}{kept}") from None
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Where several processes end their sweeps in one result folder, one at a time writes the report there."""
+    if not fcntl:
+        yield
+        return
+    held = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        yield
+    finally:
+        fcntl.flock(held, fcntl.LOCK_UN)  # a process that was forked meanwhile has the same lock
+        os.close(held)

@@ -20,7 +20,7 @@ from netsim.engine.run import simulate
 from netsim.errors import RunError, ScenarioError
 from netsim.loading import from_table
 from netsim.scenario import Scenario
-from netsim.sweeps import Outcome, Store, Sweep, computed, kept_in, run_points
+from netsim.sweeps import Outcome, Store, Sweep, alone_in, computed, kept_in, run_points
 from netsim.sweeps.work import Work
 from netsim.version import VERSION, identity
 
@@ -85,6 +85,57 @@ def test_nothing_that_is_kept_is_computed_again(tmp_path: Path) -> None:
         after = run(second, store)
     assert (first.calls, second.calls) == (4, 0)
     assert before == after
+
+
+def apart(work: Any) -> int:
+    """The id of a forked process that does this."""
+    if (child := os.fork()) == 0:
+        try:
+            work()
+        finally:
+            os._exit(0)
+    return child
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_two_sweeps_at_once_on_one_store_do_no_point_twice_and_end_in_the_same_bytes(tmp_path: Path) -> None:
+    axes = {"seed": range(40), "job.strategy.kind": ["ring", "tree"]}
+
+    def whole(name: str) -> None:
+        done: list[str] = []
+
+        def noting(scenario: Scenario, **options: Any) -> Any:
+            done.append(f"{scenario.seed} {type(scenario.job.strategy).__name__}")
+            return simulate(scenario, **options)
+
+        with kept_in(tmp_path) as store:
+            outcomes = run(noting, store, axes=axes)
+        (tmp_path / f"{name}.done").write_text("\n".join(done))
+        (tmp_path / f"{name}.rows").write_text("\n".join(map(str, outcomes)))
+
+    for child in [apart(lambda: whole("one")), apart(lambda: whole("two"))]:
+        os.waitpid(child, 0)
+    done = [(tmp_path / f"{name}.done").read_text().splitlines() for name in ("one", "two")]
+    assert len(done[0] + done[1]) == len({*done[0], *done[1]}) == 80 and all(done)
+    rows = [(tmp_path / f"{name}.rows").read_text() for name in ("one", "two")]
+    assert rows[0] == rows[1] == "\n".join(map(str, run(simulate, axes=axes)))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_report_is_written_by_one_process_at_a_time(tmp_path: Path) -> None:
+    with alone_in(tmp_path):
+        waiting = apart(lambda: _enter(tmp_path))
+        while not (tmp_path / "waits").exists():
+            time.sleep(0.005)
+        (tmp_path / "written").touch()
+    os.waitpid(waiting, 0)
+    assert (tmp_path / "saw it whole").exists()
+
+
+def _enter(folder: Path) -> None:
+    (folder / "waits").touch()
+    with alone_in(folder):
+        (folder / "written").rename(folder / "saw it whole")
 
 
 def test_a_point_that_fails_is_kept_with_its_message_until_it_is_to_be_tried_again(tmp_path: Path) -> None:
