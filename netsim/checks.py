@@ -225,14 +225,12 @@ def slices_and_rules_of_buckets_go_together(scenario: Scenario) -> Iterator[Prob
 
 @rule
 def servers_take_what_comes(scenario: Scenario) -> Iterator[Problem]:
-    """Priorities, sparse gradients and shards are for collectives."""
+    """Sparse gradients and shards are for collectives, and the order of layers for workers that go in step."""
     job = scenario.job
     if not isinstance(job.strategy, ParameterServer):
         return
-    if job.schedule == "priority":
-        yield Problem("job.schedule", "priority is for all-reduces; servers take every bucket as it comes")
     if job.strategy.at_once or job.strategy.backup:
-        plain = {"local_steps": 1, "next_forward": None, "shares": "equal"}
+        plain = {"local_steps": 1, "next_forward": None, "schedule": "fifo", "shares": "equal"}
         for key, value in plain.items():
             if getattr(job, key) != value:
                 told = "is for workers that go in step; leave it out, or take sync servers without backup"

@@ -22,9 +22,7 @@ class Ring:
     def __init__(self, network: Sender, hosts: tuple[int, ...]) -> None:
         self.env, self._network, self._hosts, self.dissolved = network.env, network, hosts, False
 
-    def send(
-        self, src: int, dst: int, nbytes: float, then: Then, *, stream: int = 0, order: int = 0, label: Any = None
-    ) -> None:
+    def send(self, src: int, dst: int, nbytes: float, then: Then, **how: Any) -> None:
         """Sends a message from rank to rank."""
 
         def arrives(message: Message) -> None:
@@ -33,7 +31,7 @@ class Ring:
 
         if not self.dissolved:
             ends = self._hosts[src], self._hosts[dst]
-            self._network.send(*ends, nbytes, arrives, stream=stream, order=order, label=label)
+            self._network.send(*ends, nbytes, arrives, **how)
 
 
 class Exchanged:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from bisect import insort
 from collections import deque
 from heapq import heapify, heappop, heapreplace
+from operator import attrgetter
 from typing import Any
 
 import simpy
@@ -89,8 +91,10 @@ class Fair(Network):
             flow = self._flows[key] = self._flow(message)
         if flow.message is None:
             self._start(flow, message)
-        else:
+        elif message.priority is None:
             flow.queue.append(message)
+        else:
+            insort(flow.queue, message, key=attrgetter("priority"))
 
     def _flow(self, message: Message) -> Flow:
         in_all = [self._in_all[host] for host in (message.src, message.dst) if host in self._in_all]

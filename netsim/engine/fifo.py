@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from heapq import heappop, heappush
+from itertools import count
 from typing import Any, ClassVar, NamedTuple
 
 import simpy
@@ -31,7 +33,8 @@ class Fifo(Network):
     From link to link a message cuts through: it comes to the next link's queue when that link could pass it on at its
     full rate without waiting for bytes, so that no link is held by a message that is still trickling in. Links that are
     idle meanwhile let it trickle through, so that a narrower one behind them need not wait. It is there when every link
-    has passed it, and its last byte has passed them all.
+    has passed it, and its last byte has passed them all. Messages with priorities wait at their host, which hands its
+    link the most urgent one whenever that is free.
     """
 
     cuts_through: ClassVar[bool] = True
@@ -39,6 +42,7 @@ class Fifo(Network):
     def __init__(self, env: simpy.Environment, topology: Topology, record: Record | None, **failing: Any) -> None:
         super().__init__(env, topology, record, **failing)
         self._for_ever: dict[Message, Link] = {}  # those that wait for a link which does not come back
+        self._turns = count()  # of messages with priorities, for those that have the same
 
     def held_up(self) -> list[tuple[Message, Link | None]]:
         return [*super().held_up(), *((m, link) for m, link in self._for_ever.items() if m.tenant is self.job)]
@@ -46,7 +50,25 @@ class Fifo(Network):
     def _carry(self, message: Message) -> None:
         message.attempt += 1
         message.passed = {}
-        self._head(message, 0, self.env.now, message.attempt)
+        if message.priority is None:
+            self._head(message, 0, self.env.now, message.attempt)
+            return
+        link = message.links[0]
+        if not link.outbox:
+            self._last_in_this_moment(lambda _: self._next(link))
+        heappush(link.outbox, (message.priority, next(self._turns), message))
+
+    def _next(self, link: Link) -> None:
+        """A host's next message by priority comes to its link, if that is free; else it is seen to when it will be."""
+        _, _, message = link.outbox[0]
+        wait = link.free - self.env.now
+        if not wait > 0:
+            heappop(link.outbox)
+            self._head(message, 0, self.env.now, message.attempt)
+            if link.outbox:
+                self._last_in_this_moment(lambda _: self._next(link))
+        elif wait < math.inf:
+            Timer(message.tenant.env, wait, lambda _: self._next(link), None)
 
     def _head(self, message: Message, hop: int, tail: float, attempt: int) -> None:
         """The first byte comes to a hop's link now, the last one at `tail`."""

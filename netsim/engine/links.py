@@ -28,6 +28,7 @@ class Link:
         "health",
         "latency",
         "name",
+        "outbox",
         "place",
         "rate",
         "waited",
@@ -46,6 +47,7 @@ class Link:
         self.flows: dict[Any, None] = {}  # Fair: connections with a message under way (a dict, for its order)
         self.free = 0.0  # Fifo: when the messages so far have passed
         self.waiting: list[Arrival] = []  # Fifo: those of this moment
+        self.outbox: list[tuple[int, int, Message]] = []  # Fifo: those of a host that have priorities, a heap
 
 
 class Processor:

@@ -15,10 +15,11 @@ from netsim.trace import NO_CAUSE
 class Message:
     """A message on its way; `then` is called with it when its last byte is delivered.
 
-    Messages on one `stream` between two hosts follow one another. Of those that a host sends at the same moment, those
-    of lower `order` leave first. `label` is the sender's own. `cap` is the most that it gets (bytes/s), whatever is
-    free; `latency` what it waits out on its whole route (s), `overhead` what it costs its two hosts (s). `tenant` is
-    whose it is, `cause` is the activity that led to its being sent, `links` what it comes over."""
+    Messages on one `stream` between two hosts follow one another, of those that wait the one of lowest `priority` first
+    (None: none goes ahead). Of those that a host sends at the same moment, those of lower `order` leave first. `label`
+    is the sender's own. `cap` is the most that it gets (bytes/s), whatever is free; `latency` what it waits out on its
+    whole route (s), `overhead` what it costs its two hosts (s). `tenant` is whose it is, `cause` is the activity that
+    led to its being sent, `links` what it comes over."""
 
     __slots__ = (
         "attempt",
@@ -33,6 +34,7 @@ class Message:
         "order",
         "overhead",
         "passed",
+        "priority",
         "sent",
         "src",
         "start",
@@ -51,11 +53,13 @@ class Message:
         then: Then,
         stream: int,
         order: int,
+        priority: int | None,
         label: Any,
         tenant: Tenant,
     ) -> None:
         self.src, self.dst, self.nbytes, self.then = src, dst, nbytes, then
         self.stream, self.order, self.label, self.tenant = stream, order, label, tenant
+        self.priority = priority
         self.sent = self.start = sent
         self.cause, self.links = NO_CAUSE, list[Link]()
         self.left = nbytes  # Fair: to come, where it is sent another way
@@ -74,7 +78,16 @@ class Sender(Protocol):
     env: simpy.Environment
 
     def send(
-        self, src: int, dst: int, nbytes: float, then: Then, *, stream: int = 0, order: int = 0, label: Any = None
+        self,
+        src: int,
+        dst: int,
+        nbytes: float,
+        then: Then,
+        *,
+        stream: int = 0,
+        order: int = 0,
+        priority: int | None = None,
+        label: Any = None,
     ) -> None:
         """Send a message; `then` hears of its delivery."""
 
@@ -101,6 +114,7 @@ class Tenant:
         *,
         stream: int = 0,
         order: int = 0,
+        priority: int | None = None,
         label: Any = None,
         cap: float = math.inf,
     ) -> None:
@@ -113,6 +127,7 @@ class Tenant:
             then=then,
             stream=self._first_stream + stream,
             order=order,
+            priority=priority,
             label=label,
             tenant=self,
         )

@@ -88,11 +88,9 @@ class Network:
         self._tenants += 1
         return Tenant(self.carry, self._backstage, self._tenants, hosts)
 
-    def send(
-        self, src: int, dst: int, nbytes: float, then: Then, *, stream: int = 0, order: int = 0, label: Any = None
-    ) -> None:
+    def send(self, src: int, dst: int, nbytes: float, then: Then, **how: Any) -> None:
         """Send a message of the job; `then` hears of its delivery: at once within a host."""
-        self.job.send(src, dst, nbytes, then, stream=stream, order=order, label=label)
+        self.job.send(src, dst, nbytes, then, **how)
 
     def carry(self, message: Message) -> None:
         """Take over a message that is sent now."""

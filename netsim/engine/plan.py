@@ -138,6 +138,13 @@ class Plan:
                 found[layer].append(number)
         return found
 
+    @cached_property
+    def priorities(self) -> list[int | None]:
+        """Of each bucket, the first layer whose gradients it holds: the one that the next forward pass needs first goes
+        first. None where all go in the order in which they are ready."""
+        urgent = self.scenario.job.schedule == "priority"
+        return [min(bucket.layers) if urgent else None for bucket in self.buckets]
+
     def exchanges(self, iteration: int) -> bool:
         """Whether gradients are exchanged in this step: in every h-th of local SGD."""
         return (iteration + 1) % self.scenario.job.local_steps == 0

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import NamedTuple
+from itertools import count
+from typing import Any, NamedTuple
 
 import simpy
 
@@ -35,10 +36,15 @@ class Server:
 
     def __init__(self, env: simpy.Environment, number: int, host: int, owns: list[float]) -> None:
         self.number, self.host, self.owns = number, host, owns  # owns: bytes of each bucket
-        self.inbox = simpy.Store(env)
+        self.inbox = simpy.PriorityStore(env)
+        self._came = count()
         self.keys: dict[tuple[int, int], Key] = {}
         self.busy = 0.0  # s
         self.moved = 0.0  # bytes, pushes and answers
+
+    def put(self, push: Push | None, priority: int) -> None:
+        """Into its inbox, behind those of the same priority; None: it has another look at its keys."""
+        self.inbox.put(simpy.PriorityItem((priority, next(self._came)), push))
 
 
 class Key:
@@ -63,6 +69,7 @@ class Servers(Exchange):
         self._updates = Updates(self._keys, log, at_once=strategy.at_once)
         self._processors = [Adder(self.env, 1.0) for _ in plan.hosts]  # take seconds
         self._costs = plan.server_costs
+        self._priorities = plan.priorities
         self._pulled: dict[tuple[int, int, int], Countdown] = {}
         self._held_back: dict[Step, list[Callable[[], None]]] = {}
         self._dealt_with: dict[Step, float] = {}  # when the last key of a step so far was
@@ -103,7 +110,7 @@ class Servers(Exchange):
         for server in self.servers:
             for key in server.keys.values():
                 key.rule.leave(worker)
-            server.inbox.put(None)  # has another look at what is due, and at who may be answered
+            server.put(None, 0)  # has another look at what is due, and at who may be answered
 
     def join(self, worker: int) -> None:
         for server in self.servers:
@@ -120,9 +127,11 @@ class Servers(Exchange):
         pulled = Countdown(self.env, len(pushes))
         pulled.callbacks.append(lambda _: self._is_in(worker, iteration, bucket))
         self._pulled[worker, iteration, bucket] = pulled
+        label, priority = (iteration, bucket), self._priorities[bucket]
         for order, (lane, server) in enumerate(pushes):
-            put, nbytes = partial(_put, server, Push(worker, iteration, bucket, lane)), server.keys[bucket, lane].nbytes
-            self.network.send(worker, server.host, nbytes, put, order=order, label=(iteration, bucket))
+            put = partial(self._put, server, Push(worker, iteration, bucket, lane))
+            nbytes = server.keys[bucket, lane].nbytes
+            self.network.send(worker, server.host, nbytes, put, order=order, priority=priority, label=label)
 
     def close(self, worker: int, iteration: int) -> None:
         super().close(worker, iteration)
@@ -144,7 +153,7 @@ class Servers(Exchange):
     def _serve(self, server: Server) -> Process:
         """A server's life: take a gradient, apply what is due, answer whom it may."""
         while True:
-            push = yield server.inbox.get()
+            push = (yield server.inbox.get()).item
             if push is None:
                 for (bucket, _), key in server.keys.items():
                     yield from self._apply(server, key, (key.rule.version, bucket))
@@ -189,8 +198,13 @@ class Servers(Exchange):
     def _send(self, server: Server, key: Key, worker: int, iteration: int) -> None:
         """Now, or when all keys of the worker's gradient may be sent."""
         order = (worker - server.number - 1) % self.plan.workers
-        pulled, label = self._pulled[worker, iteration, key.bucket], (iteration, key.bucket)
-        send = partial(self.network.send, server.host, worker, key.nbytes, pulled.tick, order=order, label=label)
+        pulled = self._pulled[worker, iteration, key.bucket]
+        how: dict[str, Any] = {
+            "order": order,
+            "priority": self._priorities[key.bucket],
+            "label": (iteration, key.bucket),
+        }
+        send = partial(self.network.send, server.host, worker, key.nbytes, pulled.tick, **how)
         if self._strategy.pull == "overlapped":
             return send()
         waiting = self._held_back.setdefault((worker, iteration), [])
@@ -212,6 +226,5 @@ class Servers(Exchange):
             yield lasting(self.env.timeout(self._processors[server.host].add(seconds)), kind, server.host, about)
             self.log.added(server.host, about[0], self.plan.buckets[about[1]].name, start, self.env.now, phase=kind)
 
-
-def _put(server: Server, push: Push, _: Message) -> None:
-    server.inbox.put(push)
+    def _put(self, server: Server, push: Push, _: Message) -> None:
+        server.put(push, self._priorities[push.bucket] or 0)

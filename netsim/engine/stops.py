@@ -47,18 +47,16 @@ class Gate:
         self.leave: Callable[[int], None] = lambda worker: None
         self.join: Callable[[int], None] = lambda worker: None
 
-    def send(
-        self, src: int, dst: int, nbytes: float, then: Then, *, stream: int = 0, order: int = 0, label: Any = None
-    ) -> None:
+    def send(self, src: int, dst: int, nbytes: float, then: Then, **how: Any) -> None:
         """Sends a message when both its ends are there."""
         src, since = self._place(src)
         dst, until = self._place(dst)
         away, wait = (src if since > until else dst), max(since, until, self._thaws()) - self.env.now
         if wait <= 0:
-            self._network.send(src, dst, nbytes, then, stream=stream, order=order, label=label)
+            self._network.send(src, dst, nbytes, then, **how)
         elif math.isfinite(wait):
-            again = partial(self.send, src, dst, nbytes, then, stream=stream, order=order, label=label)
-            lasting(Timer(self.env, wait, lambda _: again(), None), "stopped", away, label)
+            again = partial(self.send, src, dst, nbytes, then, **how)
+            lasting(Timer(self.env, wait, lambda _: again(), None), "stopped", away, how["label"])
 
     def living(self, host: int, life: Life, *, works: bool = True) -> Life:
         """The life of a process on a host that stops and returns. `works`: it is a worker, with steps."""

@@ -1,46 +1,21 @@
-"""Buckets, priorities, compression, local SGD and shards: whole histories on a tiny cluster, and identities."""
+"""Buckets, priorities, compression, local SGD and shards: whole histories on a tiny cluster, as literal lists."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from netsim.engine.run import collective, simulate
-from netsim.errors import ScenarioError
-from netsim.families import FAMILIES
-from netsim.loading import from_table
+from netsim.engine.run import simulate
+from netsim.loading import load
 from netsim.trace import Trace
 
-# Two dense layers on a device that computes 1 flop in 1 ps and has all the memory rate there can be. Forward takes 1
-# and 0.5 ms, backward 1 ms each; gradients have 4 and 2 MB; a ring of two all-reduces S in 2 (1 ms + S / (2 GB/s)).
-TINY: dict[str, Any] = {
-    "cluster": {
-        "workers": 2,
-        "device": {
-            "peak": {"fp32": "1 Tflop/s"},
-            "memory_rate": "100 TB/s",
-            "kernel_overhead": "0 s",
-            "efficiency": {"dense": 1.0, "elementwise": 1.0, "memory": 1.0},
-        },
-        "link": {"rate": "1 GB/s", "latency": "1 ms"},
-    },
-    "job": {
-        "model": {"layers": [
-            {"kind": "dense", "input_shape": [1000], "units": 1000, "bias": False, "name": "first"},
-            {"kind": "dense", "input_shape": [1000], "units": 500, "bias": False, "name": "second"},
-        ]},
-        "batch": 500,
-        "strategy": {"kind": "ring"},
-        "bucket": "layer",
-    },
-}  # fmt: skip
+TINY = Path(__file__).parents[2] / "docs/explanation/steps/tiny.toml"  # whose figures are these histories
 
 
 def tiny(changes: dict[str, Any]) -> Trace:
-    return simulate(from_table(TINY, changes), engine="simpy")
+    return simulate(load(TINY, changes), engine="simpy")
 
 
 def history(trace: Trace, iteration: int | None = None) -> list[tuple[str, str, float, float]]:
@@ -190,167 +165,73 @@ def test_sparse_gradients_of_all_are_gathered() -> None:
     assert tiny(changes).summary()["wire_bytes_per_iteration"] == pytest.approx(4 * 3 * 0.01 * 6e6)
 
 
-BASE: dict[str, Any] = {
-    "iterations": 4,
-    "cluster": {"workers": 4, "device": "v100", "link": {"rate": "10 Gbit/s", "latency": "25 us"}},
-    "job": {"model": "squeezenet", "batch": 32, "strategy": {"kind": "ring"}, "bucket": "1 MB"},
-}
-SHARDABLE = [
-    name
-    for name in FAMILIES["strategies"].names()
-    if {"reduce_scatter", "all_gather"} <= set(FAMILIES["strategies"].member(name).operations)
-]
-SCHEDULES: list[dict[str, Any]] = [
-    {},
-    {"job.bucket": "ddp"},
-    {"job.bucket": "horovod"},
-    {"job.schedule": "priority", "job.partition": "200 kB"},
-    {"job.schedule": "priority", "job.next_forward": "after_all", "job.streams": 3},
-    {"job.next_forward": "by_layer", "job.overlap": False},
-    {"job.sharding": "zero2", "job.accumulate": 2},
-    {"job.sharding": "zero3", "job.accumulate": 2, "job.prefetch": 3},
-    {"job.sharding": "zero3", "job.overlap": False, "job.prefetch": 0},
-    {"job.local_steps": 2, "job.schedule": "priority"},
-    {"job.compression": {"ratio": 0.02, "sparse": True, "encode": "device", "decode": "device"}},
-    {"job.accumulate": 3, "job.compression": {"ratio": 0.5, "encode": "5 GB/s", "decode": "5 GB/s"}},
-]
+OVER_SERVERS: dict[str, Any] = {"job.strategy": {"kind": "parameter_server"}, "job.bucket": "layer", "iterations": 2}
 
 
-def run(*changes: dict[str, Any], **options: Any) -> Trace:
-    table: dict[str, Any] = {}
-    for each in changes:
-        table |= each
-    return simulate(from_table(BASE, table), **options)
+def pulls(trace: Trace) -> list[tuple[str, float, float]]:
+    """What worker 0 is sent in the first step: (bucket, sent, there), in milliseconds."""
+    rows = [t for t in trace.transfers if t.dst == 0 and t.iteration == 0]
+    return [(t.label, round(t.sent * 1e3, 6), round(t.end * 1e3, 6)) for t in rows]
 
 
-def seconds(*changes: dict[str, Any]) -> float:
-    return float(run(*changes, detail="summary").summary()["iteration_time_s"])
+def test_the_whole_history_of_priorities_over_a_server() -> None:
+    """Two workers push slices of 1 MB into the server's 1 GB/s, 2 ms each. The second layer's first slice is on its way
+    when the first layer's gradients are ready at 3.5 ms; these go next, and the second layer's other slice last. Each
+    slice comes back as soon as both workers' are in, 1 ms + 2 ms after that."""
+    trace = tiny({**OVER_SERVERS, "job.schedule": "priority", "job.partition": "1 MB"})
+    assert history(trace, iteration=0) == [
+        ("forward", "first", 0.0, 1.0),
+        ("forward", "second", 1.0, 1.5),
+        ("backward", "second", 1.5, 2.5),
+        ("backward", "first", 2.5, 3.5),
+        ("send", "second 1/2", 2.5, 5.5),
+        ("send", "second 2/2", 2.5, 15.5),
+        ("send", "first 1/4", 3.5, 7.5),
+        ("send", "first 2/4", 3.5, 9.5),
+        ("send", "first 3/4", 3.5, 11.5),
+        ("send", "first 4/4", 3.5, 13.5),
+        ("update", "first", 16.5, 16.5002),
+        ("update", "second", 18.5, 18.5001),
+    ]
+    assert pulls(trace) == [
+        ("second 1/2", 5.5, 8.5),
+        ("first 1/4", 7.5, 10.5),
+        ("first 2/4", 9.5, 12.5),
+        ("first 3/4", 11.5, 14.5),
+        ("first 4/4", 13.5, 16.5),
+        ("second 2/2", 15.5, 18.5),
+    ]
+    forward = [row for row in history(trace, iteration=1) if row[0] == "forward"]
+    assert forward == [("forward", "first", 16.5002, 17.5002), ("forward", "second", 18.5001, 19.0001)]
 
 
-@pytest.mark.parametrize("workers", [1, 2, 5])
-@pytest.mark.parametrize("noise", [{}, {"noise.jitter": 0.2, "noise.layer_jitter": 0.2}], ids=["calm", "noisy"])
-@pytest.mark.parametrize("schedule", SCHEDULES, ids=str)
-def test_any_schedule_keeps_its_books(schedule: dict[str, Any], noise: dict[str, Any], workers: int) -> None:
-    trace = run(schedule, noise, {"cluster.workers": workers})
-    summary = trace.summary()
-    assert summary["iteration_time_s"] >= summary["lower_bound_iteration_time_s"] * (1 - 1e-12)
-    assert summary["wire_bytes_per_iteration"] == pytest.approx(summary["formula_wire_bytes_per_iteration"], rel=1e-9)
-    for step in trace.steps:
-        parts = step.compute + step.straggler_wait + step.exposed_communication
-        assert parts == pytest.approx(step.end - step.start, rel=1e-9)
-        assert min(step.straggler_wait, step.exposed_communication) >= -1e-12
-    busy = {host: 0.0 for host in range(workers)}
-    for span in sorted(trace.spans, key=lambda span: (span.start, span.end)):
-        assert span.start >= busy[span.host] - 1e-9, "a worker does one thing at a time"
-        busy[span.host] = span.end
-    for use in trace.links:
-        assert use.nbytes <= use.rate * use.busy * (1 + 1e-9)
-    assert simulate(trace.scenario, detail="summary").summary() == summary
-
-
-@pytest.mark.parametrize("schedule", [each for each in SCHEDULES if "job.overlap" not in each], ids=str)
-def test_overlap_is_never_slower(schedule: dict[str, Any]) -> None:
-    assert seconds(schedule) <= seconds(schedule, {"job.overlap": False}) * (1 + 1e-9)
-
-
-@settings(deadline=None, max_examples=30)
-@given(
-    rate=st.sampled_from(["1 Gbit/s", "4 Gbit/s", "10 Gbit/s", "40 Gbit/s"]),
-    partition=st.sampled_from(["100 kB", "400 kB", "2 MB"]),
-    model=st.sampled_from(["squeezenet", "mobilenet_v1"]),
-    overlap=st.booleans(),
-)
-def test_priorities_never_lose_to_fifo_on_one_stream(rate: str, partition: str, model: str, overlap: bool) -> None:
-    changes = {"cluster.link.rate": rate, "job.partition": partition, "job.model": model, "job.overlap": overlap}
-    layered = {"job.bucket": "layer", "iterations": 2, **changes}
-    priority = seconds(layered, {"job.schedule": "priority"})
-    assert priority <= seconds(layered, {"job.next_forward": "by_layer"}) * (1 + 1e-9)
-    assert priority <= seconds(layered) * (1 + 1e-9)
-
-
-@pytest.mark.parametrize(
-    "same",
-    [
-        {"job.compression": {"ratio": 1.0}},
-        {"job.accumulate": 1},
-        {"job.local_steps": 1},
-        {"job.shares": "proportional"},
-        {"job.shares": [2, 2, 2, 2]},
-        {"job.partition": "1 GB"},
-        {"job.bucket": {"kind": "ddp", "first": "1 MB", "cap": "1 MB"}},
-    ],
-    ids=str,
-)
-def test_options_that_change_nothing_change_nothing(same: dict[str, Any]) -> None:
-    assert run().summary().items() <= run(same).summary().items()
-
-
-@pytest.mark.parametrize("strategy", SHARDABLE)
-@pytest.mark.parametrize(("stage", "times"), [("zero1", 1.0), ("zero2", 1.0), ("zero3", 1.5)])
-def test_shards_move_the_bytes_of_the_all_reduce(strategy: str, stage: str, times: float) -> None:
-    plain, sharded = (
-        run({"job.strategy": strategy, **more}, detail="summary").summary()["wire_bytes_per_iteration"]
-        for more in ({}, {"job.sharding": stage})
-    )
-    assert sharded == pytest.approx(times * plain, rel=1e-12)
-
-
-@pytest.mark.parametrize("strategy", SHARDABLE)
-def test_one_bucket_in_shards_is_compute_scatter_and_gather(strategy: str) -> None:
-    changes = {"job.strategy": strategy, "job.overlap": False, "job.bucket": "all", "job.sharding": "zero1"}
-    summary = run(changes).summary()
-    each = [
-        collective(
-            FAMILIES["collectives"].build({"kind": strategy, "operation": operation}),
-            ranks=4, size=summary["gradient_bytes"], rate=1.25e9, latency=25e-6,
-        ).time_s
-        for operation in ("reduce_scatter", "all_gather")
+def test_a_host_hands_queues_in_the_network_its_most_urgent_slice() -> None:
+    """Fifo links serve in order of arrival; so a slice waits at its host until the link is free."""
+    trace = tiny({**OVER_SERVERS, "job.schedule": "priority", "job.partition": "1 MB", "cluster.sharing": "fifo"})
+    sent = [row for row in history(trace, iteration=0) if row[0] == "send"]
+    assert [name for _, name, _, _ in sorted(sent, key=lambda row: row[3])] == [
+        "second 1/2", "first 1/4", "first 2/4", "first 3/4", "first 4/4", "second 2/2",
     ]  # fmt: skip
-    assert summary["iteration_time_s"] == pytest.approx(summary["compute_time_s"] + sum(each), rel=1e-9)
 
 
-def test_a_search_chooses_the_best_of_what_it_tried() -> None:
-    summary = run({"job.bucket": "search"}, detail="summary").summary()
-    again = seconds({"job.bucket": summary["bucket_chosen"]})
-    assert summary["iteration_time_s"] == again
-    assert "layer: " in summary["buckets_tried"] and "; all: " in summary["buckets_tried"]
-    assert again <= min(seconds({"job.bucket": size}) for size in ("layer", "512 KiB", "1 MiB", "2 MiB", "all"))
-
-
-def test_a_longer_cycle_of_horovod_makes_fewer_collectives() -> None:
-    quick, slow = (
-        run({"job.bucket": {"kind": "horovod", "cycle": cycle}}).summary()["buckets"] for cycle in ("1 ms", "20 ms")
+def test_a_busy_server_takes_the_most_urgent_slice_of_its_inbox() -> None:
+    """Its software takes 2 ms a message of 0.5 MB, so that pushes pile up: when it is through with worker 0's first
+    slice, worker 1's waits behind all of the first layer."""
+    trace = tiny(
+        {**OVER_SERVERS, "job.schedule": "priority", "job.partition": "500 kB", "cluster.server_rate": "250 MB/s"}
     )
-    assert slow < quick
+    labels = [label for label, _, _ in pulls(trace)]
+    assert labels == [f"first {number}/8" for number in range(1, 9)] + [f"second {number}/4" for number in range(1, 5)]
 
 
-def test_gathering_ahead_hides_communication() -> None:
-    times = [seconds({"job.sharding": "zero3", "job.prefetch": ahead}) for ahead in (0, 1, 2)]
-    assert times[0] > times[1] >= times[2] * (1 - 1e-9)
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"job.bucket": "horovd"}, "job.bucket: 'horovd' is not a number with a unit"),
-        ({"job.bucket": {"kind": "horovod", "cycle": "0 s"}}, "job.bucket.cycle: '0 s' is too small"),
-        ({"job.bucket": "horovod", "job.partition": "1 MB"}, "job.partition: cuts buckets into slices, and Horovod"),
-        ({"job.bucket": "horovod", "job.strategy": "parameter_server"}, "job.bucket: Horovod all-reduces"),
-        ({"job.schedule": "urgent"}, "job.schedule: 'urgent' will not do; it must be 'fifo' or 'priority'"),
-        ({"job.sharding": "zero4"}, "job.sharding: 'zero4' will not do"),
-        ({"job.sharding": "zero1", "job.strategy": "tree"}, "job.sharding: zero1 scatters and gathers, which is not"),
-        ({"job.sharding": "zero3", "job.streams": 2}, "job.streams: 2 does not go with zero3; leave it out"),
-        ({"job.sharding": "zero2", "job.compression": {"ratio": 0.5}}, "job.compression: stands beside zero2"),
-        ({"job.compression": {"ratio": 0}}, "job.compression.ratio: 0 is not a ratio; it must be more than 0"),
-        ({"job.compression": {"ratio": 0.1, "encode": "devise"}}, "job.compression.encode: 'devise' is not a number"),
-        ({"job.compression": {"ratio": 0.1, "sparse": True}, "job.strategy": "tree"}, "sparse: needs an all_gather"),
-        ({"job.local_steps": 3}, "iterations: 4 iterations are no whole number of rounds of 3 local steps; 6 would do"),
-        ({"job.accumulate": 0}, "job.accumulate: 0 is not a number of micro-batches; it must be at least 1"),
-        ({"job.partition": "0 B"}, "job.partition: '0 B' is too small"),
-    ],
-    ids=str,
-)
-def test_what_does_not_go_together_is_refused(changes: dict[str, Any], message: str) -> None:
-    with pytest.raises(ScenarioError) as caught:
-        from_table(BASE, changes)
-    assert message in str(caught.value)
+def test_slices_of_one_layer_go_in_their_order() -> None:
+    """Of the same priority, the first to be ready goes first: with one layer, priorities change nothing."""
+    one = {**OVER_SERVERS, "job.model": {"layers": [
+        {"kind": "dense", "input_shape": [1000], "units": 1000, "bias": False, "name": "only"},
+    ]}, "job.partition": "500 kB", "job.next_forward": "by_layer"}  # fmt: skip
+    for sharing in ("fair", "fifo"):
+        plain, urgent = (
+            tiny({**one, "job.schedule": each, "cluster.sharing": sharing}) for each in ("fifo", "priority")
+        )
+        assert history(plain) == history(urgent)
+        assert pulls(plain) == pulls(urgent)
