@@ -58,6 +58,8 @@ class Link:
     `flow_rate` (bytes/s): the most that one connection gets, as one TCP stream does on a cloud's network card.
     `host_rate` (bytes/s): the most that the host sends and receives in all.
     `curve`: latency and rate by the size of the message, as of eager and rendezvous protocols.
+    `window` (bytes): what a connection takes in before its receiver wants it, as TCP does: messages of no more are done
+    for their sender at once, the first bytes of longer ones go ahead, and these get at most `window` each round trip.
     `measured`: the messages that it was calibrated by; a run that sends others says so.
     """
 
@@ -70,6 +72,7 @@ class Link:
     host_rate: Rate | None = None
     duplex: Literal["full", "half"] = "full"
     curve: tuple[CurvePoint, ...] = ()
+    window: Size | None = None
     measured: Measured | None = None
 
     def __post_init__(self) -> None:
@@ -98,10 +101,12 @@ class Link:
         """Of a message of this size (s)."""
         return next((point.latency for point in reversed(self.curve) if point.size <= nbytes), self.latency)
 
-    def cap_of(self, nbytes: float) -> float:
-        """The most that one message of this size gets (bytes/s), however free and fast links are."""
+    def cap_of(self, nbytes: float, latency: float = 0.0) -> float:
+        """The most that one message of this size gets (bytes/s) over a route of this latency (s), however free and fast
+        links are."""
         curve = next((point.rate for point in reversed(self.curve) if point.size <= nbytes), inf)
-        return min(curve, inf if self.flow_rate is None else self.flow_rate)
+        windows = self.window / (2 * latency) if self.window and latency and nbytes > self.window else inf
+        return min(curve, windows, inf if self.flow_rate is None else self.flow_rate)
 
 
 @dataclass(frozen=True, kw_only=True)

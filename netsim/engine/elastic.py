@@ -33,6 +33,10 @@ class Ring:
             ends = self._hosts[src], self._hosts[dst]
             self._network.send(*ends, nbytes, arrives, **how)
 
+    def window(self, src: int, dst: int) -> float:
+        """Of a connection between two ranks (bytes)."""
+        return self._network.window(self._hosts[src], self._hosts[dst])
+
 
 class Exchanged:
     """An all-reduce of one bucket: among whom, who has come, and how it is played."""

@@ -68,7 +68,6 @@ class Message:
 
 
 Then = Callable[[Message], object]
-Carry = Callable[[Message], object]
 Record = Callable[[Message, float], object]  # a message, and when it was delivered
 
 
@@ -91,6 +90,19 @@ class Sender(Protocol):
     ) -> None:
         """Send a message; `then` hears of its delivery."""
 
+    def window(self, src: int, dst: int) -> float:
+        """Bytes that a connection between two hosts takes in before the receiver wants them."""
+
+
+class Carrier(Protocol):
+    """What carries messages: a network."""
+
+    def carry(self, message: Message) -> None:
+        """Take over a message that is sent now."""
+
+    def window(self, src: int, dst: int) -> float:
+        """Bytes that a connection between two hosts takes in before the receiver wants them."""
+
 
 class Tenant:
     """Somebody who sends over a network: the job, or another, whose own host i is the network's `hosts[i]`.
@@ -99,11 +111,11 @@ class Tenant:
     `delivered`: how many messages of his of each size have come, between hosts."""
 
     def __init__(
-        self, carry: Carry, env: simpy.Environment, number: int, hosts: Sequence[int], record: Record | None = None
+        self, network: Carrier, env: simpy.Environment, number: int, hosts: Sequence[int], record: Record | None = None
     ) -> None:
         self.env, self.record = env, record
         self.delivered: dict[float, int] = {}
-        self._carry, self._hosts, self._first_stream = carry, hosts, number << 40
+        self._network, self._hosts, self._first_stream = network, hosts, number << 40
 
     def send(
         self,
@@ -132,7 +144,11 @@ class Tenant:
             tenant=self,
         )
         message.cap = cap
-        self._carry(message)
+        self._network.carry(message)
+
+    def window(self, src: int, dst: int) -> float:
+        """Bytes that a connection between two of his hosts takes in before the receiver wants them."""
+        return self._network.window(self._hosts[src], self._hosts[dst])
 
     @property
     def messages(self) -> int:

@@ -56,7 +56,7 @@ class Network:
         self.env = env
         links = zip(topology.names, topology.rates, topology.latencies, strict=True)
         self.links = [Link(*each, health.get(number), place=number) for number, each in enumerate(links)]
-        self.job = Tenant(self.carry, env, 0, range(len(topology.hosts)), record)
+        self.job = Tenant(self, env, 0, range(len(topology.hosts)), record)
         self._tenants = 1
         self.latency_sum = self.duration_sum = 0.0  # over all messages of the job, s
         self.changes: list[LinkChange] = []
@@ -86,11 +86,15 @@ class Network:
     def tenant(self, hosts: Sequence[int]) -> Tenant:
         """Another one than the job, in the background: the run goes on for the job alone."""
         self._tenants += 1
-        return Tenant(self.carry, self._backstage, self._tenants, hosts)
+        return Tenant(self, self._backstage, self._tenants, hosts)
 
     def send(self, src: int, dst: int, nbytes: float, then: Then, **how: Any) -> None:
         """Send a message of the job; `then` hears of its delivery: at once within a host."""
         self.job.send(src, dst, nbytes, then, **how)
+
+    def window(self, src: int, dst: int) -> float:
+        """Bytes that a connection between two hosts takes in before the receiver wants them: the smaller of their windows."""
+        return min(self._ports[src].window or 0.0, self._ports[dst].window or 0.0)
 
     def carry(self, message: Message) -> None:
         """Take over a message that is sent now."""
@@ -227,7 +231,7 @@ class Network:
         """Latency and cap of a message by its size and its two hosts' links; each has half of the latency."""
         ports = self._ports[message.src], self._ports[message.dst]
         message.latency += sum(port.latency_of(message.nbytes) - port.latency for port in ports) / 2
-        caps = [port.cap_of(message.nbytes) for port in ports] + [port.host_rate for port in ports if port.host_rate]
+        caps = [port.cap_of(message.nbytes, message.latency) for port in ports] + [port.host_rate for port in ports if port.host_rate]
         message.cap = min(message.cap, *caps)
 
     def _post(self, processor: Processor, _: Event) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import simpy
 from simpy.events import Event
@@ -11,7 +11,7 @@ from simpy.events import Event
 from netsim.collectives.rounds import Collective, PieceBytes, unrolled
 from netsim.engine.causes import lasting
 from netsim.engine.clock import Timer
-from netsim.engine.messages import Message, Sender
+from netsim.engine.messages import Sender, Then
 
 
 class Countdown(Event):
@@ -68,6 +68,13 @@ class Steps:
                 self.transfers.append((src, dst, first, count, each.add))
 
 
+class Ahead(NamedTuple):
+    """The first bytes of a transfer, sent before its receiver was there: when they have come, and what is left."""
+
+    came: Countdown
+    left: float  # bytes
+
+
 class Play:
     """One exchange of `nbytes` by a collective: ranks join when they are ready, and hear when they are done."""
 
@@ -85,24 +92,24 @@ class Play:
         slices = steps.collective.lanes(nbytes, steps.ranks)
         self._lanes, self._stream, self.label = slices * len(steps.of), stream, label
         self._bytes = PieceBytes(steps.collective, steps.ranks, nbytes, slices=slices)
-        # Who came first to each transfer, and what waits for its end.
-        self._waiting: list[dict[int, tuple[int, Countdown]]] = [{} for _ in range(self._lanes)]
+        # Who came first to each transfer, what waits for its end, and what went ahead.
+        self._waiting: list[dict[int, tuple[int, Countdown, Ahead | None]]] = [{} for _ in range(self._lanes)]
 
     def join(self, host: int) -> Event:
         """The host takes part from now on; the event happens when it has done all of its part."""
         done = Countdown(self._env, self._lanes)
         for lane in range(self._lanes):
             process = self._env.process(self._take_part(host, lane))
-            assert process.callbacks is not None
-            process.callbacks.append(done.tick)
+            _callbacks(process).append(done.tick)
         return done
 
     def waits(self) -> Iterator[tuple[int, int]]:
         """Who waits for whom to come to a transfer."""
         for lane in self._waiting:
-            for number, (host, _) in lane.items():
+            for number, (host, _, ahead) in lane.items():
                 src, dst, *_ = self._steps.transfers[number]
-                yield host, dst if host == src else src
+                if ahead is None or ahead.left:
+                    yield host, dst if host == src else src
 
     def _take_part(self, host: int, lane: int) -> Generator[Event, Any, None]:
         for transfers in self._steps.of[lane % len(self._steps.of)][host]:
@@ -112,23 +119,68 @@ class Play:
             yield finished
 
     def _meet(self, number: int, lane: int, host: int, finished: Countdown) -> None:
-        """A transfer starts when both its ends have come to it."""
+        """A transfer starts when both its ends have come to it, but for what goes ahead of it."""
         first_there = self._waiting[lane].pop(number, None)
         if first_there is None:
-            self._waiting[lane][number] = host, finished
+            ahead = self._send_ahead(number, lane, finished) if host == self._steps.transfers[number][0] else None
+            self._waiting[lane][number] = host, finished, ahead
             return
-        _, other = first_there
-        src, dst, first, count, add = self._steps.transfers[number]
-        at_source, at_destination = (finished, other) if host == src else (other, finished)
+        _, other, ahead = first_there
+        _, dst, _, _, add = self._steps.transfers[number]
+        at_source, at_destination = (finished, other) if host != dst else (other, finished)
+        nbytes = self._bytes_of(number, lane)
 
-        def then(message: Message) -> None:
-            at_source.tick()
+        def then(_: object) -> None:
+            if ahead is None or ahead.left:
+                at_source.tick()
             if add and self._adders[dst].rate is not None:
-                adding = self._adders[dst].add(message.nbytes)
+                adding = self._adders[dst].add(nbytes)
                 lasting(Timer(self._env, adding, at_destination.tick, None), "reduce", dst, self.label)
             else:
                 at_destination.tick()
 
+        if ahead is None:
+            self._send(number, lane, nbytes, then)
+        else:
+            self._follow(ahead, number, lane, then)
+
+    def _send_ahead(self, number: int, lane: int, finished: Countdown) -> Ahead | None:
+        """What a connection takes in before the receiver is there; a source that has nothing left is done with it."""
+        src, dst, *_ = self._steps.transfers[number]
+        window = self._network.window(src, dst)
+        if not window:
+            return None
+        nbytes = self._bytes_of(number, lane)
+        ahead = Ahead(Countdown(self._env, 1), max(0.0, nbytes - window))
+        self._send(number, lane, nbytes - ahead.left, ahead.came.tick)
+        if not ahead.left:
+            finished.tick()
+        return ahead
+
+    def _follow(self, ahead: Ahead, number: int, lane: int, then: Then) -> None:
+        """The rest of a transfer follows what went ahead; `then` hears when all of it has come."""
+        all_come = Countdown(self._env, 2)
+        _callbacks(all_come).append(then)
+        if ahead.left:
+            self._send(number, lane, ahead.left, all_come.tick)
+        else:
+            all_come.tick()
+        if ahead.came.processed:
+            all_come.tick()
+        else:
+            _callbacks(ahead.came).append(all_come.tick)
+
+    def _bytes_of(self, number: int, lane: int) -> float:
+        _, _, first, count, _ = self._steps.transfers[number]
+        return float(self._bytes(first, count, slice=lane // len(self._steps.of)))
+
+    def _send(self, number: int, lane: int, nbytes: float, then: Then) -> None:
+        src, dst, *_ = self._steps.transfers[number]
         order = lane * len(self._steps.transfers) + number
-        nbytes = float(self._bytes(first, count, slice=lane // len(self._steps.of)))
         self._network.send(src, dst, nbytes, then, stream=self._stream, order=order, label=self.label)
+
+
+def _callbacks(event: Event) -> list[Any]:
+    """Of an event that has not happened yet."""
+    assert event.callbacks is not None
+    return event.callbacks

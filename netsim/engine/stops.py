@@ -58,6 +58,10 @@ class Gate:
             again = partial(self.send, src, dst, nbytes, then, **how)
             lasting(Timer(self.env, wait, lambda _: again(), None), "stopped", away, how["label"])
 
+    def window(self, src: int, dst: int) -> float:
+        """Of a connection between two hosts (bytes); a replica's is that of the server in whose place it is."""
+        return self._network.window(src, dst)
+
     def living(self, host: int, life: Life, *, works: bool = True) -> Life:
         """The life of a process on a host that stops and returns. `works`: it is a worker, with steps."""
         value = None

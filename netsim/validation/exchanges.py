@@ -121,6 +121,7 @@ def seconds(row: Exchange, known: Mapping[str, Link]) -> float:
             topology=topology,
             sharing=row.sharing,
             reduction_rate=row.reduction_rate,
+            link=link,
             links=links,
             late=late,
         )
