@@ -93,7 +93,7 @@ class Network:
         self.job.send(src, dst, nbytes, then, **how)
 
     def window(self, src: int, dst: int) -> float:
-        """Bytes that a connection between two hosts takes in before the receiver wants them: the smaller of their windows."""
+        """The smaller of two hosts' windows: bytes that their connection takes in before the receiver wants them."""
         return min(self._ports[src].window or 0.0, self._ports[dst].window or 0.0)
 
     def carry(self, message: Message) -> None:
@@ -231,7 +231,8 @@ class Network:
         """Latency and cap of a message by its size and its two hosts' links; each has half of the latency."""
         ports = self._ports[message.src], self._ports[message.dst]
         message.latency += sum(port.latency_of(message.nbytes) - port.latency for port in ports) / 2
-        caps = [port.cap_of(message.nbytes, message.latency) for port in ports] + [port.host_rate for port in ports if port.host_rate]
+        caps = [port.cap_of(message.nbytes, message.latency) for port in ports]
+        caps += [port.host_rate for port in ports if port.host_rate]
         message.cap = min(message.cap, *caps)
 
     def _post(self, processor: Processor, _: Event) -> None:

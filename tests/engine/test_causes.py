@@ -40,6 +40,7 @@ NETWORKS: dict[str, dict[str, Any]] = {
     "fair": {},
     "fifo": {"cluster.sharing": "fifo"},
     "priced": {"cluster.link.overhead": "10 us", "cluster.link.gap": "30 us", "cluster.link.flow_rate": "0.3 Gbit/s"},
+    "windows": {"cluster.link.window": "200 kB"},
     "half duplex": {"cluster.link.duplex": "half", "cluster.reduction_rate": "0.1 GB/s"},
 }
 MODES = get_args(get_type_hints(ParameterServer)["mode"])
