@@ -3,6 +3,7 @@
 NetsimError
 ├── ScenarioError   the scenario or the call is wrong: the user can mend it (exit status 2)
 └── RunError        a run cannot go on, for instance since nothing can ever move again (exit status 1)
+    └── CheckError  a run broke a rule that holds of any run, as `check` found
 
 Everything else that is raised is a bug of netsim.
 """
@@ -50,6 +51,10 @@ class ScenarioError(NetsimError):
 
 class RunError(NetsimError):
     """A run that cannot finish."""
+
+
+class CheckError(RunError):
+    """A run that broke a rule that holds of any run: a bug of netsim, which `check` found."""
 
 
 def _printable(path: str) -> str:
