@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -14,6 +15,7 @@ from netsim.collectives.rounds import Collective
 from netsim.engine import des, fast
 from netsim.engine.clock import Timer
 from netsim.engine.fast_rounds import FastNetwork, Meeting
+from netsim.engine.invariants import check_run
 from netsim.engine.log import Log
 from netsim.engine.measured import leaves_the_measured, outside
 from netsim.engine.meter import bins_of
@@ -80,7 +82,7 @@ def _play_all(scenario: Scenario, engine: str, detail: str, progress: Callable[[
     if why_simpy:
         _refuse_if_too_large(the_plan, detail, at_once=True)
         log, network, others = des.train(the_plan, detail, progress)
-    return Trace(
+    trace = Trace(
         scenario=scenario,
         engine="simpy" if why_simpy else "fast",
         hosts=the_plan.hosts,
@@ -96,6 +98,9 @@ def _play_all(scenario: Scenario, engine: str, detail: str, progress: Callable[[
         activities=log.causes.activities if log.causes else Columns(Activity, ()),
         routes=log.causes.routes if log.causes else (),
     )
+    if os.environ.get("NETSIM_CHECK"):
+        check_run(trace, the_plan, whole=detail == "full")
+    return trace
 
 
 @dataclass(frozen=True, kw_only=True)
