@@ -39,12 +39,14 @@ def allreduce(
     sharing: str = "fair",
     reduction_rate: str | float | None = None,
     engine: str = "auto",
+    check: bool = False,
 ) -> run.CollectiveResult:
     """One collective on hosts with equal links: its time, closed form, lower bound, messages and bytes.
 
     kind: "ring", or a table of its fields such as {"kind": "tree", "arity": 3}, or an object of a class of your own.
     size, rate, latency, reduction_rate: text with a unit ("64 MiB", "50 GB/s", "500 ns"), or SI numbers.
     link: in the place of rate and latency, as a scenario has it: "10gbe", {"file": "links.toml", "name": "ours"}.
+    check: have the reference play it, too; CheckError if a rule that holds of any run is broken.
     Raises ScenarioError with all that is wrong.
 
     >>> allreduce({"kind": "tree", "arity": 3}, ranks=4, size="1 MB", rate="1 GB/s", latency="0 s").time_s
@@ -78,6 +80,7 @@ def allreduce(
         sharing=sharing,
         reduction_rate=adding,
         engine=engine,
+        check=check,
     )
 
 

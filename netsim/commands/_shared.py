@@ -6,6 +6,7 @@ import contextlib
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +39,7 @@ def options(*names: str) -> Callable[[Command], Command]:
         "engine": click.option("--engine", default="auto", show_default=True, help="auto, simpy or fast."),
         "json": click.option("--json", "as_json", is_flag=True, help="One JSON document, in SI units."),
         "quiet": click.option("-q", "--quiet", is_flag=True, help="No progress bars."),
+        "check": click.option("--check", is_flag=True, help="Hold every run to the rules that hold of any run."),
         "output": click.option("-o", "--output", type=click.Path(path_type=Path), metavar="DIR", help="For a report."),
     }
 
@@ -57,6 +59,7 @@ def swept(
     *,
     engine: str,
     quiet: bool,
+    check: bool = False,
     jobs: int | None = None,
     executor: str = "auto",
     scheduler: str | None = None,
@@ -74,7 +77,7 @@ def swept(
             store.retry_failures()
         warn(results.warnings_of_points(scenario, sweep.checked(store)))
         with progress.bar("points", len(sweep), quiet=quiet) as reached:
-            for done in sweeps.computed(sweep, store, simulate=simulate, **where):
+            for done in sweeps.computed(sweep, store, simulate=partial(simulate, check=check), **where):
                 reached(done)
         found = sweeps.Results(sweep, store)
         warn(results.warnings_of_rows(found))

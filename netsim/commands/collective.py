@@ -26,7 +26,7 @@ from netsim.commands._shared import options, warn
 @click.option("--operation", metavar="NAME", help="What is done, where the kind can: broadcast, all_gather, ...")
 @click.option("--nccl-tests", is_flag=True, help="algbw and busbw, in the layout of nccl-tests; --size 1 MiB,2 MiB.")
 @click.option("--plot", type=click.Path(path_type=Path), metavar="FILE", help="Draw who sends to whom as a PNG.")
-@options("set", "engine", "json")
+@options("set", "engine", "check", "json")
 def collective(
     kind: str | None,
     file: str | None,
@@ -44,6 +44,7 @@ def collective(
     plot: Path | None,
     settings: Sequence[str],
     engine: str,
+    check: bool,
     as_json: bool,
 ) -> None:
     """One collective on one network: time, closed form, lower bound, messages, bytes. --set takes the kind's fields.
@@ -62,6 +63,7 @@ def collective(
         "sharing": sharing,
         "reduction_rate": reduction_rate,
         "engine": engine,
+        "check": check,
     }
     if isinstance(played, arguments.Auto):
         arguments.refuse_with_auto({"--plot": plot, "--nccl-tests": nccl_tests})

@@ -20,7 +20,7 @@ from netsim.errors import Problem, ScenarioError
 @click.option("--latency", help='Instead of FILE: end to end, "25 us".')
 @click.option("--device", help="Instead of FILE: a device's name.")
 @click.option("--batch", type=int, help="Instead of FILE: samples per worker (32).")
-@options("output", "set", "seed", "engine", "json", "quiet")
+@options("output", "set", "seed", "engine", "check", "json", "quiet")
 def compare(
     file: Path | None,
     strategies: str,
@@ -34,6 +34,7 @@ def compare(
     settings: Sequence[str],
     seed: int | None,
     engine: str,
+    check: bool,
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -54,7 +55,7 @@ def compare(
     warn(results.warnings_of(scenario))
     folder = arguments.writable_folder(output)
     axes = results.comparison_axes(scenario, names)
-    with swept(scenario, axes, folder, engine=engine, quiet=quiet) as found:
+    with swept(scenario, axes, folder, engine=engine, quiet=quiet, check=check) as found:
         rows, failed = list(found), failures_of(found)
     comparison = results.comparison(scenario, axes, rows)
     if not comparison.contenders:

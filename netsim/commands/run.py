@@ -13,7 +13,7 @@ from netsim.commands._shared import options, say_where, warn
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--trace", "trace_file", type=click.Path(path_type=Path), help="Write a Chrome / Perfetto trace.")
-@options("output", "set", "seed", "engine", "json", "quiet")
+@options("output", "set", "seed", "engine", "check", "json", "quiet")
 def run(
     file: Path,
     trace_file: Path | None,
@@ -21,6 +21,7 @@ def run(
     settings: Sequence[str],
     seed: int | None,
     engine: str,
+    check: bool,
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -41,6 +42,7 @@ def run(
             engine=engine,
             detail="last" if trace_file else "summary",
             progress=lambda number: reached(number + 1),
+            check=check,
         )
     summary = trace.summary()
     warn(summary.get("warnings", ()))

@@ -24,7 +24,7 @@ from netsim.errors import ScenarioError, did_you_mean
 @click.option("--retry-failed", is_flag=True, help="Simulate again what failed.")
 @click.option("--dry-run", is_flag=True, help="Say how many points there are and how long they may take.")
 @click.option("--parquet", is_flag=True, help="With -o: the points as data/points.parquet, too.")
-@options("output", "set", "seed", "engine", "json", "quiet")
+@options("output", "set", "seed", "engine", "check", "json", "quiet")
 def sweep(
     file: Path,
     axes_given: Sequence[str],
@@ -42,6 +42,7 @@ def sweep(
     settings: Sequence[str],
     seed: int | None,
     engine: str,
+    check: bool,
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -71,6 +72,7 @@ def sweep(
         folder,
         engine=engine,
         quiet=quiet,
+        check=check,
         jobs=jobs,
         executor=executor,
         scheduler=scheduler,

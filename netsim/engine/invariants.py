@@ -6,6 +6,7 @@ What a trace did not record is not checked: `detail="full"`, which `check` asks 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -87,9 +88,24 @@ def check_run(trace: Trace, plan: Plan, *, whole: bool) -> None:
     _raise(found + _of_traffic(run.traffic))
 
 
-def check_traffic(traffic: Traffic) -> None:
-    """CheckError with what broke which rule, of the messages of a collective."""
-    _raise(_of_traffic(traffic))
+def check_collective(traffic: Traffic, seconds: float, other: tuple[float, int, float] | None) -> None:
+    """CheckError with what broke which rule: of the messages of a collective that took the reference so many seconds,
+    and of the other engine's seconds, messages and bytes, if that played it, too."""
+    found = _of_traffic(traffic)
+    if other is not None:
+        reference = seconds, len(traffic.nbytes), float(traffic.nbytes.sum())
+        figures = zip(("seconds", "messages", "bytes"), other, reference, strict=True)
+        found += [
+            f"engines agree: the fast one says {quick:.12g} {what}, the reference {slow:.12g}"
+            for what, quick, slow in figures
+            if abs(quick - slow) > _SHARE * slow
+        ]
+    _raise(found)
+
+
+def always() -> bool:
+    """Whether the environment wants every run to be checked."""
+    return os.environ.get("NETSIM_CHECK", "") not in ("", "0")
 
 
 def _of_traffic(traffic: Traffic) -> list[str]:
@@ -99,7 +115,9 @@ def _of_traffic(traffic: Traffic) -> list[str]:
 def _raise(found: list[str]) -> None:
     if found:
         more = [f"and {len(found) - _SHOWN} more"] if len(found) > _SHOWN else []
-        told = "\n  ".join(["the run broke rules that hold of any run; this is a bug of netsim:", *found[:_SHOWN], *more])
+        told = "\n  ".join(
+            ["the run broke rules that hold of any run; this is a bug of netsim:", *found[:_SHOWN], *more]
+        )
         raise CheckError(told)
 
 
@@ -126,13 +144,15 @@ def messages_take_ways_that_there_are(traffic: Traffic) -> Violations:
 @traffic_rule
 def no_message_comes_before_it_is_sent(traffic: Traffic) -> Violations:
     """Nor sooner than the latency of its route and the rate of its slowest link allow."""
-    for row in np.flatnonzero(~((traffic.sent <= traffic.start) & (traffic.start <= traffic.end))):
-        times = f"sent at {traffic.sent[row]:.9g} s, begun at {traffic.start[row]:.9g} s, there at {traffic.end[row]:.9g} s"
+    for row in _rows(~((traffic.sent <= traffic.start) & (traffic.start <= traffic.end))):
+        times = (
+            f"sent at {traffic.sent[row]:.9g} s, begun at {traffic.start[row]:.9g} s, there at {traffic.end[row]:.9g} s"
+        )
         yield f"{traffic.told(row)} was {times}"
     if not traffic.whole_ways:
         return
     took, least = traffic.end - traffic.sent, traffic.latency + traffic.wire
-    for row in np.flatnonzero(took < least * (1 - _SHARE) - _DUST * traffic.end):
+    for row in _rows(took < least * (1 - _SHARE) - _DUST * traffic.end):
         yield f"{traffic.told(row)} took {took[row]:.9g} s; its route needs {least[row]:.9g} s"
 
 
@@ -152,7 +172,8 @@ def no_link_is_above_its_rate(traffic: Traffic) -> Violations:
             could = rate * ((until - begin) * (1 + _SHARE) + _DUST * until)
             if (over := np.flatnonzero(passed > could)).size:
                 span = f"from {begin:.9g} s to {until[over[0]]:.9g} s"
-                yield f"{traffic.topology.names[link]} passed {passed[over[0]]:.9g} B {span}; {show(rate, 'B/s')} would be {could[over[0]]:.9g} B"
+                told = f"{passed[over[0]]:.9g} B {span}; it could pass {could[over[0]]:.9g} B"
+                yield f"{traffic.topology.names[link]} passed {told}"
                 break
 
 
@@ -169,7 +190,7 @@ def links_that_have_something_to_send_send(traffic: Traffic) -> Violations:
         gone = np.searchsorted(traffic.end[rows][ended], traffic.sent[rows], side="right")
         explained[rows] += (so_far[0][before] - so_far[1][gone]) / traffic.topology.rates[link]
     took = traffic.end - traffic.sent
-    for row in np.flatnonzero(took > explained * (1 + _SHARE) + _DUST * traffic.end):
+    for row in _rows(took > explained * (1 + _SHARE) + _DUST * traffic.end):
         yield f"{traffic.told(row)} took {took[row]:.9g} s; its links had work for {explained[row]:.9g} s of it"
 
 
@@ -178,11 +199,13 @@ def links_carry_what_was_sent_over_them(traffic: Traffic) -> Violations:
     """The bytes and the messages that a link counted are those of the records."""
     if not traffic.complete:
         return
-    for link, (name, counted, number) in enumerate(zip(traffic.topology.names, traffic.carried, traffic.counts, strict=True)):
+    for link, (name, counted, number) in enumerate(
+        zip(traffic.topology.names, traffic.carried, traffic.counts, strict=True)
+    ):
         rows = traffic.by_link.get(link, np.zeros(0, dtype=np.int64))
         nbytes = float(traffic.nbytes[rows].sum())
         if number != len(rows) or abs(nbytes - counted) > _SHARE * max(nbytes, counted):
-            yield f"{name} counted {number} messages of {counted:.9g} B; sent over it were {len(rows)} of {nbytes:.9g} B"
+            yield f"{name} counted {number} messages, {counted:.9g} B; the records have {len(rows)}, {nbytes:.9g} B"
 
 
 # Of runs
@@ -222,7 +245,8 @@ def what_is_exchanged_is_what_the_strategy_moves(run: Run) -> Violations:
     facts, plan = run.trace.facts, run.plan
     formula = facts["formula_wire_bytes"] * facts["iterations"]
     if run.in_step and abs(facts["wire_bytes"] - formula) > _SHARE * max(formula, 1.0):
-        yield f"{facts['wire_bytes']:.9g} B were delivered in {facts['iterations']} iterations; {facts['strategy']} among {plan.workers} moves {formula:.9g} B"
+        told = f"{facts['wire_bytes']:.9g} B were delivered in {facts['iterations']} iterations"
+        yield f"{told}; {facts['strategy']} among {plan.workers} moves {formula:.9g} B"
 
 
 @rule
@@ -233,7 +257,7 @@ def parts_sum_to_steps(run: Run) -> Violations:
     length = steps["end"] - steps["start"]
     off = np.abs(sum(parts) - length) > _SHARE * length + _DUST * steps["end"]
     negative = np.min([part + _DUST * steps["end"] for part in parts], axis=0) < 0
-    for row in np.flatnonzero(off | negative):
+    for row in _rows(off | negative):
         told = " + ".join(f"{part[row]:.9g}" for part in parts)
         yield f"{_step(run, row)}: {told} s, of {length[row]:.9g} s"
 
@@ -245,7 +269,7 @@ def a_worker_does_one_step_after_the_other(run: Run) -> Violations:
     order = np.lexsort((steps["start"], steps["worker"]))
     same = steps["worker"][order][1:] == steps["worker"][order][:-1]
     early = steps["start"][order][1:] < steps["end"][order][:-1] * (1 - _DUST)
-    for row in order[1:][same & early]:
+    for row in order[1:][same & early].tolist():
         yield f"{_step(run, row)} began at {steps['start'][row]:.9g} s, before the one before had ended"
 
 
@@ -257,9 +281,10 @@ def a_worker_computes_one_thing_at_a_time(run: Run) -> Violations:
     rows = rows[np.lexsort((spans["start"][rows], spans["host"][rows]))]
     same = spans["host"][rows][1:] == spans["host"][rows][:-1]
     early = spans["start"][rows][1:] < spans["end"][rows][:-1] * (1 - _SHARE) - run.dust
-    for row in rows[1:][same & early]:
+    for row in rows[1:][same & early].tolist():
         where = f"{run.trace.hosts[spans['host'][row]]} in iteration {spans['iteration'][row]}"
-        yield f"{where} began {spans['phase'][row]} {spans['name'][row]} at {spans['start'][row]:.9g} s, in the midst of something else"
+        what = f"{spans['phase'][row]} {spans['name'][row]}"
+        yield f"{where} began {what} at {spans['start'][row]:.9g} s, in the midst of something else"
 
 
 @rule
@@ -267,16 +292,17 @@ def nothing_begins_before_its_cause_has_ended(run: Run) -> Violations:
     """Of everything that took time it is known what released it."""
     did = run.trace.activities
     causes = did["cause"]
-    for row in np.flatnonzero(causes != NO_CAUSE):
+    for row in _rows(causes != NO_CAUSE):
         cause = causes[row]
         if cause >= row or did["end"][cause] > did["start"][row] + run.dust:
             what = f"{did['kind'][row]} {did['name'][row]} of {run.trace.hosts[did['host'][row]]}"
-            yield f"{what} began at {did['start'][row]:.9g} s; {did['kind'][cause]}, which led to it, ended at {did['end'][cause]:.9g} s"
+            led = f"{did['kind'][cause]}, which led to it, ended at {did['end'][cause]:.9g} s"
+            yield f"{what} began at {did['start'][row]:.9g} s; {led}"
 
 
 @rule
 def no_gradient_is_sent_before_it_is_computed(run: Run) -> Violations:
-    """A worker sends a bucket once it has gone backward through its layers. Servers beside workers send others' sums."""
+    """A worker sends a bucket once it has gone backward through its layers. Servers send others' sums."""
     if run.servers or run.plan.stops or run.plan.scenario.job.sharding == "zero3":
         return
     ready = _backward_ends(run)
@@ -284,7 +310,8 @@ def no_gradient_is_sent_before_it_is_computed(run: Run) -> Violations:
         known = ready.get((sent.src, sent.iteration, sent.label))
         if known is not None and sent.sent < known - run.dust:
             ends = f"{run.trace.hosts[sent.src]} to {run.trace.hosts[sent.dst]}"
-            yield f"{sent.label} went from {ends} at {sent.sent:.9g} s, in iteration {sent.iteration}; it was computed by {known:.9g} s"
+            told = f"{sent.label} went from {ends} at {sent.sent:.9g} s in iteration {sent.iteration}"
+            yield f"{told}; it was computed by {known:.9g} s"
 
 
 def _backward_ends(run: Run) -> dict[tuple[int, int, str], float]:
@@ -305,13 +332,14 @@ def _backward_ends(run: Run) -> dict[tuple[int, int, str], float]:
 
 @rule
 def weights_go_forward(run: Run) -> Violations:
-    """A gradient is of weights that there were; versions follow one another in time; none becomes part of them twice."""
+    """A gradient is of weights that there were; versions follow one another in time; none counts twice."""
     updates = run.trace.updates
     kept = updates["version"] > 0
-    for row in np.flatnonzero(kept & (updates["held"] >= updates["version"])):
-        yield f"{_gradient(run, row)} was computed on weights {updates['held'][row]} for weights {updates['version'][row]}"
+    for row in _rows(kept & (updates["held"] >= updates["version"])):
+        numbers = f"on weights {updates['held'][row]} for weights {updates['version'][row]}"
+        yield f"{_gradient(run, row)} was computed {numbers}"
     rows = np.flatnonzero(kept)[np.argsort(updates["version"][kept], kind="stable")]
-    for row in rows[1:][np.diff(updates["time"][rows]) < -run.dust]:
+    for row in rows[1:][np.diff(updates["time"][rows]) < -run.dust].tolist():
         yield f"{_gradient(run, row)} was applied before the weights that it follows"
     if not run.plan.stops:
         pairs = np.stack([updates["worker"], updates["iteration"]])
@@ -326,6 +354,11 @@ def nothing_is_faster_than_the_lower_bound(run: Run) -> Violations:
     bound, found = run.trace.facts["lower_bound_s"], run.trace.summary()["iteration_time_s"]
     if bound is not None and found < bound * (1 - _SHARE):
         yield f"an iteration took {found:.9g} s; its bound is {bound:.9g} s"
+
+
+def _rows(broken: npt.NDArray[np.bool_]) -> list[int]:
+    """Where a rule does not hold."""
+    return list(np.flatnonzero(broken).tolist())
 
 
 def _step(run: Run, row: int) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,13 +15,14 @@ from netsim.collectives.rounds import Collective
 from netsim.engine import des, fast
 from netsim.engine.clock import Timer
 from netsim.engine.fast_rounds import FastNetwork, Meeting
-from netsim.engine.invariants import check_run
+from netsim.engine.invariants import always, check_collective, check_run
 from netsim.engine.log import Log
 from netsim.engine.measured import leaves_the_measured, outside
 from netsim.engine.meter import bins_of
 from netsim.engine.network import Network
 from netsim.engine.plan import Plan, memory_limit_messages, plan, refuse_if_too_large
 from netsim.engine.play import Adder, Countdown, Play, Steps
+from netsim.engine.sent import Sent
 from netsim.engine.several import beside_equal_shares, with_best_bucket, with_costs, with_learning, with_replicas
 from netsim.engine.sharing import network_of
 from netsim.errors import RunError, ScenarioError, did_you_mean
@@ -50,6 +51,7 @@ def simulate(
     engine: str = "auto",
     detail: str = "full",
     progress: Callable[[int], None] | None = None,
+    check: bool = False,
 ) -> Trace:
     """Play a scenario and return its trace.
 
@@ -57,18 +59,23 @@ def simulate(
     trace says; "auto" is the faster of those that are exact.
     detail: "full" records the spans and transfers of all iterations, "last" those of the last one, "summary" none.
     progress: called with the number of each iteration that has ended.
+    check: record all, and hold it to the rules that hold of any run (invariants.py); CheckError if one is broken. With
+    the environment's NETSIM_CHECK, every run is held to them, as far as it is recorded.
     Raises ScenarioError for parts that do not go together or need more memory than there is, RunError for a deadlock.
     """
     check_engine(engine)
+    again, detail = partial(simulate, check=check), "full" if check else detail
     if isinstance(scenario.job.bucket, Search):
-        return with_best_bucket(simulate, scenario, engine=engine, detail=detail, progress=progress)
+        return with_best_bucket(again, scenario, engine=engine, detail=detail, progress=progress)
     if scenario.replicas > 1:
-        return with_replicas(simulate, scenario, engine=engine, detail=detail, progress=progress)
-    trace = with_learning(with_costs(_play_all(scenario, engine, detail, progress)))
-    return trace if scenario.job.shares == "equal" else beside_equal_shares(simulate, trace, engine=engine)
+        return with_replicas(again, scenario, engine=engine, detail=detail, progress=progress)
+    trace = with_learning(with_costs(_play_all(scenario, engine, detail, progress, check)))
+    return trace if scenario.job.shares == "equal" else beside_equal_shares(again, trace, engine=engine)
 
 
-def _play_all(scenario: Scenario, engine: str, detail: str, progress: Callable[[int], None] | None) -> Trace:
+def _play_all(
+    scenario: Scenario, engine: str, detail: str, progress: Callable[[int], None] | None, check: bool
+) -> Trace:
     the_plan = plan(scenario)
     why_simpy = "it was asked for" if engine == "simpy" else None
     network: Network | fast.Used
@@ -98,7 +105,7 @@ def _play_all(scenario: Scenario, engine: str, detail: str, progress: Callable[[
         activities=log.causes.activities if log.causes else Columns(Activity, ()),
         routes=log.causes.routes if log.causes else (),
     )
-    if os.environ.get("NETSIM_CHECK"):
+    if check or always():
         check_run(trace, the_plan, whole=detail == "full")
     return trace
 
@@ -158,6 +165,7 @@ def collective(
     late: Mapping[int, float] | None = None,
     symmetry: bool = True,
     link: Link | None = None,
+    check: bool = False,
 ) -> CollectiveResult:
     """Play one collective on hosts with equal links (SI units), all ranks ready at once.
 
@@ -165,7 +173,8 @@ def collective(
     rate and a latency; its rate and latency are then the ones given. links: of hosts that have others than the rest.
     late: for how long (s) a host, by its number, is not ready; servers are numbered after the ranks. The closed form
     and the lower bound know of neither. symmetry: whether one of many hosts that are alike may be played for all, which
-    changes nothing but how long it takes. ScenarioError where kind and ranks do not fit.
+    changes nothing but how long it takes. check: have the reference play it, too, and hold all its messages to the
+    rules that hold of any run, and the other engine to it. ScenarioError where kind and ranks do not fit.
     """
     check_engine(engine)
     shared = network_of(sharing)
@@ -188,11 +197,18 @@ def collective(
             )
         except Meeting:
             exact = False
-    if not exact:
+    if check or not exact:
         messages = kind.messages(ranks, enough=memory_limit_messages()) * kind.lanes(size, ranks)
         refuse_if_too_large(messages, 0, ranks, path="ranks")
-        slow = network = shared(simpy.Environment(), wiring, None)
-        time = _play(kind, ranks, size, slow, reduction_rate, ready.tolist())
+        sent = Sent() if check or always() else None
+        slow = shared(simpy.Environment(), wiring, sent)
+        needed = _play(kind, ranks, size, slow, reduction_rate, ready.tolist())
+        if sent is not None:
+            plain = link.plain and all(each.plain for each in own.values())
+            played = sent.traffic(wiring, slow.use(), undisturbed=plain)
+            check_collective(played, needed, (time, network.messages, network.nbytes) if exact else None)
+        if not exact:
+            time, network = needed, slow
     busiest = busiest_link(network.use())
     return CollectiveResult(
         kind=families.kind_of(kind),

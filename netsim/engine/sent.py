@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from netsim.engine.messages import Message
 from netsim.topologies.base import Topology
-from netsim.trace import Columns, LinkUse, Trace, Transfer
+from netsim.trace import Columns, LinkUse, Trace
 
 Numbers = npt.NDArray[np.int64]
 Figures = npt.NDArray[np.float64]
@@ -69,7 +70,9 @@ class Traffic:
     @cached_property
     def wire(self) -> Figures:
         """Seconds that each message's bytes need at the rate of its slowest link."""
-        slowest = np.asarray([min((self.topology.rates[link] for link in route), default=np.inf) for route in self.routes])
+        slowest = np.asarray(
+            [min((self.topology.rates[link] for link in route), default=np.inf) for route in self.routes]
+        )
         return self.nbytes / slowest[self.route] if len(self.route) else self.nbytes
 
     def named(self, route: int) -> list[str]:
@@ -82,7 +85,30 @@ class Traffic:
 
     def told(self, row: int) -> str:
         """A message, as people find it among the records."""
-        return f"{self.between(self.src[row], self.dst[row])} of {self.nbytes[row]:.9g} B, sent at {self.sent[row]:.9g} s,"
+        return (
+            f"{self.between(self.src[row], self.dst[row])} of {self.nbytes[row]:.9g} B, sent at {self.sent[row]:.9g} s,"
+        )
+
+
+class Sent:
+    """Hears of every message that a network delivers (`Network`'s record), and keeps what `Traffic` needs."""
+
+    def __init__(self) -> None:
+        self._rows: list[tuple[int, int, float, float, float, float, float]] = []
+
+    def __call__(self, message: Message, now: float) -> None:
+        cost = message.latency + message.overhead
+        self._rows.append((message.src, message.dst, message.nbytes, message.sent, message.start, now, cost))
+
+    def traffic(self, topology: Topology, links: Columns[LinkUse], *, undisturbed: bool) -> Traffic:
+        """The messages, all of which took the topology's routes."""
+        columns = np.asarray(self._rows, dtype=np.float64).reshape(-1, 7).T
+        src, dst = (column.astype(np.int64) for column in columns[:2])
+        hosts = tuple(host.name for host in topology.hosts)
+        nbytes, sent, start, end, cost = columns[2:]
+        route, routes = _routes(topology, src, dst)
+        ends = src, dst, nbytes, sent, start, end, cost, route
+        return Traffic(hosts, topology, *ends, routes, links, complete=True, undisturbed=undisturbed)
 
 
 def traffic_of(trace: Trace, topology: Topology, *, complete: bool, undisturbed: bool, whole_ways: bool) -> Traffic:
@@ -90,7 +116,7 @@ def traffic_of(trace: Trace, topology: Topology, *, complete: bool, undisturbed:
     engine goes by."""
     known: dict[str, Any] = {"complete": complete, "undisturbed": undisturbed, "whole_ways": whole_ways}
     if not len(trace.activities):
-        return traffic_of_transfers(trace.transfers, trace.hosts, topology, trace.links, **known)
+        return _of_transfers(trace, topology, **known)
     did = {name: column[trace.activities["kind"] == "message"] for name, column in trace.activities.columns.items()}
     number = {name: place for place, name in enumerate(topology.names)}
     return Traffic(
@@ -110,22 +136,31 @@ def traffic_of(trace: Trace, topology: Topology, *, complete: bool, undisturbed:
     )
 
 
-def traffic_of_transfers(
-    transfers: Columns[Transfer], hosts: tuple[str, ...], topology: Topology, links: Columns[LinkUse], **known: bool
-) -> Traffic:
-    """Messages that took the topology's routes."""
-    numbers: dict[tuple[int, int], int] = {}
-    ends = zip(transfers["src"].tolist(), transfers["dst"].tolist(), strict=True)
-    route = np.asarray([numbers.setdefault(each, len(numbers)) for each in ends], dtype=np.int64)
-    routes = [topology.route(*each) for each in numbers]
+def _of_transfers(trace: Trace, topology: Topology, **known: Any) -> Traffic:
+    """Messages that took the topology's routes, and nothing but its latencies."""
+    transfers = trace.transfers
+    route, routes = _routes(topology, transfers["src"], transfers["dst"])
     latency = np.asarray([sum(topology.latencies[link] for link in each) for each in routes])
     return Traffic(
-        hosts=hosts,
+        hosts=trace.hosts,
         topology=topology,
-        **{name: transfers[name] for name in ("src", "dst", "nbytes", "sent", "start", "end")},
+        src=transfers["src"],
+        dst=transfers["dst"],
+        nbytes=transfers["nbytes"],
+        sent=transfers["sent"],
+        start=transfers["start"],
+        end=transfers["end"],
         latency=latency[route] if len(route) else np.zeros(0),
         route=route,
         routes=routes,
-        links=links,
+        links=trace.links,
         **known,
     )
+
+
+def _routes(topology: Topology, src: Numbers, dst: Numbers) -> tuple[Numbers, list[tuple[int, ...]]]:
+    """The number of each message's route, and the links of each route."""
+    numbers: dict[tuple[int, int], int] = {}
+    ends = zip(src.tolist(), dst.tolist(), strict=True)
+    route = np.asarray([numbers.setdefault(each, len(numbers)) for each in ends], dtype=np.int64)
+    return route, [topology.route(*each) for each in numbers]
