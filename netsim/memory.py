@@ -38,13 +38,12 @@ def memory_needed(
     writes, kept until its backward pass, but for ReLUs and additions, which work in place. It is what there has to be:
     workspaces, an allocator's fragments and buffers of what is sent come on top.
     """
-    kept = sum(part.kept_elements for layer in model.layers for part in layer.parts)
     copy = device.element_bytes if device.element_bytes < _MASTER_BYTES else 0
     return Memory(
         parameters=model.params * (_MASTER_BYTES + copy),
         gradients=sum(model.gradient_sizes(gradient_element, batch if sparse else None)),
         optimiser=model.params * _MASTER_BYTES,
-        activations=kept * batch * device.element_bytes,
+        activations=model.kept_elements * batch * device.element_bytes,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from netsim.errors import Problem, ScenarioError
@@ -38,6 +39,11 @@ class Model:
     def params(self) -> int:
         """Trained numbers."""
         return sum(layer.params for layer in self.layers)
+
+    @cached_property
+    def kept_elements(self) -> int:
+        """Numbers that one sample's forward pass leaves for the backward pass."""
+        return sum(part.kept_elements for layer in self.layers for part in layer.parts)
 
     @property
     def macs(self) -> int:

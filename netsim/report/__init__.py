@@ -29,6 +29,7 @@ from netsim.report.words import (
 )
 
 __all__ = ["Figure", "Table", "drawn", "pages", "write"]
+_MOST_ROWS = 500  # of the table of all points on a page
 
 
 def write(folder: Path, *, formats: Sequence[str] = ()) -> Path:
@@ -56,7 +57,8 @@ def write(folder: Path, *, formats: Sequence[str] = ()) -> Path:
         "table": main.readable,
         "bytes": bytes_table(saved),
         "bytes_note": BYTES_NOTE if saved.contender_axis == "job.strategy.kind" else K_NOTE,
-        "points": points_table(saved, saved.points) if len(saved.points) > len(main.rows) else None,
+        "points": points_table(saved, saved.points[:_MOST_ROWS]) if len(saved.points) > len(main.rows) else None,
+        "more_points": max(0, len(saved.points) - _MOST_ROWS),
         "figures": list(figures(saved, folder, formats)),
         "scenario": saved.scenario,
         "unexplained": UNEXPLAINED,

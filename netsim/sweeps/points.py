@@ -18,6 +18,8 @@ from netsim.loading import expanded, laid_over
 from netsim.scenario import Scenario
 from netsim.version import identity
 
+_DIGEST = 32  # bytes of a key
+
 
 @dataclass(frozen=True)
 class Point:
@@ -52,11 +54,26 @@ class Sweep:
 
     def __iter__(self) -> Iterator[Point]:
         """All points in order. Raises ScenarioError where a path leads nowhere."""
-        return (Point(coordinates, self.key(coordinates)) for coordinates in self.design.points)
+        return (Point(at, self._keyed(number, at)) for number, at in enumerate(self.design.points))
 
     def key(self, coordinates: Mapping[str, Any]) -> str:
         """What tells a point from all others. Raises ScenarioError where a path leads nowhere."""
         return _key(self._head, laid_over(self.table, coordinates))
+
+    def _keyed(self, number: int, coordinates: Mapping[str, Any]) -> str:
+        """The key of that point, which is remembered, in 32 bytes, as long as no file can change it."""
+        start = number * _DIGEST
+        if found := self._known[start : start + _DIGEST]:
+            return found.hex()
+        table = laid_over(self.table, coordinates)
+        key = _key(self._head, table)
+        if start == len(self._known) and not _files(table):
+            self._known.extend(bytes.fromhex(key))
+        return key
+
+    @cached_property
+    def _known(self) -> bytearray:
+        return bytearray()
 
     @cached_property
     def _head(self) -> Any:
@@ -73,9 +90,9 @@ class Sweep:
         return (scenario for _, scenario in expanded(self.scenario, self._new(known)))
 
     def _new(self, known: Container[str]) -> Iterator[Coordinates]:
-        for coordinates in self.design.points:
+        for number, coordinates in enumerate(self.design.points):
             try:
-                new = self.key(coordinates) not in known
+                new = self._keyed(number, coordinates) not in known
             except ScenarioError:  # which comes again when the scenario is built, with all others
                 new = True
             if new:
@@ -85,11 +102,16 @@ class Sweep:
 def _key(head: Any, table: Mapping[str, Any]) -> str:
     digest = head.copy()
     digest.update(json.dumps(table, sort_keys=True, default=str).encode())
-    job = table.get("job")
-    profile = job.get("profile") if isinstance(job, Mapping) else None
-    for file in (*files_in(table), *([profile] if isinstance(profile, str) else [])):
+    for file in _files(table):
         digest.update(_content(file))
     return str(digest.hexdigest())
+
+
+def _files(table: Mapping[str, Any]) -> list[str]:
+    """Those that a scenario's table names."""
+    parts = ((table.get(part), key) for part, key in (("job", "profile"), ("noise", "measured")))
+    named = (part.get(key) for part, key in parts if isinstance(part, Mapping))
+    return [*files_in(table), *(each for each in named if isinstance(each, str))]
 
 
 def _content(file: str) -> bytes:

@@ -92,12 +92,16 @@ class Results:
 
     def failures(self) -> Iterator[tuple[Coordinates, Outcome]]:
         """The points that failed, with what is known of it."""
-        return ((at, outcome) for at, outcome in self._outcomes() if outcome.error is not None)
+        if self.store.has_failures():
+            yield from ((at, outcome) for at, outcome in self._outcomes() if outcome.error is not None)
 
     def _outcomes(self) -> Iterator[tuple[Coordinates, Outcome]]:
         for point in self.sweep:
             if (outcome := self.store.get(point.key)) is None:
-                raise RunError("points are gone from the store that were in it; the same command computes them again")
+                raise RunError(
+                    "points that were kept are not found again. Has a file that the scenario names changed meanwhile? "
+                    "The same command computes them with what it says now"
+                )
             yield point.coordinates, outcome
 
 

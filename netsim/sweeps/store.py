@@ -109,6 +109,10 @@ class Store:
             with self._at_once() as connection:
                 connection.executemany("DELETE FROM claims WHERE owner = ?", [(each,) for each in gone])
 
+    def has_failures(self) -> bool:
+        """Whether any point failed, of whichever sweep."""
+        return self._connection.execute("SELECT 1 FROM outcomes WHERE error IS NOT NULL").fetchone() is not None
+
     def retry_failures(self) -> None:
         """Takes points that have failed for not done yet; what is known of them stays until more is."""
         self._again = {key for (key,) in self._connection.execute("SELECT key FROM outcomes WHERE error IS NOT NULL")}

@@ -199,14 +199,27 @@ def test_the_code_is_known_by_its_files() -> None:
     assert identity().startswith(VERSION) and len(identity()) > len(VERSION) + 8
 
 
-def test_another_content_of_a_file_that_is_named_is_another_key(tmp_path: Path) -> None:
+NAMES_A_FILE = {  # what a file that a scenario names may hold, and where it is named
+    "job.profile": "layer,forward_s,backward_s\nblock1.depthwise,{},0.02\n",
+    "noise.measured": "step_s\n{}\n1.5\n",
+}
+
+
+@pytest.mark.parametrize("path", NAMES_A_FILE)
+def test_another_content_of_a_file_that_is_named_is_another_key(tmp_path: Path, path: str) -> None:
     file = tmp_path / "times.csv"
-    table = {**TABLE, "job": {**TABLE["job"], "profile": str(file)}}
-    keys = []
-    for seconds in ("0.01", "0.002"):
-        file.write_text(f"layer,forward_s,backward_s\nblock1.depthwise,{seconds},0.02\n")
-        keys.append(key(table))
-    assert keys[0] != keys[1]
+    file.write_text(NAMES_A_FILE[path].format(0.01))
+    sweep = Sweep.of(from_table(TABLE, {path: str(file)}), {"seed": [0, 1]})
+    before = [point.key for point in sweep]
+    file.write_text(NAMES_A_FILE[path].format(0.002))
+    assert not {*before} & {point.key for point in sweep}
+
+
+def test_keys_are_those_of_their_points_however_often_they_are_asked_for() -> None:
+    sweep = Sweep.of(from_table(TABLE), AXES)
+    first = list(sweep)
+    assert first == list(sweep) and [point.key for point in first] == [sweep.key(each.coordinates) for each in first]
+    assert len({point.key for point in first}) == 4
 
 
 def test_points_are_made_as_they_are_asked_for() -> None:
