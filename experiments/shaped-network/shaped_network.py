@@ -85,9 +85,16 @@ def do(command: str) -> None:
         raise RuntimeError(f"{command}: {done.stderr.strip()}")
 
 
+ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
 def remove(name: str) -> None:
-    """Removes a namespace, if it is there."""
-    subprocess.run(["ip", "netns", "del", name], capture_output=True)
+    """Removes a namespace, if it is there; whoever wants the program to end meanwhile waits for that."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDS)
+    try:
+        subprocess.run(["ip", "netns", "del", name], capture_output=True)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager
@@ -345,9 +352,41 @@ mean = 0.02
 why = "what the same exchanges reached where the project's own rows were measured"
 """
 
+ASYNCHRONOUS_TOML = """[source]
+title = "Shaped network, measured here: a parameter server that answers each push at once"
+url = "experiments/shaped-network/shaped_network.py"
+hardware = "{hosts} network namespaces, token buckets of {rate:g} Mbit/s, MTU {mtu}"
+known = "half of a ping-pong's round trip, and the slope of one stream between 100 kB and 1 MB"
+licence = "your own measurement"
+
+# A push is one sample, which takes no time to compute.
+[known.scenario]
+iterations = {rounds}
+
+[known.scenario.cluster]
+device = "v100"
+link = {{ rate = "{goodput:.0f} B/s", latency = "{latency:.7f} s" }}
+
+[known.scenario.job]
+batch = 1
+bucket = "all"
+overlap = false
+strategy = {{ kind = "parameter_server", mode = "async" }}
+
+[expect]
+rows = "asynchronous.csv"
+quantity = "samples_per_s"
+
+[expect.groups.together]
+title = "pushes that are answered, workers that start together"
+within = 0.12
+mean = 0.12
+why = "fair sharing has all pushes end together and all answers begin together; on real links some of them overlap"
+"""
+
 
 def measure(ranks: int, rate: float, mtu: int, sizes: Sequence[int], repeat: int, folder: Path) -> None:
-    """Measures, and writes here.toml and here.csv, and asynchronous.csv beside them."""
+    """Measures, and writes here.toml with here.csv, and asynchronous.toml with asynchronous.csv."""
     turns, short, long = 100, 100_000, 1_000_000
     texts = [(text, size) for size in sizes for text in KINDS]
     cases = [ping_pong(turns), stream(short), stream(long)]
@@ -359,8 +398,10 @@ def measure(ranks: int, rate: float, mtu: int, sizes: Sequence[int], repeat: int
     goodput = (long - short) / (medians[1] - medians[0])
     folder.mkdir(parents=True, exist_ok=True)
     latency = statistics.median(ping) / turns / 2
-    described = TOML.format(hosts=ranks + SERVERS, rate=rate, mtu=mtu, goodput=goodput, latency=latency)
-    (folder / "here.toml").write_text(described, encoding="utf-8")
+    found = {"hosts": ranks + SERVERS, "rate": rate, "mtu": mtu, "goodput": goodput, "latency": latency}
+    (folder / "here.toml").write_text(TOML.format(**found), encoding="utf-8")
+    served = ASYNCHRONOUS_TOML.format(rounds=ASYNCHRONOUS_ROUNDS, **found)
+    (folder / "asynchronous.toml").write_text(served, encoding="utf-8")
     columns = ["case", "group", "collective", "ranks", "size", "link", "measured", "low", "high"]
     with (folder / "here.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
@@ -370,9 +411,13 @@ def measure(ranks: int, rate: float, mtu: int, sizes: Sequence[int], repeat: int
             writer.writerow([*row, *(f"{f(seconds):.6f}" for f in (statistics.median, min, max))])
     with (folder / "asynchronous.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["ranks", "size_bytes", "rounds", "time_s"])
+        columns = ["case", "group", "cluster.workers", "job.model", "alone", "measured", "low", "high"]
+        writer.writerow(columns)
         for size, seconds in zip(sizes, times[2 + len(texts) :], strict=True):
-            writer.writerow([ranks, size, ASYNCHRONOUS_ROUNDS, f"{statistics.median(seconds):.6f}"])
+            model = f'{{ layers = [{{ kind = "dense", input_shape = [1], units = {size // 4}, bias = false }}] }}'
+            rates = sorted(ranks * ASYNCHRONOUS_ROUNDS / each for each in seconds)
+            pushes = [f"{f(rates):.6g}" for f in (statistics.median, min, max)]
+            writer.writerow([f"{ranks} workers, {size} B", "together", ranks, model, 1e6, *pushes])
 
 
 def main() -> None:
@@ -384,7 +429,8 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=[1_000_000, 4_000_000], help="bytes (1000000 4000000)")
     parser.add_argument("--repeat", type=int, default=5, help="repetitions, after one that warms up (5)")
     given = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the network is taken down
+    for each in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(each, lambda number, _: sys.exit(128 + number))  # so that the network is taken down
     objection = why_not()
     if objection:
         sys.exit(f"shaped_network.py: {objection}")

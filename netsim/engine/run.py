@@ -159,6 +159,7 @@ def collective(
     latency: float,
     topology: Any = None,
     sharing: str = "fair",
+    forwarding: str = "cut_through",
     reduction_rate: float | None = None,
     engine: str = "auto",
     links: Mapping[int, Link] | None = None,
@@ -177,7 +178,7 @@ def collective(
     rules that hold of any run, and the other engine to it. ScenarioError where kind and ranks do not fit.
     """
     check_engine(engine)
-    shared = network_of(sharing)
+    shared = network_of(sharing, forwarding)
     kind.fit(ranks)
     helpers, size = kind.helpers(ranks), 0.0 if kind.operation == "barrier" else size
     link = (link or Link(rate=rate, latency=latency)).for_payload

@@ -99,6 +99,7 @@ class Exchange:
     parts: tuple[Piece, ...] = ()
     repeat: Annotated[int, Count("a number of repetitions", at_most=1_000_000)] = 1
     sharing: Literal["fair", "fifo"] = "fair"
+    forwarding: Literal["cut_through", "store_and_forward"] = "cut_through"
     topology: Annotated[Any, one_of("topologies")] = "star"
     reduction_rate: Rate | None = None
 
@@ -120,6 +121,7 @@ def seconds(row: Exchange, known: Mapping[str, Link]) -> float:
             latency=link.latency,
             topology=topology,
             sharing=row.sharing,
+            forwarding=row.forwarding,
             reduction_rate=row.reduction_rate,
             link=link,
             links=links,
