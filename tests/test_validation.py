@@ -149,6 +149,61 @@ def test_the_page_has_every_row_and_every_source(small: Callable[..., Path], tmp
     assert float(row["predicted"]) == pytest.approx(1.02)
 
 
+CHOICES = """
+[[expect.choice]]
+title = "half of the rate"
+group = "all"
+link = { rate = "0.5 MB/s" }
+
+[[expect.choice]]
+title = "a tree"
+group = "all"
+collective = { kind = "binomial_tree" }
+
+[[expect.choice]]
+title = "no windows"
+group = "all"
+without = ["window"]
+"""
+
+
+def test_the_page_says_what_other_choices_would_give(small: Callable[..., Path], tmp_path: Path) -> None:
+    """2 (10 ms + 1 s), and 2 (10 ms + 1 s) of a tree of two, beside 1.02 s."""
+    assert status(invoke(str(small(SMALL + CHOICES)), "-o", str(tmp_path / "page"))) == 0
+    text = (tmp_path / "page" / "report.md").read_text(encoding="utf-8")
+    table = text[text.index("### Other free choices") :]
+    for title, error in (
+        ("as predicted", "0.0"),
+        ("half of the rate", "98.0"),
+        ("a tree", "98.0"),
+        ("no windows", "0.0"),
+    ):
+        assert f"| all of it | {title} | {error} |" in table
+    assert "Other free choices" in (tmp_path / "page" / "report.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ('group = "al"', r"no group 'al'\. Did you mean 'all'"),
+        ('link = { rate = "1 s" }', r"known\.links\.link\.rate"),
+        ('link = { speed = "1 MB/s" }', "speed"),
+    ],
+)
+def test_a_wrong_choice_is_refused_whether_a_page_is_asked_for_or_not(
+    small: Callable[..., Path], wrong: str, said: str
+) -> None:
+    choice = f'[[expect.choice]]\ntitle = "x"\n{wrong}\n' + ("" if "group" in wrong else 'group = "all"\n')
+    with pytest.raises(ScenarioError, match=said):
+        sources.find(small(SMALL + choice))
+
+
+def test_every_choice_of_every_source_can_be_made() -> None:
+    for source in sources.find(FOLDER):
+        for choice in source.choices:
+            assert sources.read(source.file, choice).rows, (source.name, choice.title)
+
+
 def test_no_figure_is_without_its_source_and_the_reason_of_its_tolerance() -> None:
     for source in sources.find(FOLDER):
         assert all(vars(source.about).values()), source.name

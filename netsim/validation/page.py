@@ -10,8 +10,9 @@ from typing import Any
 from netsim import frames
 from netsim.plots.predicted import predicted
 from netsim.report import Table, drawn, pages
+from netsim.validation import judge
 from netsim.validation.judge import MAY_MOVE, Judged, Summary
-from netsim.validation.sources import Source
+from netsim.validation.sources import Source, read
 from netsim.version import VERSION
 
 _UNITS = {"time_s": "s", "samples_per_s": "samples/s"}
@@ -87,7 +88,24 @@ def _source(folder: Path, source: Source, judged: Sequence[Judged]) -> dict[str,
                   ("Licence", about.licence)],
         "figure": drawn(folder, predicted, frame, f"{source.name}.png", caption, f"{source.name}.csv", 4.2),
         "groups": list(_groups(source, judged)),
+        "choices": choices_table(source, judged),
     }  # fmt: skip
+
+
+def choices_table(source: Source, judged: Sequence[Judged]) -> Table | None:
+    """What the errors of a group would be with other free choices, predicted anew, beside those with the ones made."""
+    rows = []
+    for group in dict.fromkeys(each.group for each in source.choices):
+        made = [judge.summaries(source, [row for row in judged if row.row.group == group])]
+        titles = ["as predicted"]
+        for choice in (each for each in source.choices if each.group == group):
+            other = read(source.file, choice)
+            made.append(judge.summaries(other, judge.judge(other)))
+            titles.append(choice.title)
+        for title, (each,) in zip(titles, made, strict=True):
+            rows.append((each.title, title, f"{100 * each.mean:.1f}", f"{100 * each.worst.error:+.1f}"))
+    headers = ("rows of", "choice", "mean error (%)", "worst (%)")
+    return Table(headers, tuple(rows)) if rows else None
 
 
 def _groups(source: Source, judged: Sequence[Judged]) -> Iterator[dict[str, Any]]:

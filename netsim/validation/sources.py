@@ -51,12 +51,35 @@ class Group:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Choice:
+    """Another free choice than the documented default, of which the page says what the error of a group would be: keys
+    of all links (or those that they are `without`), the rows' collective, or keys of their scenarios."""
+
+    title: str
+    group: str
+    link: Mapping[str, Any] = field(default_factory=dict)
+    without: tuple[str, ...] = ()
+    collective: Mapping[str, Any] = field(default_factory=dict)
+    scenario: Mapping[str, Any] = field(default_factory=dict)
+
+    def of_link(self, table: Mapping[str, Any]) -> dict[str, Any]:
+        """The keys of a link with this choice made."""
+        return {key: value for key, value in {**table, **self.link}.items() if key not in self.without}
+
+    def of_row(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """The columns of a row with this choice made."""
+        return {**row, **({"collective": self.collective} if self.collective else {}), **self.scenario}
+
+
+@dataclass(frozen=True, kw_only=True)
 class Expect:
-    """rows: the CSV file beside. quantity: what was measured, in SI units. groups: by the names that rows use."""
+    """rows: the CSV file beside. quantity: what was measured, in SI units. groups: by the names that rows use. choice:
+    other free choices."""
 
     rows: str
     groups: Mapping[str, Any]
     quantity: str = "time_s"
+    choice: tuple[Choice, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,14 +107,19 @@ class Row:
 
 @dataclass(frozen=True)
 class Source:
-    """One source: its rows, the links that are known, and how its groups are judged."""
+    """One source: its rows, the links that are known, and how its groups are judged; other choices, and its `file`."""
 
-    name: str
+    file: Path
     about: About
     quantity: str
     groups: Mapping[str, Group]
     links: Mapping[str, Link]
     rows: tuple[Row, ...]
+    choices: tuple[Choice, ...] = ()
+
+    @property
+    def name(self) -> str:
+        return self.file.stem
 
 
 def find(folder: Path, only: Sequence[str] = ()) -> list[Source]:
@@ -108,8 +136,9 @@ def find(folder: Path, only: Sequence[str] = ()) -> list[Source]:
     return [read(file) for name, file in files.items() if not only or name in only]
 
 
-def read(file: Path) -> Source:
-    """One source; ScenarioError with all that is wrong in its two files."""
+def read(file: Path, choice: Choice | None = None) -> Source:
+    """One source, or the rows of a choice's group where it is made; ScenarioError with all that is wrong in its two
+    files."""
     try:
         table = tomllib.loads(read_text(str(file)))
     except tomllib.TOMLDecodeError as error:
@@ -125,13 +154,23 @@ def read(file: Path) -> Source:
         for name, each in built["expect"].groups.items():
             _note(problems, f"expect.groups.{name}", lambda n=name, e=each: groups.update({n: build(Group, e)}))
         for name, each in built["known"].links.items():
+            each = choice.of_link(each) if choice else each
             _note(problems, f"known.links.{name}", lambda n=name, e=each: links.update({n: build(Link, e)}))
     rows: list[Row] = []
     if not problems:
-        rows = list(_rows(file.parent / built["expect"].rows, built["known"], groups, problems))
+        rows = list(_rows(file.parent / built["expect"].rows, built["known"], groups, problems, choice))
+        for each in built["expect"].choice:
+            if each.group not in groups:
+                problems.append(
+                    Problem("expect.choice.group", f"no group {each.group!r}.{did_you_mean(each.group, groups)}")
+                )
     if problems:
         raise ScenarioError([Problem(f"{file}: {each.path}", each.message) for each in problems])
-    return Source(file.stem, built["source"], built["expect"].quantity, groups, links, tuple(rows))
+    expect = built["expect"]
+    if choice is None:
+        for each in expect.choice:
+            read(file, each)  # so that one that cannot be made is refused at once
+    return Source(file, built["source"], expect.quantity, groups, links, tuple(rows), expect.choice)
 
 
 def _note(problems: list[Problem], path: str, what: Any) -> None:
@@ -142,7 +181,9 @@ def _note(problems: list[Problem], path: str, what: Any) -> None:
         problems += [Problem(f"{path}.{p.path}" if p.path else path, p.message) for p in error.problems]
 
 
-def _rows(file: Path, known: Known, groups: Mapping[str, Group], problems: list[Problem]) -> Iterator[Row]:
+def _rows(
+    file: Path, known: Known, groups: Mapping[str, Group], problems: list[Problem], choice: Choice | None
+) -> Iterator[Row]:
     """The rows of a CSV file, in which an empty cell is a key left out; problems are noted down."""
     lines = csv.DictReader(line for line in io.StringIO(read_text(str(file), path="expect.rows")) if line[0] != "#")
     for number, cells in enumerate(lines, 1):
@@ -150,6 +191,8 @@ def _rows(file: Path, known: Known, groups: Mapping[str, Group], problems: list[
         group, path = given.get("group", ""), f"{file.name} row {number}"
         if group not in groups:
             problems.append(Problem(f"{path}: group", f"{group!r} is not among expect.groups"))
+            continue
+        if choice and group != choice.group:
             continue
         numbers = ("measured", "low", "high", "known_error")
         measured, low, high, error = (_number(given, key, path, problems) for key in numbers)
@@ -159,6 +202,7 @@ def _rows(file: Path, known: Known, groups: Mapping[str, Group], problems: list[
             problems.append(Problem(f"{path}: measured", "is missing; it must be a number above 0"))
             continue
         table = {key: _value(text) for key, text in given.items() if key not in _OURS}
+        table = choice.of_row(table) if choice else table
         try:
             predict = Training.of(known.scenario, table) if known.scenario else build(Exchange, table)
         except ScenarioError as wrong:

@@ -1,4 +1,4 @@
-"""Links that serve whole messages in order of arrival, against a simulation of few lines that knows nothing of netsim's.
+"""Links that serve whole messages in order of arrival, against a simulation of few lines that knows nothing of ours.
 
 Where all links have one rate, a message that has begun never waits for its bytes: its head comes to a link a latency
 after the link before began with it, and waits for those that came before. Switches that store and forward get it when
