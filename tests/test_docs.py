@@ -1,6 +1,7 @@
 """Everything that the pages show is run: commands, Python, scenarios, and the output that they print.
 
-A page is run from top to bottom in a folder of its own that holds a copy of scenarios/:
+A page is run from top to bottom in a folder of its own that holds a copy of scenarios/; the steps of the tutorial are run one after
+the other in the same folder:
 
 - `bash`: run by bash, must succeed; the README's set-up commands are left to .ci/run, which takes them from the README.
 - `console`: each line `$ command` is run and must print what follows it; `...` stands for anything.
@@ -30,6 +31,8 @@ from netsim.loading import from_table
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+TUTORIAL = ROOT / "docs" / "tutorial"
+READINGS = [[page] for page in PAGES if page.parent != TUTORIAL] + [sorted(TUTORIAL.glob("*.md"))]
 SET_UP = "python3 -m venv "
 SHOWN = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
@@ -153,12 +156,13 @@ def set_up_commands() -> list[str]:
     return done.stdout.splitlines()
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_every_block_of_a_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("pages", READINGS, ids=lambda pages: str(pages[0].relative_to(ROOT)))
+def test_every_block_of_a_page_runs(pages: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     reader = Reader(tmp_path)
     monkeypatch.chdir(tmp_path)
-    for block in blocks_of(page):
-        reader.follow(block)
+    for page in pages:
+        for block in blocks_of(page):
+            reader.follow(block)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
