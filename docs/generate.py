@@ -1,9 +1,9 @@
 """Writes what the reference says in tables: `python docs/generate.py`. A test fails where a page is not what comes out.
 
 Whole pages are made of the families, the presets, the figures and the scenarios. In pages that people write, tables are
-kept up to date: after `<!-- keys of Cluster -->` type and default of each key (from the signature; a new key gets a row,
-whose meaning is then to be written), after `<!-- figures -->` the unit of each figure, and between `<!-- options of run -->`
-and `<!-- end -->` the options of a command.
+kept up to date: after `<!-- keys of Cluster -->` the type and default of each key, from the signature (a new key gets a
+row, whose meaning is then to be written); after `<!-- figures -->` the unit of each figure; between `<!-- options of
+run -->` and `<!-- end -->` the options of a command.
 """
 
 from __future__ import annotations
@@ -170,7 +170,7 @@ def _bounds(told: dict[str, Any], *, usual: float | None) -> str:
     said = []
     if "exclusiveMinimum" in told:
         said.append(f"above {told['exclusiveMinimum']:g}")
-    elif told.get("minimum", usual) != usual and told["minimum"] > 1e-3 or told.get("minimum") == 0:
+    elif (told.get("minimum", usual) != usual and told["minimum"] > 1e-3) or told.get("minimum") == 0:
         said.append(f"from {told['minimum']:g} on")
     if told.get("maximum", _LARGE) < _LARGE:
         said.append(f"at most {told['maximum']:g}")
@@ -201,8 +201,9 @@ def strategies() -> str:
     return "\n".join(
         [
             "# Strategies and collectives\n",
-            "Each is a kind of `netsim collective`, and a value of `job.strategy`: a name, or a table of its `kind` and its keys. How each",
-            "sends is drawn in [Collectives in pictures](../explanation/collectives.md), what each costs is in [the model](../explanation/model.md#collectives).\n",
+            "Each is a kind of `netsim collective`, and a value of `job.strategy`: a name, or a table of its `kind`",
+            "and its keys. [Collectives in pictures](../explanation/collectives.md) draws how each sends;",
+            "[the model](../explanation/model.md#collectives) has what each costs.\n",
             "## Keys of all collectives\n",
             "Each collective has them beside its own, which are listed below.\n",
             _told(Collective),
@@ -212,7 +213,7 @@ def strategies() -> str:
             _told(both.member("parameter_server")),
             _keys(both.member("parameter_server")),
             "## Rules of buckets\n",
-            "Values of `job.bucket`, beside a size, `\"layer\"` and `\"all\"`.\n",
+            'Values of `job.bucket`, beside a size, `"layer"` and `"all"`.\n',
             *(_member(FAMILIES["buckets"].member(name), name, level=3) for name in FAMILIES["buckets"].names()),
         ]
     )
@@ -222,7 +223,10 @@ def topologies() -> str:
     """The networks."""
     family = FAMILIES["topologies"]
     members = (_member(family.member(name), name, left_out=family.given) for name in family.names())
-    told = "Values of `cluster.topology`: a name, or a table of its `kind` and its keys. [Networks](../explanation/topologies.md) shows them.\n"
+    told = (
+        "Values of `cluster.topology`: a name, or a table of its `kind` and its keys.\n"
+        "[Networks](../explanation/topologies.md) shows them.\n"
+    )
     return "\n".join(["# Topologies\n", told, *members])
 
 
@@ -231,9 +235,9 @@ def layers() -> str:
     family = FAMILIES["layers"]
     shared = ("name", "input_shape")
     told = (
-        "Tables of `job.model.layers`, and lines of a [table of layers](../how-to/bring-your-own-model.md), by their `kind`. All have a `name`, and the\n"
-        "`input_shape` of one sample, which is that of the layer before where it is left out. [How netsim counts](../explanation/how-netsim-counts.md) has\n"
-        "formulas and sources.\n"
+        "Tables of `job.model.layers`, and lines of a [table of layers](../how-to/bring-your-own-model.md), by their\n"
+        "`kind`. All have a `name`, and the `input_shape` of one sample, which is that of the layer before where it\n"
+        "is left out. [How netsim counts](../explanation/how-netsim-counts.md) has formulas and sources.\n"
     )
     members = (_member(family.member(name), name, left_out=shared) for name in family.names())
     return "\n".join(["# Layers\n", told, *members])
@@ -268,8 +272,9 @@ def devices_and_links() -> str:
     return "\n".join(
         [
             "# Devices and links\n",
-            "Values of `cluster.device` and `cluster.link`. Peaks, memory and rates are those of the sources; what a kind of layer reaches of them is",
-            "[`efficiency`](scenario.md#a-device-of-ones-own). A link's latency is from host to host.\n",
+            "Values of `cluster.device` and `cluster.link`. Peaks, memory and rates are those of the sources; what a",
+            "kind of layer reaches of them is [`efficiency`](scenario.md#a-device-of-ones-own). A link's latency is",
+            "from host to host.\n",
             "## Devices\n",
             table(("device", "peak", "memory rate", "memory", "source"), devices),
             "## Links\n",
@@ -295,7 +300,10 @@ def questions() -> str:
         axes = ", ".join(f"`{axis}`" for axis in tomllib.loads(text).get("sweep", {}))
         links = f"[scenario](../../scenarios/{path.name}), [report](../../reports/{path.stem}/report.md)"
         rows.append((told, axes, links))
-    told = "Each file of `scenarios/` asks a question, and its report answers it. Copy the one that is nearest to yours, and change it.\n"
+    told = (
+        "Each file of `scenarios/` asks a question, and its report answers it. Copy the one that is nearest to\n"
+        "yours, and change it.\n"
+    )
     return "\n".join(["# Questions that are already asked\n", told, table(("question", "what is varied", ""), rows)])
 
 
@@ -324,7 +332,9 @@ def _keys(member: Any, *, left_out: tuple[str, ...] = (), only: tuple[str, ...] 
 def _told(member: Any) -> str:
     """A docstring as Markdown: drawings keep their lines."""
     parts = re.split(r"::\n\n((?: {4}.*\n|\n)+)", f"{inspect.getdoc(member) or ''}\n")
-    told = [f"{_prose(part)}:\n" if number < len(parts) - 1 else f"{_prose(part)}\n" for number, part in enumerate(parts)]
+    told = [
+        f"{_prose(part)}:\n" if number < len(parts) - 1 else f"{_prose(part)}\n" for number, part in enumerate(parts)
+    ]
     told[1::2] = map(_drawn, parts[1::2])
     return "\n".join(part for part in told if part.strip())
 

@@ -1,7 +1,7 @@
 """What the site needs beyond docs/: files of the repository that pages lead to, under the same names.
 
-A page's links are those of the repository, where `../../scenarios/x.toml` is right. In the site docs/ is the root, so that
-whatever lies beside it comes to lie within it, and links are told so.
+A page's links are those of the repository, where `../../scenarios/x.toml` is right. In the site docs/ is the root, so
+that whatever lies beside it comes to lie within it, and links are told so.
 """
 
 from __future__ import annotations
