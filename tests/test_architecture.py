@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import graphlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -185,6 +186,16 @@ def test_the_picture_in_the_documentation_shows_the_same_floors() -> None:
     for number, rooms in enumerate(FLOORS):
         row = next(line for line in text.splitlines() if line.startswith(f"{number}  "))
         assert set(row.replace("[", " [").split()) >= rooms - {"__init__", "__main__"}, row
+
+
+def test_the_picture_shows_every_room_once() -> None:
+    drawn = re.findall(r"^[├└]── (\w+)(?:\.py|/) ", PICTURE.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    there = [
+        path.stem
+        for path in PACKAGE.iterdir()
+        if path.suffix == ".py" or (path.is_dir() and path.stem != "__pycache__")
+    ]
+    assert sorted(drawn) == sorted(there)
 
 
 @pytest.mark.parametrize(

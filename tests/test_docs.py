@@ -1,7 +1,7 @@
 """Everything that the pages show is run: commands, Python, scenarios, and the output that they print.
 
-A page is run from top to bottom in a folder of its own that holds a copy of scenarios/; the steps of the tutorial are run one after
-the other in the same folder:
+A page is run from top to bottom in a folder of its own that holds a copy of scenarios/; the steps of the tutorial are
+run one after the other in the same folder:
 
 - `bash`: run by bash, must succeed; the README's set-up commands are left to .ci/run, which takes them from the README.
 - `console`: each line `$ command` is run and must print what follows it; `...` stands for anything.
@@ -177,6 +177,19 @@ def test_ci_runs_the_two_commands_of_the_readme() -> None:
     assert "netsim compare scenarios/quickstart.toml --strategies ps,tree,ring -o reports/quickstart" in compare
     assert "pytest" in test
     assert ".ci/readme" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+
+
+def test_every_library_has_its_reason_and_is_used() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    asked = sum((names for name, names in extras.items() if name not in ("docs", "test")), project["dependencies"])
+    libraries = {re.split(r"[ >=<]", each)[0] for each in asked}
+    told = (ROOT / "docs/explanation/dependencies.md").read_text(encoding="utf-8").lower()
+    code = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "netsim").rglob("*.py"))
+    modules = {name: {"scikit-learn": "sklearn"}.get(name, name.replace("-", "_")) for name in libraries}
+    imported = r"(?:import |from |import_module\(\")%s\b"
+    assert {name for name in libraries if name.removesuffix("2") not in told} == set()
+    assert {name for name, module in modules.items() if not re.search(imported % module, code)} == set()
 
 
 def test_the_shown_scenario_is_the_quickstart() -> None:
