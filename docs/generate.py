@@ -80,18 +80,18 @@ def _with_options(found: re.Match[str]) -> str:
 
 
 def options_of(command: click.Command | None) -> str:
-    """The arguments and options of a command, with what they mean and their defaults."""
+    """How a command is called, and its options with what they mean and their defaults."""
     assert command is not None
+    context = click.Context(command, info_name=f"netsim {command.name}")
     rows = []
-    for each in command.get_params(click.Context(command, info_name=command.name)):
-        if isinstance(each, click.Argument):
-            rows.append((f"`{each.make_metavar(click.Context(command))}`", "argument", ""))
-        elif isinstance(each, click.Option) and each.name != "help":
+    for each in command.get_params(context):
+        if isinstance(each, click.Option) and "--help" not in each.opts:
             names = ", ".join(each.opts + each.secondary_opts)
-            value = "" if each.is_flag else f" {each.make_metavar(click.Context(command))}"
+            value = "" if each.is_flag else f" {each.make_metavar(context)}"
             default = "" if each.is_flag or each.default in (None, ()) or not each.show_default else f"`{each.default}`"
             rows.append((f"`{names}{value}`", each.help or "", default))
-    return table(("option", "meaning", "default"), rows)
+    called = f"`{' '.join([context.command_path, *command.collect_usage_pieces(context)])}`\n"
+    return "\n".join([called, table(("option", "meaning", "default"), rows)] if rows else [called])
 
 
 def _with_keys(found: re.Match[str]) -> str:
