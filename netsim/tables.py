@@ -55,7 +55,7 @@ def trace_frames(trace: Trace) -> dict[str, pd.DataFrame]:
     passed = links["bytes"] + links["background_bytes"]
     links["utilisation"] = passed / links["rate_bytes_per_s"] / lasted if lasted else 0.0
     bins = frames["link_bins"]
-    rates = bins["link"].map(links.set_index("link")["rate_bytes_per_s"])
+    rates = bins["link"].map(links.set_index("link")["rate_bytes_per_s"]).astype(float)  # of no links: text
     bins["utilisation"] = bins["bytes"] / rates / (bins["end_s"] - bins["start_s"])
     return frames
 

@@ -192,7 +192,9 @@ def kept_in(folder: Path | None) -> Iterator[Store]:
 
 @contextmanager
 def alone_in(folder: Path) -> Iterator[None]:
-    """Where several processes end their sweeps in one result folder, one at a time writes the report there."""
+    """Where several processes end their sweeps in one result folder, one at a time writes the report there. The folder
+    is made where it is missing."""
+    folder.mkdir(parents=True, exist_ok=True)
     if not fcntl:
         yield
         return

@@ -120,14 +120,15 @@ def test_the_command_prints_the_error_of_layers_that_it_has_not_seen(netsim: Any
 
 
 def test_all_that_is_missing_is_named_at_once(netsim: Any) -> None:
+    done = netsim("--model", "vgg16")
+    assert done.status == 2
+    assert [line.split(":")[1].strip() for line in done.err.splitlines()] == ["--device", "--batch", "--base"]
+
+
+def test_a_call_that_names_nothing_is_asked_for_a_log_or_a_device(netsim: Any) -> None:
     done = netsim()
     assert done.status == 2
-    assert [line.split(":")[1].strip() for line in done.err.splitlines()] == [
-        "--device",
-        "--model",
-        "--batch",
-        "--base",
-    ]
+    assert done.err.splitlines() == ["netsim: LOG: is missing: a log of measurements, or --device TIMES.csv"]
 
 
 def test_layers_of_another_model_are_refused(netsim: Any, times: Path) -> None:

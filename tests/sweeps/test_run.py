@@ -138,6 +138,11 @@ def _enter(folder: Path) -> None:
         (folder / "written").rename(folder / "saw it whole")
 
 
+def test_a_folder_that_is_not_there_yet_is_made_for_its_report(tmp_path: Path) -> None:
+    with alone_in(tmp_path / "results" / "of today"):
+        assert (tmp_path / "results" / "of today").is_dir()
+
+
 def test_a_point_that_fails_is_kept_with_its_message_until_it_is_to_be_tried_again(tmp_path: Path) -> None:
     with kept_in(tmp_path) as store:
         broken = run(Counting(broken=3), store)
