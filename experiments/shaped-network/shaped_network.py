@@ -340,7 +340,7 @@ known = "half of a ping-pong's round trip, and the slope of one stream between 1
 licence = "your own measurement"
 
 [known.links]
-link = {{ rate = "{goodput:.0f} B/s", latency = "{latency:.7f} s" }}
+link = {{ rate = "{goodput:.0f} B/s", latency = "{latency:.7f} s", window = "116 kB" }}  # of 128 kB
 
 [expect]
 rows = "here.csv"
