@@ -16,15 +16,13 @@ from netsim.errors import Problem, ScenarioError, did_you_mean
 from netsim.families import FAMILIES
 from netsim.hardware import Link
 from netsim.presets import read_link
-from netsim.scenario import MOST_WORKERS, Scenario
+from netsim.scenario import RANKS, Scenario
 from netsim.units import Count, Duration, Quantity, Rate, Size, plain
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from netsim.explain.explanation import Explanation
-
-_RANKS = Count("a number of ranks", at_most=MOST_WORKERS)
 
 
 def allreduce(
@@ -40,6 +38,7 @@ def allreduce(
     reduction_rate: str | float | None = None,
     engine: str = "auto",
     check: bool = False,
+    limit_memory: str | float | None = None,
 ) -> run.CollectiveResult:
     """One collective on hosts with equal links: its time, closed form, lower bound, messages and bytes.
 
@@ -56,8 +55,9 @@ def allreduce(
     nbytes = _quantity("size", size, Size, problems)
     whole_link = _link(link, rate, latency, problems)
     adding = None if reduction_rate is None else _quantity("reduction_rate", reduction_rate, Rate, problems)
+    limit = None if limit_memory is None else _quantity("limit_memory", limit_memory, Size, problems)
     try:
-        ranks = _RANKS.read(plain(ranks))
+        ranks = RANKS.read(plain(ranks))
     except ValueError as error:
         problems.append(Problem("ranks", str(error)))
     built = []
@@ -81,6 +81,7 @@ def allreduce(
         reduction_rate=adding,
         engine=engine,
         check=check,
+        limit_memory=limit,
     )
 
 
@@ -174,7 +175,7 @@ def choose(*, library: Library | None = None, operation: Operation = "all_reduce
 
 
 AXES: dict[str, tuple[str, Any, list[Any]]] = {  # name of a figure, what reads it, and places of a map
-    "ranks": ("ranks", Annotated[int, _RANKS], [2, 4, 8, 16, 32, 64]),
+    "ranks": ("ranks", Annotated[int, RANKS], [2, 4, 8, 16, 32, 64]),
     "size": ("size_bytes", Size, [10.0**power for power in range(3, 10)]),
     "rate": ("rate_bytes_per_s", Rate, [gbit * 125e6 for gbit in (1, 3, 10, 30, 100, 300)]),
     "latency": ("latency_s", Duration, [1e-6, 1e-5, 1e-4, 1e-3, 1e-2]),

@@ -22,7 +22,7 @@ from netsim.loading import override_value
 from netsim.models._files import file_options, is_file
 from netsim.models.base import Model
 from netsim.scenario import read_model
-from netsim.units import parse
+from netsim.units import Quantity, parse
 
 ALIASES = {"ps": "parameter_server"}
 
@@ -132,6 +132,16 @@ def whole_if_ranks(along: str, text: str) -> Any:
 def sizes(text: str) -> list[str]:
     """["8 B", "1 MiB"] from "8 B,1 MiB"."""
     return [each.strip() for each in text.split(",") if each.strip()] or [text]
+
+
+def memory(text: str | None) -> float | None:
+    """Bytes from "8 GB", if that was given."""
+    if text is None:
+        return None
+    try:
+        return float(Quantity("B", above=0).read(text))
+    except ValueError as error:
+        raise ScenarioError(str(error), path="--limit-memory") from None
 
 
 def message_sizes(text: str) -> list[int]:

@@ -27,6 +27,7 @@ from netsim.topologies.star import star
 from netsim.units import Count, Number, Quantity, Rate, show, shown
 
 MOST_WORKERS = 1_000_000
+RANKS = Count("a number of ranks", at_most=MOST_WORKERS)
 
 
 _STAR = Chosen(star, {})

@@ -30,7 +30,7 @@ FLOORS = (
     {"checks", "learning"},
     {"loading", "frames"},
     {"engine", "tables", "plots", "explain", "sweeps", "chrome", "layer_tables", "topology_tables", "explained"},
-    {"report", "exports"},
+    {"report", "exports", "estimates"},
     {"results", "calibrated", "differences", "drawings", "search", "api", "arguments", "validation"},
     {"terminal", "progress"},
     {"commands"},

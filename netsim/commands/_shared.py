@@ -40,6 +40,10 @@ def options(*names: str) -> Callable[[Command], Command]:
         "json": click.option("--json", "as_json", is_flag=True, help="One JSON document, in SI units."),
         "quiet": click.option("-q", "--quiet", is_flag=True, help="No progress bars."),
         "check": click.option("--check", is_flag=True, help="Hold every run to the rules that hold of any run."),
+        "limit": click.option(
+            "--limit-memory", metavar="SIZE", help="Refuse what needs more memory; by default half of it."
+        ),
+        "dry": click.option("--dry-run", is_flag=True, help="Say how large it is and how long it may take."),
         "output": click.option("-o", "--output", type=click.Path(path_type=Path), metavar="DIR", help="For a report."),
     }
 
@@ -60,6 +64,7 @@ def swept(
     engine: str,
     quiet: bool,
     check: bool = False,
+    limit_memory: float | None = None,
     jobs: int | None = None,
     executor: str = "auto",
     scheduler: str | None = None,
@@ -77,7 +82,9 @@ def swept(
             store.retry_failures()
         warn(results.warnings_of_points(scenario, sweep.checked(store)))
         with progress.bar("points", len(sweep), quiet=quiet) as reached:
-            for done in sweeps.computed(sweep, store, simulate=partial(simulate, check=check), **where):
+            for done in sweeps.computed(
+                sweep, store, simulate=partial(simulate, check=check, limit_memory=limit_memory), **where
+            ):
                 reached(done)
         found = sweeps.Results(sweep, store)
         warn(results.warnings_of_rows(found))

@@ -26,7 +26,7 @@ from netsim.commands._shared import options, warn
 @click.option("--operation", metavar="NAME", help="What is done, where the kind can: broadcast, all_gather, ...")
 @click.option("--nccl-tests", is_flag=True, help="algbw and busbw, in the layout of nccl-tests; --size 1 MiB,2 MiB.")
 @click.option("--plot", type=click.Path(path_type=Path), metavar="FILE", help="Draw who sends to whom as a PNG.")
-@options("set", "engine", "check", "json")
+@options("set", "engine", "check", "limit", "dry", "json")
 def collective(
     kind: str | None,
     file: str | None,
@@ -45,12 +45,14 @@ def collective(
     settings: Sequence[str],
     engine: str,
     check: bool,
+    limit_memory: str | None,
+    dry_run: bool,
     as_json: bool,
 ) -> None:
     """One collective on one network: time, closed form, lower bound, messages, bytes. --set takes the kind's fields.
 
     KIND is one of `netsim list collectives`, or auto: the fastest, or what --set library=NAME would choose."""
-    from netsim import arguments, drawings, terminal
+    from netsim import arguments, drawings, estimates, terminal
     from netsim.api import allreduce, choose
 
     played = arguments.collective(kind, file, code, settings, operation, ranks)
@@ -64,11 +66,17 @@ def collective(
         "reduction_rate": reduction_rate,
         "engine": engine,
         "check": check,
+        "limit_memory": limit_memory,
     }
     if isinstance(played, arguments.Auto):
-        arguments.refuse_with_auto({"--plot": plot, "--nccl-tests": nccl_tests})
+        arguments.refuse_with_auto({"--plot": plot, "--nccl-tests": nccl_tests, "--dry-run": dry_run})
         result = choose(library=played.library, operation=played.operation, size=size, **network).as_dict()
         terminal.document(result) if as_json else terminal.summary(result)
+        return
+    if dry_run:
+        limit = arguments.memory(limit_memory)
+        estimate = estimates.of_collective(played, ranks=ranks, size=size, limit=limit)
+        terminal.document(estimate) if as_json else terminal.summary(estimate)
         return
     if plot:
         drawings.draw_rounds(plot, played, ranks)

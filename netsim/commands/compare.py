@@ -20,7 +20,7 @@ from netsim.errors import Problem, ScenarioError
 @click.option("--latency", help='Instead of FILE: end to end, "25 us".')
 @click.option("--device", help="Instead of FILE: a device's name.")
 @click.option("--batch", type=int, help="Instead of FILE: samples per worker (32).")
-@options("output", "set", "seed", "engine", "check", "json", "quiet")
+@options("output", "set", "seed", "engine", "check", "limit", "dry", "json", "quiet")
 def compare(
     file: Path | None,
     strategies: str,
@@ -35,6 +35,8 @@ def compare(
     seed: int | None,
     engine: str,
     check: bool,
+    limit_memory: str | None,
+    dry_run: bool,
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -53,9 +55,14 @@ def compare(
         table = arguments.short_form(short, names[0], 32 if batch is None else batch)
         scenario = from_table(table, arguments.overrides(settings, seed), name=str(model))
     warn(results.warnings_of(scenario))
-    folder = arguments.writable_folder(output)
+    limit = arguments.memory(limit_memory)
     axes = results.comparison_axes(scenario, names)
-    with swept(scenario, axes, folder, engine=engine, quiet=quiet, check=check) as found:
+    if dry_run:
+        plan = results.plan_of(scenario, axes, output, engine=engine, jobs=None)
+        terminal.document(plan) if as_json else terminal.plan(plan)
+        return
+    folder = arguments.writable_folder(output)
+    with swept(scenario, axes, folder, engine=engine, quiet=quiet, check=check, limit_memory=limit) as found:
         rows, failed = list(found), failures_of(found)
     comparison = results.comparison(scenario, axes, rows)
     if not comparison.contenders:

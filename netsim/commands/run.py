@@ -13,7 +13,7 @@ from netsim.commands._shared import options, say_where, warn
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--trace", "trace_file", type=click.Path(path_type=Path), help="Write a Chrome / Perfetto trace.")
-@options("output", "set", "seed", "engine", "check", "json", "quiet")
+@options("output", "set", "seed", "engine", "check", "limit", "dry", "json", "quiet")
 def run(
     file: Path,
     trace_file: Path | None,
@@ -22,16 +22,23 @@ def run(
     seed: int | None,
     engine: str,
     check: bool,
+    limit_memory: str | None,
+    dry_run: bool,
     as_json: bool,
     quiet: bool,
 ) -> None:
     """Simulate a scenario FILE and print its summary."""
-    from netsim import arguments, chrome, progress, results, terminal
+    from netsim import arguments, chrome, estimates, progress, results, terminal
     from netsim.engine.run import simulate
     from netsim.loading import load
 
     scenario = load(file, arguments.overrides(settings, seed))
     warn(results.warnings_of(scenario))
+    limit = arguments.memory(limit_memory)
+    if dry_run:
+        estimate = estimates.of_run(scenario, engine=engine, limit=limit)
+        terminal.document(estimate) if as_json else terminal.summary(estimate)
+        return
     folder = arguments.writable_folder(output)
     if trace_file:
         arguments.write_trace(trace_file, {})  # made now, like the folder
@@ -43,6 +50,7 @@ def run(
             detail="last" if trace_file else "summary",
             progress=lambda number: reached(number + 1),
             check=check,
+            limit_memory=limit,
         )
     summary = trace.summary()
     warn(summary.get("warnings", ()))

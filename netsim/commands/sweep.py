@@ -24,7 +24,7 @@ from netsim.errors import ScenarioError, did_you_mean
 @click.option("--retry-failed", is_flag=True, help="Simulate again what failed.")
 @click.option("--dry-run", is_flag=True, help="Say how many points there are and how long they may take.")
 @click.option("--parquet", is_flag=True, help="With -o: the points as data/points.parquet, too.")
-@options("output", "set", "seed", "engine", "check", "json", "quiet")
+@options("output", "set", "seed", "engine", "check", "limit", "json", "quiet")
 def sweep(
     file: Path,
     axes_given: Sequence[str],
@@ -43,6 +43,7 @@ def sweep(
     seed: int | None,
     engine: str,
     check: bool,
+    limit_memory: str | None,
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -65,6 +66,7 @@ def sweep(
         plan = results.plan_of(scenario, table, output, engine=engine, jobs=jobs)
         terminal.document(plan) if as_json else terminal.plan(plan)
         return
+    limit = arguments.memory(limit_memory)
     folder = arguments.writable_folder(output)
     with swept(
         scenario,
@@ -73,6 +75,7 @@ def sweep(
         engine=engine,
         quiet=quiet,
         check=check,
+        limit_memory=limit,
         jobs=jobs,
         executor=executor,
         scheduler=scheduler,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -20,9 +19,6 @@ from netsim.training.buckets import Bucket, Horovod, cut, gather
 from netsim.training.parameter_server import Costs, ParameterServer
 from netsim.training.step import Computing, ideal_all_reduces, lower_bound, ready_times
 from netsim.training.work import encoded, work_of
-from netsim.units import show
-
-_MESSAGE_BYTES, _RECORD_BYTES, _WORKER_BYTES = 600, 250, 20_000
 
 
 @dataclass(frozen=True)
@@ -318,24 +314,3 @@ def _guests(scenario: Scenario, first: int) -> tuple[Guest, ...]:
         guests.append(Guest(each.name, its, (*range(each.shared), *own)))
         first = own.stop
     return tuple(guests)
-
-
-def refuse_if_too_large(messages_at_once: float, records: float, workers: int, *, path: str) -> None:
-    """ScenarioError with an estimate where a run would need more than half of this machine's memory."""
-    needed = messages_at_once * _MESSAGE_BYTES + records * _RECORD_BYTES + workers * _WORKER_BYTES
-    memory = _machine_memory()
-    if needed > memory / 2:
-        raise ScenarioError(
-            f"{workers} workers would need about {show(needed, 'B', digits=2)} of memory for messages in flight; this "
-            f"machine has {show(memory, 'B', digits=2)}. Fewer workers, or fewer slices, would do",
-            path=path,
-        )
-
-
-def memory_limit_messages() -> float:
-    """More messages than this at once are refused on this machine."""
-    return _machine_memory() / 2 / _MESSAGE_BYTES
-
-
-def _machine_memory() -> int:
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

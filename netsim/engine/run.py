@@ -16,11 +16,12 @@ from netsim.engine import des, fast
 from netsim.engine.clock import Timer
 from netsim.engine.fast_rounds import FastNetwork, Meeting
 from netsim.engine.invariants import always, check_collective, check_run
+from netsim.engine.limits import Size, most_messages, refuse_if_too_large
 from netsim.engine.log import Log
 from netsim.engine.measured import leaves_the_measured, outside
 from netsim.engine.meter import bins_of
 from netsim.engine.network import Network
-from netsim.engine.plan import Plan, memory_limit_messages, plan, refuse_if_too_large
+from netsim.engine.plan import Plan, plan
 from netsim.engine.play import Adder, Countdown, Play, Steps
 from netsim.engine.sent import Sent
 from netsim.engine.several import beside_equal_shares, with_best_bucket, with_costs, with_learning, with_replicas
@@ -52,6 +53,7 @@ def simulate(
     detail: str = "full",
     progress: Callable[[int], None] | None = None,
     check: bool = False,
+    limit_memory: float | None = None,
 ) -> Trace:
     """Play a scenario and return its trace.
 
@@ -61,33 +63,44 @@ def simulate(
     progress: called with the number of each iteration that has ended.
     check: record all, and hold it to the rules that hold of any run (invariants.py); CheckError if one is broken. With
     the environment's NETSIM_CHECK, every run is held to them, as far as it is recorded.
+    limit_memory: bytes, by default half of this machine's memory; a scenario that needs more is refused.
     Raises ScenarioError for parts that do not go together or need more memory than there is, RunError for a deadlock.
     """
     check_engine(engine)
-    again, detail = partial(simulate, check=check), "full" if check else detail
+    again, detail = partial(simulate, check=check, limit_memory=limit_memory), "full" if check else detail
     if isinstance(scenario.job.bucket, Search):
         return with_best_bucket(again, scenario, engine=engine, detail=detail, progress=progress)
     if scenario.replicas > 1:
         return with_replicas(again, scenario, engine=engine, detail=detail, progress=progress)
-    trace = with_learning(with_costs(_play_all(scenario, engine, detail, progress, check)))
+    trace = with_learning(with_costs(_play_all(scenario, engine, detail, progress, check, limit_memory)))
     return trace if scenario.job.shares == "equal" else beside_equal_shares(again, trace, engine=engine)
 
 
 def _play_all(
-    scenario: Scenario, engine: str, detail: str, progress: Callable[[int], None] | None, check: bool
+    scenario: Scenario,
+    engine: str,
+    detail: str,
+    progress: Callable[[int], None] | None,
+    check: bool,
+    limit: float | None,
 ) -> Trace:
+    workers = sum(group.count for group in scenario.cluster.groups)
+    least = Size(workers=workers, steps=workers * scenario.iterations)
+    refuse_if_too_large(least, limit=limit, path="cluster.workers")  # at once: a plan of a million takes its time
     the_plan = plan(scenario)
     why_simpy = "it was asked for" if engine == "simpy" else None
     network: Network | fast.Used
     others: dict[str, Any] = {}
     if not why_simpy:
-        _refuse_if_too_large(the_plan, detail, at_once=False)
+        size = size_of(the_plan, detail, at_once=False, limit=limit)
+        refuse_if_too_large(size, limit=limit, path="cluster.workers")
         try:
             log, network = fast.train(the_plan, detail, progress)
         except Meeting as meeting:
             why_simpy = str(meeting)
     if why_simpy:
-        _refuse_if_too_large(the_plan, detail, at_once=True)
+        size = size_of(the_plan, detail, at_once=True, limit=limit)
+        refuse_if_too_large(size, limit=limit, path="cluster.workers")
         log, network, others = des.train(the_plan, detail, progress)
     trace = Trace(
         scenario=scenario,
@@ -167,6 +180,7 @@ def collective(
     symmetry: bool = True,
     link: Link | None = None,
     check: bool = False,
+    limit_memory: float | None = None,
 ) -> CollectiveResult:
     """Play one collective on hosts with equal links (SI units), all ranks ready at once.
 
@@ -199,8 +213,8 @@ def collective(
         except Meeting:
             exact = False
     if check or not exact:
-        messages = kind.messages(ranks, enough=memory_limit_messages()) * kind.lanes(size, ranks)
-        refuse_if_too_large(messages, 0, ranks, path="ranks")
+        messages = kind.messages(ranks, enough=most_messages(limit_memory)) * kind.lanes(size, ranks)
+        refuse_if_too_large(Size(workers=ranks, at_once=messages), limit=limit_memory, path="ranks")
         sent = Sent() if check or always() else None
         slow = shared(simpy.Environment(), wiring, sent)
         needed = _play(kind, ranks, size, slow, reduction_rate, ready.tolist())
@@ -295,12 +309,14 @@ def _link_bins(network: Network | fast.Used, the_plan: Plan, log: Log) -> list[L
     return list(network.meter.bins(topology.names, ended)) if network.meter else []
 
 
-def _refuse_if_too_large(the_plan: Plan, detail: str, *, at_once: bool) -> None:
-    """`at_once`: the engine holds a whole iteration's schedule, as SimPy's does."""
-    messages = the_plan.messages_per_iteration(enough=memory_limit_messages())
-    kept = {"summary": 0, "last": 1, "full": the_plan.scenario.iterations}[detail]
+def size_of(the_plan: Plan, detail: str, *, at_once: bool, limit: float | None = None) -> Size:
+    """`at_once`: the engine holds a whole iteration's schedule, as SimPy's does. Counting stops above the limit."""
+    messages = the_plan.messages_per_iteration(enough=most_messages(limit))
+    iterations = the_plan.scenario.iterations
+    kept = {"summary": 0, "last": 1, "full": iterations}[detail]
     records = (messages + 2 * the_plan.workers * len(the_plan.layers)) * kept
-    refuse_if_too_large(messages if at_once else 0, records, the_plan.workers, path="cluster.workers")
+    steps = the_plan.workers * iterations
+    return Size(workers=the_plan.workers, steps=steps, at_once=messages if at_once else 0, records=records)
 
 
 def _facts(the_plan: Plan, network: Network | fast.Used, log: Log) -> dict[str, Any]:

@@ -1,0 +1,139 @@
+"""How large a run is said to be, what is refused, and what an interrupt leaves."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+import tracemalloc
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import netsim
+from netsim import loading
+from netsim.cli import main
+from netsim.engine.limits import Size, memory_limit
+from netsim.engine.run import simulate
+from netsim.errors import ScenarioError
+
+ROOT = Path(__file__).parents[1]
+QUICKSTART = str(ROOT / "scenarios" / "quickstart.toml")
+NETWORK = ["--ranks", "8", "--size", "1 MB", "--rate", "10 Gbit/s", "--latency", "10 us"]
+BASE: dict[str, Any] = {
+    "cluster": {"workers": 4, "device": "v100", "link": "10gbe"},
+    "job": {"model": {"layers": [{"kind": "dense", "input_shape": [9], "units": 9}]}, "batch": 1, "strategy": "ring"},
+}
+
+
+def call(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["netsim", *arguments])
+    with pytest.raises(SystemExit) as end:
+        main()
+    return int(end.value.code or 0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"iterations": 10_000_000}, "iterations: 40,000,000 steps of 4 workers would need about 28 GB of memory"),
+        ({"cluster.workers": 1_000_000}, "cluster.workers: 1000000 workers would need about .* of memory"),
+    ],
+)
+def test_what_is_too_large_is_refused_with_an_estimate_before_it_is_planned(
+    changes: dict[str, Any], complaint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("netsim.engine.run.plan", lambda *_: pytest.fail("was planned"))
+    with pytest.raises(ScenarioError, match=complaint):
+        simulate(loading.from_table(BASE, changes), limit_memory=8e9)
+
+
+def test_the_limit_is_the_users_else_half_of_the_machine() -> None:
+    scenario = loading.from_table(BASE)
+    with pytest.raises(ScenarioError, match="the limit is 1 kB, as was asked for"):
+        simulate(scenario, limit_memory=1e3)
+    assert memory_limit(None) > 2**28
+    assert simulate(scenario, limit_memory=1e9).summary()["workers"] == 4
+    with pytest.raises(ScenarioError, match="ranks: 8 workers would need"):
+        netsim.allreduce(
+            "tree", ranks=8, size="1 MB", rate="1 GB/s", latency="1 us", engine="simpy", limit_memory="1 kB"
+        )
+
+
+@pytest.mark.parametrize("engine", ["fast", "simpy"])
+def test_steps_take_no_more_memory_than_is_estimated(engine: str) -> None:
+    peaks = []
+    for iterations in (20, 120):
+        scenario = loading.from_table(BASE, {"iterations": iterations})
+        tracemalloc.start()
+        simulate(scenario, engine=engine, detail="summary")
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] - peaks[0] <= Size(workers=0, steps=4 * 100).memory
+
+
+@pytest.mark.parametrize("command", [["run", QUICKSTART], ["compare", QUICKSTART], ["sweep", QUICKSTART]])
+def test_a_limit_is_typed_with_its_unit(
+    command: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    more = ["--axis", "seed=1,2"] if command[0] == "sweep" else []
+    assert call(monkeypatch, *command, *more, "--limit-memory", "1 kB", "-q") == 2
+    assert "the limit is 1 kB, as was asked for" in capsys.readouterr().err
+    assert call(monkeypatch, *command, *more, "--limit-memory", "1 fortnight") == 2
+    assert "--limit-memory: " in capsys.readouterr().err
+
+
+def test_a_dry_run_says_how_large_a_run_is(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(monkeypatch, "run", QUICKSTART, "--dry-run", "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["messages"], told["refused"]) == (20 * 112, False)
+    assert told["estimate_s"] > 0
+    assert call(monkeypatch, "run", QUICKSTART, "--dry-run", "--limit-memory", "1 kB", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["refused"]
+    assert call(monkeypatch, "compare", QUICKSTART, "--set", "iterations=1", "--dry-run", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["points"] == 12
+    assert call(monkeypatch, "collective", "ring", *NETWORK, "--dry-run", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["messages"] == 2 * 7 * 8
+
+
+@pytest.mark.parametrize(
+    ("command", "busy"),
+    [
+        (["run", QUICKSTART], "netsim.engine.run.simulate"),
+        (["compare", QUICKSTART], "netsim.sweeps.computed"),
+        (["sweep", QUICKSTART, "--axis", "seed=1,2"], "netsim.sweeps.computed"),
+        (["collective", "ring", *NETWORK], "netsim.api.allreduce"),
+        (["validate", str(ROOT / "scenarios" / "validation")], "netsim.validation.judge.judge"),
+    ],
+)
+def test_an_interrupt_is_one_line_and_exit_status_130(
+    command: list[str], busy: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(busy, interrupted)
+    assert call(monkeypatch, *command) == 130
+    told = capsys.readouterr()
+    assert (told.out, told.err.strip()) == ("", "netsim: interrupted; what was finished is kept")
+
+
+def test_a_signal_ends_a_run_in_its_midst(tmp_path: Path) -> None:
+    command = ["run", QUICKSTART, "--set", "iterations=1000000", "--engine", "simpy", "-q", "-o", str(tmp_path / "out")]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "netsim", *command],
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.default_int_handler),
+    )
+    while not (tmp_path / "out").is_dir():  # made just before the run begins
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert (process.returncode, err.strip()) == (130, "netsim: interrupted; what was finished is kept")
