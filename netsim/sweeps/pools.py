@@ -91,9 +91,10 @@ def dask(jobs: int, scheduler: str | None) -> Iterator[Pool]:
         raise ScenarioError(
             "needs Dask, which is not installed: pip install 'netsim-training[dask]'", path="--executor"
         ) from None
-    local = {"n_workers": jobs, "threads_per_worker": 1, "dashboard_address": None, "silence_logs": logging.CRITICAL}
+    local = {"n_workers": jobs, "threads_per_worker": 1, "silence_logs": logging.CRITICAL}
+    anywhere = "127.0.0.1:0"  # for Dask's pages: another sweep may have its usual port
     with _interrupts_held():
-        cluster = None if scheduler else LocalCluster(**local)
+        cluster = None if scheduler else LocalCluster(**local, dashboard_address=anywhere)
     try:
         client = Client(scheduler or cluster, timeout=10)
     except (OSError, ValueError) as error:
