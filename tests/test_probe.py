@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -11,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from netsim import probe
+from netsim.calibrated import calibrate_link
 from netsim.errors import NetsimError, RunError, ScenarioError
 from netsim.logs.base import read
 
@@ -118,3 +121,56 @@ def test_two_commands_make_a_log_that_calibrate_reads(tmp_path: Path) -> None:
     listening.stderr.close()
     (log,) = read(str(tmp_path / "log.csv"))
     assert log.what == "one_way" and len(log.samples) == 15
+
+
+RATE, MTU, HEADERS = 20e6 / 8, 1500, 52  # bytes/s that are set; bytes of IP, TCP and its time stamps in a packet
+
+
+def _ip(words: str) -> None:
+    subprocess.run(words.split(), check=True, capture_output=True)
+
+
+@pytest.fixture
+def two_hosts() -> Iterator[tuple[str, str]]:
+    """Two network namespaces, the second at 10.77.0.2, on a link whose two directions have RATE."""
+    if not all(shutil.which(each) for each in ("ip", "tc")) or os.geteuid() != 0:
+        pytest.skip("network namespaces need root, ip and tc")
+    names = f"netsim{os.getpid()}a", f"netsim{os.getpid()}b"
+    try:
+        try:
+            for name in names:
+                _ip(f"ip netns add {name}")
+            _ip(f"ip link add eth0 netns {names[0]} type veth peer name eth0 netns {names[1]}")
+            for number, name in enumerate(names, 1):
+                within = f"ip netns exec {name}"
+                _ip(f"{within} ip address add 10.77.0.{number}/24 dev eth0")
+                _ip(f"{within} ip link set eth0 up")
+                _ip(f"{within} tc qdisc add dev eth0 root tbf rate 20mbit burst 4kb latency 1s")
+        except subprocess.CalledProcessError as error:
+            pytest.skip(f"network namespaces are not allowed here: {error.stderr}")
+        yield names
+    finally:
+        for name in names:
+            subprocess.run(["ip", "netns", "delete", name], capture_output=True)
+
+
+def test_a_link_between_two_hosts_is_found_to_have_the_rate_that_was_set(
+    two_hosts: tuple[str, str], tmp_path: Path
+) -> None:
+    here, there = (["ip", "netns", "exec", name, sys.executable, "-m", "netsim"] for name in two_hosts)
+    about = {"env": {**os.environ, "PYTHONPATH": str(ROOT)}, "cwd": tmp_path, "text": True}
+    listening = subprocess.Popen([*there, "probe", "--listen", "7707", "--once"], stderr=subprocess.PIPE, **about)  # type: ignore[call-overload]
+    assert listening.stderr is not None
+    listening.stderr.readline()
+    sizes = "100 kB,200 kB,400 kB"
+    call = [*here, "probe", "10.77.0.2:7707", "--sizes", sizes, "--repeat", "4", "-o", "log.csv", "-q"]
+    done = subprocess.run(call, capture_output=True, **about)  # type: ignore[call-overload]
+    assert done.returncode == 0, done.stderr
+    assert listening.wait(20) == 0
+    listening.stderr.close()
+    (log,) = read(str(tmp_path / "log.csv"))
+    least = {size: min(each.seconds for each in log.samples if each.size == size) for size in (1e5, 4e5)}
+    payload = RATE * (MTU - HEADERS) / (MTU + 14)  # of a stream: what Ethernet, IP and TCP leave (tbf counts frames)
+    # the fastest, since a busy machine only delays
+    assert 3e5 / (least[4e5] - least[1e5]) == pytest.approx(payload, rel=0.03)
+    assert calibrate_link([str(tmp_path / "log.csv")])["rate_bytes_per_s"] < 1.05 * payload  # the bucket's credit

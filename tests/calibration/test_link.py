@@ -122,6 +122,30 @@ def test_pieces_describe_a_real_sweep_better_than_one_pair_of_constants() -> Non
     assert large == pytest.approx(130e9, rel=0.15)
 
 
+# Sizes in bytes and times in us of sweeps that were published, by source and ranks
+PUBLISHED = {
+    ("github.com/NVIDIA/nccl/issues/445", 4): "262144 122.3 524288 198.8 4194304 1312.7 8388608 2605.3 "
+    "134217728 41278.0 268435456 82503.0",
+    ("github.com/NVIDIA/nccl-tests/issues/44", 2): "262144 31.38 2097152 70.44 4194304 120.1 8388608 212.5 "
+    "33554432 817.8 134217728 3298.6",
+    ("pastebin.com/ne4ipn6K", 2): "8 6.21 1024 7.01 4096 7.62 8192 8.69 16384 10.78",
+    ("github.com/NVIDIA/dgx-spark-playbooks/pull/103", 2): "8192 35.15 16384 31.67 32768 39.56 65536 67.93",
+    ("github.com/stas00/ml-engineering", 8): A100,
+}
+
+
+@pytest.mark.parametrize(("source", "ranks"), PUBLISHED)
+def test_a_fit_to_a_published_sweep_errs_no_more_than_one_pair_of_constants(source: str, ranks: int) -> None:
+    numbers = np.array(PUBLISHED[source, ranks].split(), dtype=float)
+    sizes, seconds = numbers[::2], numbers[1::2] * 1e-6
+    samples = tuple(Sample(*each) for each in zip(sizes.tolist(), seconds.tolist(), strict=True))
+    fitted = fit_link([Log("nccl-tests", "all_reduce", samples, ranks=ranks)])
+    terms = np.stack([np.ones_like(sizes), sizes], axis=1) / seconds[:, None]  # least squares of relative errors
+    pair = np.linalg.lstsq(terms, np.ones_like(sizes), rcond=None)[0]
+    assert fitted.error[0] <= 1.001 * float(np.abs(terms @ pair - 1).mean())  # constants are rounded to 5 digits
+    assert fitted.held_out_error[0] >= fitted.error[0]
+
+
 CSV = "size_bytes,one_way_s\n" + "".join(f"{size:g},{1e-5 + size / 1e9:.9g}\n" for size in SIZES)
 
 
