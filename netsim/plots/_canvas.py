@@ -52,6 +52,7 @@ _UNDATED: dict[str, dict[str, Any]] = {
     "svg": {"Date": None},
     "pdf": {"CreationDate": None, "Producer": None, "Creator": None},
 }
+_CROWDED, _APART = 30, 0.03  # points of a line, from which on markers stand so far apart, as a share of the diagonal
 
 
 def save(draw: Callable[[pd.DataFrame, Axes], Axes], frame: pd.DataFrame, file: Path, *, height: float = 4.0) -> None:
@@ -96,8 +97,9 @@ def lines_and_rings(frame: pd.DataFrame, ax: Axes, column: str, figure: str) -> 
     look, closed = looks(frame["contender"]), f"closed_form_{figure}"
     for name, rows in lines_of(frame):
         colour, marker = look[name]
-        ax.plot(rows[column], rows[figure], color=colour, marker=marker, label=name, zorder=3)
-        ax.plot(rows[column], rows[closed], "o", color=colour, mfc="none", ms=10, zorder=2)
+        apart = _APART if len(rows) > _CROWDED else None  # so that markers stay markers
+        ax.plot(rows[column], rows[figure], color=colour, marker=marker, label=name, markevery=apart, zorder=3)
+        ax.plot(rows[column], rows[closed], "o", color=colour, mfc="none", ms=10, markevery=apart, zorder=2)
     if frame[closed].notna().any():
         ax.plot([], [], "o", color="#555555", mfc="none", ms=10, label="closed form")
 
