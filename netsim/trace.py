@@ -160,34 +160,43 @@ class Columns(Generic[Row]):
     def __init__(self, row: type[Row], rows: Sequence[Row]) -> None:
         self._row = row
         types = _types(row)
-        self._columns = {
+        self._columns: dict[str, Any] = {
             name: np.asarray([r[i] for r in rows], dtype=_DTYPES[types[name]]) for i, name in enumerate(row._fields)
         }
 
     @classmethod
     def of(cls, row: type[Row], *columns: Any) -> Columns[Row]:
         """From the columns themselves, in the order of the row's fields; those that are left out hold the default."""
-        made, types = cls(row, ()), _types(row)
-        size = len(columns[0])
+        made, types, size = cls(row, ()), _types(row), len(columns[0])
         for place, name in enumerate(row._fields):
             values = columns[place] if place < len(columns) else np.full(size, row._field_defaults[name])
-            made._columns[name] = np.asarray(values, dtype=_DTYPES[types[name]])
+            changeable = isinstance(values, list | np.ndarray)
+            made._columns[name] = np.asarray(values, dtype=_DTYPES[types[name]]) if changeable else values
         return made
 
     def __getitem__(self, name: str) -> np.ndarray[Any, Any]:
-        return self._columns[name]
+        """The column; what was given as another sequence becomes an array when it is first asked for."""
+        values = self._columns[name]
+        if not isinstance(values, np.ndarray):
+            values = self._columns[name] = np.asarray(values, dtype=_DTYPES[_types(self._row)[name]])
+        return values
 
     def __len__(self) -> int:
         return len(next(iter(self._columns.values())))
 
+    def row(self, place: int) -> Row:
+        """One of them."""
+        values = (column[place] for column in self._columns.values())
+        return self._row(*(value.item() if isinstance(value, np.generic) else value for value in values))
+
     def __iter__(self) -> Iterator[Row]:
-        lists = [column.tolist() for column in self._columns.values()]
+        lists = [column.tolist() for column in self.columns.values()]
         return (self._row(*values) for values in zip(*lists, strict=True))
 
     @property
     def columns(self) -> dict[str, np.ndarray[Any, Any]]:
         """Name -> array, in the order of the row's fields; ready for `pandas.DataFrame`."""
-        return dict(self._columns)
+        return {name: self[name] for name in self._columns}
 
 
 @dataclass(frozen=True)

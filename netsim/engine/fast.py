@@ -13,7 +13,8 @@ from netsim.engine.fast_events import EventPlay
 from netsim.engine.fast_rounds import FastNetwork, FastPlay, Meeting, Progress, Times
 from netsim.engine.log import Log
 from netsim.engine.plan import Plan
-from netsim.topologies.base import Topology
+from netsim.engine.symmetry import numbered
+from netsim.topologies.base import Topology, links_of
 from netsim.training.parameter_server import ParameterServer
 
 Used = FastNetwork | EventPlay  # what the links have carried
@@ -68,7 +69,7 @@ def play(
     if ranks > 1:
         _refuse(topology, sharing=sharing)
     try:
-        network, colours = FastNetwork(topology), np.unique(ready, return_inverse=True)[1] if symmetry else None
+        network, colours = FastNetwork(topology), numbered(ready) if symmetry else None
         messages = kind.messages(ranks, enough=fast_rounds.MOST_MESSAGES) * kind.lanes(nbytes, ranks)
         rounds = FastPlay(kind, ranks, network, rate, messages=messages, colours=colours)
         return float(rounds(ready, nbytes).max()), network
@@ -81,8 +82,7 @@ def play(
 
 def _refuse(topology: Topology, *, sharing: str) -> None:
     """What can be said beforehand of a network."""
-    links = {id(host.link): host.link for host in topology.hosts}  # few, however many hosts
-    if not all(link.plain for link in links.values()):
+    if not all(link.plain for link in links_of(topology.hosts)[0]):
         raise Meeting("messages cost more than their latency and bytes")
     if sharing != "fair":
         raise Meeting("links serve messages in order of arrival")

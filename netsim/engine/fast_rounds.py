@@ -19,7 +19,7 @@ from netsim.collectives.rounds import Collective, PieceBytes, Round, unrolled
 from netsim.engine import kernels
 from netsim.engine.log import Log
 from netsim.engine.plan import Plan
-from netsim.engine.symmetry import Classes, Messages, classes, mixed
+from netsim.engine.symmetry import Classes, Messages, classes, firsts, mixed, numbered
 from netsim.topologies.base import Topology
 from netsim.trace import Columns, LinkUse, Transfer
 
@@ -71,7 +71,7 @@ class FastNetwork:
 
     def find_classes(self, rounds: Iterable[Round], colours: Numbers) -> Classes | None:
         """From now on, play one host of each class for all; `colours` tell hosts apart that differ in themselves."""
-        own = mixed(*(np.unique(values, return_inverse=True)[1] for values in (self._rates, self._latencies)))
+        own = mixed(*map(numbered, (self._rates, self._latencies)))
         self._classes = classes([self._messages_of(each) for each in rounds], colours, own)
         if self._classes:
             self._begin(len(self._classes.a_link))
@@ -166,7 +166,8 @@ class FastNetwork:
             pairs = self._pairs.setdefault((src.tobytes(), dst.tobytes()), len(self._pairs))
             src, dst = self._classes.hosts[src], self._classes.hosts[dst]
             links = np.where(known, self._classes.links[links], -1)
-            _, rows, alike = np.unique(mixed(src, dst, messages.count, *links.T), return_index=True, return_counts=True)
+            colour = mixed(src, dst, messages.count, *links.T)
+            rows, alike = firsts(colour), np.bincount(colour)
             src, dst, links, wait, rates = src[rows], dst[rows], links[rows], wait[rows], rates[rows]
             connections = pairs * self._hosts**2 + rows
         return Pattern(src.astype(np.int32), dst.astype(np.int32), rows, alike, links, connections, wait, rates)
@@ -180,11 +181,7 @@ class FastNetwork:
         if key not in self._messages:
             if (each.src == each.dst).any():
                 raise Meeting("a host gives something to itself")
-            routes = [self._topology.route(s, d) for s, d in zip(each.src.tolist(), each.dst.tolist(), strict=True)]
-            longest = max(map(len, routes), default=1)
-            padded = [(*route, *(-1,) * (longest - len(route))) for route in routes]
-            links = np.asarray(padded, dtype=np.int64).reshape(len(routes), longest)
-            self._messages[key] = Messages(each.src, each.dst, each.count, links)
+            self._messages[key] = Messages(each.src, each.dst, each.count, self._topology.routes(each.src, each.dst))
         return self._messages[key]
 
 

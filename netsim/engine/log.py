@@ -158,16 +158,8 @@ class Log:
         waited = np.minimum(self._for_others(self._computing + stopped), self._waited)
         exposed = self._waited - waited
         parts = self._start, self._end, self._compute, self._exchanging, waited, exposed, stopped
-        workers, iterations = self._start.shape
-        return Columns(
-            WorkerStep,
-            [
-                WorkerStep(iteration, worker, *(float(part[worker, iteration]) for part in parts))
-                for iteration in range(iterations)
-                for worker in range(workers)
-                if not np.isnan(self._end[worker, iteration])
-            ],
-        )
+        iteration, worker = np.nonzero(~np.isnan(self._end.T))
+        return Columns.of(WorkerStep, iteration, worker, *(part[worker, iteration] for part in parts))
 
     def _for_others(self, busy: Times) -> Times:
         """Seconds of waiting that slower workers explain, if so much was waited: for how much longer than a worker the

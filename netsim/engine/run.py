@@ -29,7 +29,7 @@ from netsim.engine.sharing import network_of
 from netsim.errors import RunError, ScenarioError, did_you_mean
 from netsim.hardware import Link
 from netsim.scenario import Scenario
-from netsim.topologies.base import Host, Topology
+from netsim.topologies.base import AlikeHosts, Host, Topology
 from netsim.trace import (
     Activity,
     Columns,
@@ -197,10 +197,12 @@ def collective(
     helpers, size = kind.helpers(ranks), 0.0 if kind.operation == "barrier" else size
     link = (link or Link(rate=rate, latency=latency)).for_payload
     fastest = Link(rate=link.rate, latency=link.lowest_latency)
-    names = [f"rank{i}" for i in range(ranks)] + [f"server{i}" for i in range(helpers)]
     own = {host: each.for_payload for host, each in (links or {}).items()}
-    hosts = [Host(name, own.get(host, link), apart=host >= ranks) for host, name in enumerate(names)]
-    ready = np.array([(late or {}).get(host, 0.0) for host in range(len(hosts))])
+    name = lambda host: f"rank{host}" if host < ranks else f"server{host - ranks}"  # noqa: E731
+    hosts = AlikeHosts(ranks + helpers, name, link, own=own, apart=ranks)
+    ready = np.zeros(len(hosts))
+    for host, at in (late or {}).items():
+        ready[host] = at
     build = topology or families.FAMILIES["topologies"].build("star")
     wiring = _built(build, hosts)
     network: Network | fast.Used
@@ -284,7 +286,7 @@ def busiest_link(links: Columns[LinkUse]) -> LinkUse | None:
         return None
     loads = (links["nbytes"] + links["background"]) / links["rate"]
     first = int(np.argmax(np.where(links["messages"] > 0, loads, -1.0)))
-    return LinkUse(*(column[first].item() for column in links.columns.values()))
+    return links.row(first)
 
 
 def whole(nbytes: float) -> float:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 Numbers = npt.NDArray[np.int64]
 _MOST_STEPS = 16  # symmetry that takes longer to see is worth little
+_DENSE = 4  # numbers up to so many times their count are counted, which is quicker than sorting them
 _LEAST_GAIN = 4  # hosts a class on the mean; with fewer, all are played
 
 
@@ -54,8 +55,7 @@ def classes(rounds: Sequence[Messages], hosts: Numbers, links: Numbers) -> Class
         if (finer.max() + 1) * _LEAST_GAIN > len(hosts):
             return None
         if finer.max() == hosts.max() and finer_links.max() == links.max():
-            members = (np.unique(colour, return_index=True)[1] for colour in (hosts, links))
-            return Classes(hosts, links, *members)
+            return Classes(hosts, links, firsts(hosts), firsts(links))
         hosts, links = finer, finer_links
     return None
 
@@ -66,8 +66,30 @@ def mixed(*columns: Numbers) -> Numbers:
     for column in columns:
         least, most = column.min(), column.max()
         if least != most:
-            _, colour = np.unique(colour * (most - least + 1) + (column - least), return_inverse=True)
+            colour = _closed_up(colour * (most - least + 1) + (column - least))
     return colour
+
+
+def numbered(values: npt.NDArray[np.float64]) -> Numbers:
+    """Numbers from 0 on that differ where the values do, in their order."""
+    if (values == values[:1]).all():  # as mostly: sorting a million takes longer than playing them
+        return np.zeros(len(values), dtype=np.int64)
+    return np.unique(values, return_inverse=True)[1]
+
+
+def firsts(colour: Numbers) -> Numbers:
+    """The first place that each colour has; all colours up to the last are there."""
+    found = np.zeros(int(colour.max()) + 1 if len(colour) else 0, dtype=np.int64)
+    found[colour[::-1]] = np.arange(len(colour))[::-1]  # of several, the one that is written last stays
+    return found
+
+
+def _closed_up(keys: Numbers) -> Numbers:
+    """The same numbers without gaps, in their order."""
+    if keys.max() > _DENSE * len(keys):
+        return np.unique(keys, return_inverse=True)[1]
+    counted: Numbers = (np.cumsum(np.bincount(keys) > 0) - 1)[keys]
+    return counted
 
 
 def _colours(each: Messages, hosts: Numbers, links: Numbers) -> Numbers:

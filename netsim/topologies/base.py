@@ -7,10 +7,15 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from math import inf
 
+import numpy as np
+import numpy.typing as npt
+
 from netsim.hardware import Link
 from netsim.topologies._routes import Arcs, FewestHops, flow_of, path_over
+from netsim.topologies._rows import Rows
 
 Place = tuple[float, float]
+Whole = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -21,6 +26,29 @@ class Host:
     name: str
     link: Link
     apart: bool = False
+
+
+class AlikeHosts(Rows[Host]):
+    """So many hosts with one link, but those that have their `own`, by number; from the number `apart` on they are
+    servers."""
+
+    def __init__(
+        self, size: int, name: Callable[[int], str], link: Link, *, own: Mapping[int, Link], apart: int
+    ) -> None:
+        self.link, self.own = link, {host: each for host, each in own.items() if host < size}
+        super().__init__(size, lambda host: Host(name(host), self.own.get(host, link), apart=host >= apart))
+
+
+def links_of(hosts: Sequence[Host]) -> tuple[list[Link], Whole]:
+    """The links that hosts have, each once, and which of them is each host's."""
+    if isinstance(hosts, AlikeHosts):
+        number = np.zeros(len(hosts), dtype=np.int64)
+        number[list(hosts.own)] = np.arange(1, 1 + len(hosts.own))
+        return [hosts.link, *hosts.own.values()], number
+    links = [host.link for host in hosts]
+    different = {id(link): link for link in links}  # many hosts share one object
+    places = {key: place for place, key in enumerate(different)}
+    return list(different.values()), np.asarray([places[id(link)] for link in links], dtype=np.int64)
 
 
 def halves_in_order(topology: Topology) -> Iterable[Collection[int]]:
@@ -36,21 +64,23 @@ class Topology:
 
     Hosts are numbered from 0; nodes are called by the hosts' names, or by the switches'. `path(src, dst, flow)` gives
     the numbers of the links from one host to another: among ways with as few hops the one that the kind of topology
-    says, or, with a flow, the one that this number draws.
+    says, or, with a flow, the one that this number draws. `paths`, where the kind has a quick way, gives those of many
+    pairs at once, as `routes` does.
 
     `seed`: of ECMP; without one, all messages between two hosts take the same way. `ideal`: whether hosts share nothing
     but a switch that never slows anything, so that the closed forms of collectives hold. `places`: where nodes are
     drawn. `halves`: sets of half of the hosts, of which one is cut off by as little bandwidth as any.
     """
 
-    hosts: tuple[Host, ...]
+    hosts: Sequence[Host]
     switches: tuple[str, ...]
-    names: tuple[str, ...]
-    ends: tuple[tuple[str, str], ...]
-    rates: tuple[float, ...]
-    latencies: tuple[float, ...]
+    names: Sequence[str]
+    ends: Sequence[tuple[str, str]]
+    rates: Sequence[float]
+    latencies: Sequence[float]
     path: Callable[[int, int, int | None], tuple[int, ...]]
     places: Callable[[], Sequence[Place]]
+    paths: Callable[[Whole, Whole], Whole] | None = None
     both_ways: frozenset[int] = frozenset()
     seed: int | None = None
     ideal: bool = False
@@ -61,12 +91,21 @@ class Topology:
         another way."""
         return self.path(src, dst, None if self.seed is None else flow_of(self.seed, src, dst, stream))
 
+    def routes(self, src: Whole, dst: Whole) -> Whole:
+        """The routes of many pairs of hosts on the first stream: [pair, hop], -1 after the last hop."""
+        if self.paths:
+            return self.paths(src, dst)
+        found = [self.route(one, other) for one, other in zip(src.tolist(), dst.tolist(), strict=True)]
+        longest = max(map(len, found), default=1)
+        padded = [(*route, *(-1,) * (longest - len(route))) for route in found]
+        return np.asarray(padded, dtype=np.int64).reshape(len(found), longest)
+
     def avoiding(self, links: Collection[int]) -> Topology:
         """The same network with routes, of as few hops as may be, that use none of these links. Where there is none
         left, `route` raises RunError."""
         arcs = {ends: link for ends, link in self.arcs.items() if link not in links}
         onward = FewestHops(len(self.nodes), arcs)
-        return replace(self, path=path_over(arcs, onward, self.nodes))
+        return replace(self, path=path_over(arcs, onward, self.nodes), paths=None)
 
     @cached_property
     def nodes(self) -> tuple[str, ...]:

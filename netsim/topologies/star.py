@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from netsim.topologies._places import circle
-from netsim.topologies.base import Host, Topology
+from netsim.topologies._rows import Numbers, Rows
+from netsim.topologies.base import Host, Topology, links_of
 
 
 def star(hosts: Sequence[Host]) -> Topology:
@@ -14,19 +17,31 @@ def star(hosts: Sequence[Host]) -> Topology:
 
     A link's latency is end to end, so that each of the two hops of a route has half of its own link's.
     """
-    links = [(host, way) for host in hosts for way in (("up", "down") if host.link.duplex == "full" else ("both",))]
-    first = {id(host): number for number, (host, _) in reversed(list(enumerate(links)))}
-    up = [first[id(host)] for host in hosts]
-    down = [number + (host.link.duplex == "full") for number, host in zip(up, hosts, strict=True)]
+    kinds, kind_of = links_of(hosts)
+    both = np.asarray([kind.duplex == "half" for kind in kinds])[kind_of]
+    down = np.cumsum(np.where(both, 1, 2)) - 1
+    up = np.where(both, down, down - 1)
+    owner = np.repeat(np.arange(len(hosts)), np.where(both, 1, 2))
+    kind = kind_of[owner]
+
+    def way(link: int) -> str:
+        host = owner[link]
+        return "both" if both[host] else "up" if link == up[host] else "down"
+
+    def ends(link: int) -> tuple[str, str]:
+        name = hosts[owner[link]].name
+        return ("switch", name) if way(link) == "down" else (name, "switch")
+
     return Topology(
-        hosts=tuple(hosts),
+        hosts=hosts if isinstance(hosts, Rows) else tuple(hosts),
         switches=("switch",),
-        names=tuple(f"{host.name}.{way}" for host, way in links),
-        ends=tuple(("switch", host.name) if way == "down" else (host.name, "switch") for host, way in links),
-        rates=tuple(host.link.rate for host, _ in links),
-        latencies=tuple(host.link.latency / 2 for host, _ in links),
-        path=lambda src, dst, flow: (up[src], down[dst]),
-        both_ways=frozenset(number for number, (_, way) in enumerate(links) if way == "both"),
+        names=Rows(len(owner), lambda link: f"{hosts[owner[link]].name}.{way(link)}"),
+        ends=Rows(len(owner), ends),
+        rates=Numbers(np.asarray([each.rate for each in kinds])[kind]),
+        latencies=Numbers(np.asarray([each.latency / 2 for each in kinds])[kind]),
+        path=lambda src, dst, flow: (up.item(src), down.item(dst)),
+        paths=lambda src, dst: np.stack([up[src], down[dst]], axis=1),
+        both_ways=frozenset(up[both].tolist()),
         ideal=True,
         places=lambda: [*circle(len(hosts)), (0.0, 0.0)],
     )
