@@ -84,7 +84,7 @@ class Cluster:
 
     def hosts(self, servers: int) -> list[Host]:
         """Workers, then so many servers that stand apart, with their links as bytes without headers see them."""
-        links = [group.link.for_payload for group in self.groups if group.link for _ in range(group.count)]
+        links = [link for group in self.groups if group.link for link in [group.link.for_payload] * group.count]
         hosts = [Host(f"worker{number}", link) for number, link in enumerate(links)]
         own = self.server_link.for_payload if self.server_link else links[0]
         return hosts + [Host(f"server{number}", own, apart=True) for number in range(servers)]

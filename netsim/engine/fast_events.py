@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from netsim.collectives.rounds import Collective
 from netsim.engine import kernels, schedules
-from netsim.engine.fast_rounds import Meeting, Progress, Times
+from netsim.engine.fast_rounds import Meeting, Progress, Times, timetable
 from netsim.engine.log import Log
 from netsim.engine.meter import BINS, Meter
 from netsim.engine.plan import Plan
@@ -268,9 +268,7 @@ def train(plan: Plan, detail: str, progress: Progress | None = None) -> tuple[Lo
         play = EventPlay.of(plan.strategy, plan.workers, plan.topology, nbytes, scenario.job.streams)
     recorded = [iteration for iteration in range(iterations) if log.records(iteration)]
     factors = plan.factors.T[: 1 if scenario.noise.none else None, :]
-    gaps = np.asarray([computing.backward_until(plan.buckets) for computing in plan.computing])
-    forward = np.asarray([computing.lead for computing in plan.computing])
-    update = np.asarray([computing.update for computing in plan.computing])
+    forward, gaps, update = timetable(plan)
     found = play.run(
         forward * factors,
         gaps * factors[:, :, None],

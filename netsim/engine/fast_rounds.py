@@ -22,6 +22,7 @@ from netsim.engine.plan import Plan
 from netsim.engine.symmetry import Classes, Messages, classes, firsts, mixed, numbered
 from netsim.topologies.base import Topology
 from netsim.trace import Columns, LinkUse, Transfer
+from netsim.training.step import Computing
 
 Times = npt.NDArray[np.float64]  # of each host, s
 Numbers = npt.NDArray[np.int64]
@@ -290,9 +291,7 @@ def train(plan: Plan, detail: str, progress: Progress | None = None) -> tuple[Lo
     messages = plan.messages_per_iteration(enough=MOST_MESSAGES) * plan.scenario.iterations
     rate = plan.scenario.cluster.reduction_rate
     play = FastPlay(plan.strategy, plan.workers, network, rate, messages=messages, colours=colours)
-    gaps = np.asarray([computing.backward_until(plan.buckets) for computing in plan.computing])
-    forward = np.asarray([computing.lead for computing in plan.computing])
-    update = np.asarray([computing.update for computing in plan.computing])
+    forward, gaps, update = timetable(plan)
     now = np.zeros(plan.workers)
     for iteration in range(plan.scenario.iterations):
         start, factor = now, plan.factors[:, iteration]
@@ -311,6 +310,23 @@ def train(plan: Plan, detail: str, progress: Progress | None = None) -> tuple[Lo
         if progress:
             progress(iteration)
     return log, network
+
+
+def timetable(plan: Plan) -> tuple[Times, Times, Times]:
+    """Seconds that each worker computes before its backward pass, in it until each bucket is there and until its end,
+    and in its update."""
+    different, kind = _kinds(plan)
+    gaps = np.asarray([computing.backward_until(plan.buckets) for computing in different])
+    forward, update = (np.asarray([getattr(each, what) for each in different]) for what in ("lead", "update"))
+    return forward[kind], gaps[kind], update[kind]
+
+
+def _kinds(plan: Plan) -> tuple[list[Computing], Numbers]:
+    """What workers compute, each once, and which of it each one does."""
+    objects = {id(each): each for each in plan.computing}  # few, however many workers
+    numbers = {each: number for number, each in enumerate(dict.fromkeys(objects.values()))}
+    places = {key: numbers[each] for key, each in objects.items()}
+    return list(numbers), np.asarray([places[id(each)] for each in plan.computing])
 
 
 def _exchange(
@@ -339,7 +355,7 @@ def _recorder(plan: Plan, log: Log, iteration: int, bucket: int) -> Callable[...
 
 def _alike(plan: Plan) -> Numbers:
     """Colours of workers: who computes alike has the same; each host's link is told by what it is in the network."""
-    kinds = {each: number for number, each in enumerate(dict.fromkeys(plan.computing))}
-    computing = np.asarray([kinds[each] for each in plan.computing])
+    if plan.scenario.noise.none:
+        return _kinds(plan)[1]
     _, luck = np.unique(plan.factors, axis=0, return_inverse=True)
-    return mixed(computing, luck.ravel())
+    return mixed(_kinds(plan)[1], luck.ravel())

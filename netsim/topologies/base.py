@@ -127,6 +127,10 @@ class Topology:
     def fastest_port(self) -> Link:
         """What bounds every collective on this network from below: the most that any host could send or receive on all
         of its links together, and the least latency of a message between any two hosts."""
+        cheapest = min((link.lowest_latency - link.latency for link in links_of(self.hosts)[0]), default=0.0)
+        if self.ideal:  # one link each way a host, with half of the latency
+            rate, hop = max(self.rates, default=0.0), min(self.latencies, default=0.0)
+            return Link(rate=rate, latency=max(0.0, 2 * hop + cheapest))
         hosts = len(self.hosts)
         out, into = [0.0] * hosts, [0.0] * hosts
         leaves = comes = direct = inf
@@ -139,5 +143,4 @@ class Topology:
                 comes = min(comes, self.latencies[link])
             if one < hosts and other < hosts:
                 direct = min(direct, self.latencies[link])
-        cheapest = min((host.link.lowest_latency - host.link.latency for host in self.hosts), default=0.0)
         return Link(rate=max([*out, *into], default=0.0), latency=max(0.0, min(direct, leaves + comes) + cheapest))

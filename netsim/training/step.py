@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import accumulate, zip_longest
 
 from netsim.collectives.rounds import Collective
@@ -25,22 +26,22 @@ class Computing(StepTimes):
     micro_batches: int = 1
     encode: tuple[float, ...] = ()
 
-    @property
+    @cached_property
     def passes(self) -> float:
         """Forward and backward of one micro-batch (s)."""
         return sum(self.forward) + sum(self.backward)
 
-    @property
+    @cached_property
     def lead(self) -> float:
         """Seconds from the beginning of the step to that of the backward pass in which gradients are exchanged."""
         return (self.micro_batches - 1) * self.passes + sum(self.forward)
 
-    @property
+    @cached_property
     def until_update(self) -> float:
         """Seconds from the beginning of the step to the end of its last backward pass."""
         return self.lead + sum(self.backward) + sum(self.encode)
 
-    @property
+    @cached_property
     def total(self) -> float:
         return self.until_update + self.update
 
