@@ -176,9 +176,9 @@ class Columns(Generic[Row]):
 
     def __getitem__(self, name: str) -> np.ndarray[Any, Any]:
         """The column; what was given as another sequence becomes an array when it is first asked for."""
-        values = self._columns[name]
-        if not isinstance(values, np.ndarray):
-            values = self._columns[name] = np.asarray(values, dtype=_DTYPES[_types(self._row)[name]])
+        given = self._columns[name]
+        values: np.ndarray[Any, Any] = np.asarray(given, dtype=_DTYPES[_types(self._row)[name]])
+        self._columns[name] = values
         return values
 
     def __len__(self) -> int:

@@ -14,6 +14,12 @@ def test_columns_give_arrays_by_name_and_the_rows_again() -> None:
     assert list(columns.columns) == list(Span._fields)
 
 
+def test_a_column_of_what_is_worked_out_late_is_like_any_other() -> None:
+    columns = Columns.of(Span, *zip(*ROWS, strict=True))
+    assert columns.row(1) == ROWS[1]
+    assert list(columns) == ROWS and columns["start"].dtype == np.float64
+
+
 def test_columns_of_nothing_keep_their_types() -> None:
     columns = Columns(Span, [])
     assert len(columns) == 0 and list(columns) == []

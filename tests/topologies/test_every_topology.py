@@ -12,6 +12,7 @@ from itertools import combinations
 from typing import Any
 
 import networkx
+import numpy as np
 import pytest
 
 from netsim.errors import RunError
@@ -65,6 +66,20 @@ NETWORKS = {
     if (network := fitting({"kind": kind, **options}, count))
 }
 every_network = pytest.mark.parametrize("network", NETWORKS.values(), ids=NETWORKS)
+
+
+@every_network
+def test_the_routes_of_many_pairs_are_those_of_each(network: Topology) -> None:
+    src, dst = np.divmod(np.arange(len(network.hosts) ** 2), len(network.hosts))
+    src, dst = src[src != dst], dst[src != dst]
+    found = [[link for link in row if link >= 0] for row in network.routes(src, dst).tolist()]
+    assert found == [list(network.route(*pair)) for pair in zip(src.tolist(), dst.tolist(), strict=True)]
+
+
+@every_network
+def test_the_fastest_port_is_found_on_the_links_where_it_is_known_at_once(network: Topology) -> None:
+    if len(network.hosts) > 1:
+        assert network.fastest_port == replace(network, ideal=False).fastest_port
 
 
 def graph_of(network: Topology) -> networkx.DiGraph:
