@@ -225,7 +225,8 @@ class Trace:
 
         `bottleneck` is what takes longest in an iteration: "compute", "stragglers", "latency" of messages, "work of
         NAME", the busiest server whose software or device takes time, or "link NAME", the busiest, for the time that
-        messages spend on getting their bytes through.
+        messages spend on getting their bytes through. Exchanges count in full, also what computing hides of them;
+        what is waited for, and may be another thing, the critical path says (`netsim explain`).
         """
         facts, steps, iterations = self.facts, self.steps, self.facts["iterations"]
         iteration, lengths = self._pace()

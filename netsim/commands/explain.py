@@ -26,8 +26,7 @@ _FEW = 6  # layers, links or rivals that are listed
 def explain(file: Path, strategies: str, settings: Sequence[str], seed: int | None, as_json: bool, quiet: bool) -> None:
     """Why a scenario FILE takes its time: critical path, bottleneck, what would help.
 
-    What would help is foretold from the critical path, then simulated. The reference engine plays FILE, since it knows
-    what waited for what; all engines give the same times.
+    What would help is foretold from the critical path, then simulated.
     """
     from netsim import arguments, progress, results, terminal
     from netsim.engine.run import simulate

@@ -11,18 +11,18 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from netsim.collectives.rounds import Collective, PieceBytes, Round, unrolled
 from netsim.engine import kernels
+from netsim.engine.fast_causes import Story
 from netsim.engine.log import Log
 from netsim.engine.plan import Plan
 from netsim.engine.symmetry import Classes, Messages, classes, firsts, mixed, numbered
 from netsim.topologies.base import Topology
-from netsim.trace import Columns, LinkUse, Transfer
+from netsim.trace import Columns, LinkUse
 from netsim.training.step import Computing
 
 Times = npt.NDArray[np.float64]  # of each host, s
@@ -286,12 +286,12 @@ class FastPlay:
                 raise Meeting("messages come to a link in another order than that of the rounds")
         network.count(lasts, sizes, each.times, count)
         if record:
-            record(each, sizes, network.start, network.end - lasts, network.end)
+            record(each, part, sizes, lasts, pattern.wait, sent=network.start, end=network.end)
 
 
 def train(plan: Plan, detail: str, progress: Progress | None = None) -> tuple[Log, FastNetwork]:
     """Play all iterations of workers that all-reduce on one stream; Meeting where messages meet."""
-    log, network = Log(plan, detail), FastNetwork(plan.topology)
+    log, network, story = Log(plan, detail), FastNetwork(plan.topology), Story(plan)
     colours = _alike(plan) if detail == "summary" else None
     messages = plan.messages_per_iteration(enough=MOST_MESSAGES) * plan.scenario.iterations
     rate = plan.scenario.cluster.reduction_rate
@@ -308,12 +308,19 @@ def train(plan: Plan, detail: str, progress: Progress | None = None) -> tuple[Lo
         computed = now + gaps[:, -1] * factor
         if not plan.scenario.job.overlap:
             offers = [computed] * len(plan.buckets)
-        now, exchanging = _exchange(plan, play, log, iteration, offers, computed)
+        told = story if log.records(iteration) else None
+        if told:
+            told.begin(iteration, start, forward * factor, gaps * factor[:, None])
+        now, exchanging = _exchange(plan, play, told, offers, computed)
         end = now + update * factor
         log.whole_step(iteration, start, computed, now, exchanging, end)
+        if told:
+            told.end(now, end)
+            log.transfers += told.transfers
         now = end
         if progress:
             progress(iteration)
+    log.story = story
     return log, network
 
 
@@ -335,27 +342,19 @@ def _kinds(plan: Plan) -> tuple[list[Computing], Numbers]:
 
 
 def _exchange(
-    plan: Plan, play: FastPlay, log: Log, iteration: int, offers: list[Times], computed: Times
+    plan: Plan, play: FastPlay, story: Story | None, offers: list[Times], computed: Times
 ) -> tuple[Times, Times]:
     """When each worker has all sums, and for how long it had an exchange under way."""
     done, exchanging = np.full(plan.workers, -np.inf), np.zeros(plan.workers)
     for bucket, offer in enumerate(offers):
         before = done
-        recorder = _recorder(plan, log, iteration, bucket) if log.records(iteration) else None
-        done = play(np.maximum(offer, before), plan.buckets[bucket].nbytes, recorder)
+        if story:
+            story.exchange(bucket, offer)
+        done = play(np.maximum(offer, before), plan.buckets[bucket].nbytes, story.round if story else None)
+        if story:
+            story.exchanged(done)
         exchanging = exchanging + np.maximum(0.0, done - np.maximum(offer, before))
     return np.maximum(computed, done), exchanging
-
-
-def _recorder(plan: Plan, log: Log, iteration: int, bucket: int) -> Callable[..., None]:
-    name = plan.buckets[bucket].name
-
-    def record(each: Round, sizes: Times, sent: Times, begin: Times, end: Times) -> None:
-        columns: Any = (each.src, each.dst, sizes, sent, begin, end)
-        for src, dst, nbytes, asked, first, last in zip(*(column.tolist() for column in columns), strict=True):
-            log.transfers.append(Transfer(src, dst, nbytes, name, iteration, asked, first, last))
-
-    return record
 
 
 def _alike(plan: Plan) -> Numbers:

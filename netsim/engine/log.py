@@ -12,6 +12,7 @@ import simpy
 
 from netsim.engine.causes import Causal
 from netsim.engine.clock import Clock
+from netsim.engine.fast_causes import Story
 from netsim.engine.messages import Message
 from netsim.engine.plan import Plan
 from netsim.trace import Columns, Outage, ServerUse, Span, Transfer, Update, WorkerStep
@@ -39,7 +40,8 @@ class Log:
         self.outages: list[Outage] = []
         self.updates: list[Update] = []
         self.servers: list[ServerUse] = []
-        self.causes: Causal | None = None  # of the engine that knows them
+        self.causes: Causal | None = None  # of the reference, which notes them as it goes
+        self.story: Story | None = None  # of the fast engine, as far as it follows them
 
     def clock(self) -> simpy.Environment:
         """An environment for the run, which keeps the causes of what is recorded."""
@@ -148,6 +150,12 @@ class Log:
         """What was noted of updates, of servers and of hosts that stopped."""
         updates, servers = Columns(Update, self.updates), Columns(ServerUse, self.servers)
         return {"updates": updates, "servers": servers, "outages": Columns(Outage, self.outages)}
+
+    @property
+    def followed(self) -> dict[str, Any]:
+        """Activities with their causes, and the routes that they name; none where nobody followed them."""
+        book = self.causes or self.story
+        return {"activities": book.activities, "routes": book.routes} if book else {}
 
     def steps(self) -> Columns[WorkerStep]:
         """Each worker's steps with what they were made of."""

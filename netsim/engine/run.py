@@ -31,7 +31,6 @@ from netsim.hardware import Link
 from netsim.scenario import Scenario
 from netsim.topologies.base import AlikeHosts, Host, Topology
 from netsim.trace import (
-    Activity,
     Columns,
     Interruption,
     LinkBin,
@@ -115,8 +114,7 @@ def _play_all(
         link_changes=Columns(LinkChange, network.changes if isinstance(network, Network) else []),
         interruptions=Columns(Interruption, network.interruptions if isinstance(network, Network) else []),
         facts={**_facts(the_plan, network, log), "why_simpy": why_simpy, "others": others},
-        activities=log.causes.activities if log.causes else Columns(Activity, ()),
-        routes=log.causes.routes if log.causes else (),
+        **log.followed,
     )
     if check or always():
         check_run(trace, the_plan, whole=detail == "full")

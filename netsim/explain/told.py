@@ -125,16 +125,20 @@ def _help(explained: Explanation) -> Iterator[str]:
     idle = [each.change for each in kept if each.predicted_s and abs(each.saves_share) < _SMALL]
     if idle:
         yield f"{capital(listed(idle))} would hardly be felt."
-    others = [each for each in explained.sensitivities if each.change.startswith(STRATEGY)]
-    if others and others[0].saves_share >= _SMALL:
-        best = others[0]
-        yield f"Another strategy, {best.change.removeprefix(STRATEGY)}, takes {_outcome(best)}."
-    elif others:
-        yield f"No other strategy that was tried is faster ({_names(others)})."
+    yield from _others([each for each in explained.sensitivities if each.change.startswith(STRATEGY)])
 
 
-def _names(others: Sequence[Sensitivity]) -> str:
-    return listed([each.change.removeprefix(STRATEGY) for each in others])
+def _others(tried: Sequence[Sensitivity]) -> Iterator[str]:
+    """What the other strategies do, which are in order of what they save."""
+    for place, each in enumerate(each for each in tried if each.saves_share >= _SMALL):
+        name = each.change.removeprefix(STRATEGY)
+        yield f"Another strategy, {name}, takes {_outcome(each)}." if place == 0 else f"{capital(name)} takes {_outcome(each)}."
+    same = [each.change.removeprefix(STRATEGY) for each in tried if abs(each.saves_share) < _SMALL]
+    slower = [each.change.removeprefix(STRATEGY) for each in tried if each.saves_share <= -_SMALL]
+    if same:
+        yield f"{capital(listed(same))} {'takes' if len(same) == 1 else 'take'} as long, to within {percent_text(_SMALL)}."
+    if slower:
+        yield f"{capital(listed(slower))} {'is' if len(slower) == 1 else 'are'} slower."
 
 
 def _outcome(each: Sensitivity) -> str:

@@ -18,6 +18,7 @@ from netsim import loading
 from netsim.engine.run import simulate
 from netsim.explain.path import critical_path
 from netsim.families import FAMILIES
+from netsim.scenario import Scenario
 from netsim.trace import NO_CAUSE, Trace
 from netsim.training.parameter_server import ParameterServer
 
@@ -114,6 +115,43 @@ def test_every_activity_begins_when_its_cause_ends(kind: dict[str, Any], network
     has_all_records(trace)
 
 
+def fast_agrees(scenario: Scenario, reference: Trace) -> bool:
+    """Where the fast engine follows causes, they are as whole, and the path is made of the same."""
+    trace = simulate(scenario, engine="fast")
+    if trace.engine != "fast" or not len(trace.activities):
+        return False
+    begins_when_its_cause_ends(trace)
+    leads_back_to_the_start(trace)
+    parts_sum_to_the_iteration_time(trace)
+    has_all_records(trace)
+    one, other = critical_path(trace), critical_path(reference)
+    assert one.decomposition == pytest.approx(other.decomposition, rel=1e-9, abs=1e-9 * other.length)
+    assert len(trace.activities) == len(reference.activities)
+    return True
+
+
+PATTERNS: dict[str, dict[str, Any]] = {
+    "overlap": {},
+    "no overlap": {"job.overlap": False},
+    "one bucket": {"job.bucket": "all"},
+    "jitter": {"noise.jitter": 0.3},
+    "slow adding": {"cluster.reduction_rate": "0.1 GB/s", "noise.jitter": 0.1},
+    "free adding": {"cluster.reduction_rate": "1 PB/s"},
+    "two workers": {"cluster.group": [{"count": 2}]},
+    "one worker": {"cluster.group": [{"count": 1}]},
+}
+
+
+@pytest.mark.parametrize("changes", PATTERNS.values(), ids=PATTERNS)
+def test_both_engines_explain_an_iteration_alike(changes: dict[str, Any]) -> None:
+    followed = set()
+    for kind in (kind for kind in KINDS if "mode" not in kind):
+        scenario = loading.from_table(BASE, {"job.strategy": kind, **changes})
+        if fast_agrees(scenario, simulate(scenario, engine="simpy")):
+            followed.add(kind["kind"])
+    assert {"ring", "halving_doubling"} <= followed, "rounds in which no two messages meet are followed by both"
+
+
 @settings(max_examples=20, deadline=None)
 @given(
     kind=st.sampled_from(KINDS),
@@ -131,10 +169,12 @@ def test_causes_hold_for_jobs_that_are_drawn(
         kind, streams = {**kind, "servers": 1}, 1
     changes = {"job.strategy": kind, "job.bucket": bucket, "job.overlap": overlap, "job.streams": streams}
     noise = {"noise.jitter": jitter, "cluster.group": [{"count": workers}], "iterations": 1}
-    trace = played({**changes, **noise, **NETWORKS[network]})
+    scenario = loading.from_table(BASE, {**changes, **noise, **NETWORKS[network]})
+    trace = simulate(scenario, engine="simpy")
     begins_when_its_cause_ends(trace)
     leads_back_to_the_start(trace)
     parts_sum_to_the_iteration_time(trace)
+    fast_agrees(scenario, trace)
 
 
 def test_of_the_last_iteration_alone_causes_are_kept_from_its_start_on() -> None:
