@@ -26,7 +26,7 @@ _FEW = 6  # layers, links or rivals that are listed
 def explain(file: Path, strategies: str, settings: Sequence[str], seed: int | None, as_json: bool, quiet: bool) -> None:
     """Why a scenario FILE takes its time: critical path, bottleneck, what would help.
 
-    What would help is foretold from the critical path, then simulated.
+    What would help is predicted from the critical path, then simulated.
     """
     from netsim import arguments, progress, results, terminal
     from netsim.engine.run import simulate
@@ -81,7 +81,7 @@ def _changes(explained: Explanation) -> None:
     terminal.say("")
     rows = []
     for each in explained.sensitivities:
-        foretold = "-" if each.predicted_s is None else show(each.predicted_s, "s")
+        predicted = "-" if each.predicted_s is None else show(each.predicted_s, "s")
         note = "path changed" if each.path_changed else ""
-        rows.append((each.change, foretold, show(each.simulated_s, "s"), f"{-each.saves_share:+.1%}", note))
-    terminal.grid(("if", "foretold", "simulated", "change", ""), rows, left=(0, 4))
+        rows.append((each.change, predicted, show(each.simulated_s, "s"), f"{-each.saves_share:+.1%}", note))
+    terminal.grid(("if", "predicted", "simulated", "change", ""), rows, left=(0, 4))

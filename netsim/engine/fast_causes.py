@@ -86,8 +86,8 @@ class Story:
         lane = self._lanes.setdefault((each.lane, part), _Lane(join.ready.copy(), join.because.copy()))
         cause = lane.latest(each.src, each.dst)
         order = np.lexsort((cause, sent))  # as they are sent, one after the other even where that is at one moment
-        columns = each.src, each.dst, sizes, lasts, wait, sent, end, cause
-        src, dst, sizes, lasts, wait, sent, end, cause = (column[order] for column in columns)
+        src, dst, cause = (column[order] for column in (each.src, each.dst, cause))
+        sizes, lasts, wait, sent, end = (column[order] for column in (sizes, lasts, wait, sent, end))
         begin = end - lasts
         details = sizes, begin, wait, np.zeros(len(src)), lasts, self._route(src, dst)
         rows = self._add("message", src, self._name, sent, end, dst, cause, *details)
@@ -97,7 +97,8 @@ class Story:
         had, done = rows, end
         if each.add and self._plan.scenario.cluster.reduction_rate:
             had, done = self._added(dst, sizes / self._plan.scenario.cluster.reduction_rate, end, rows)
-        lane.go_on(*(np.column_stack(pair).ravel() for pair in ((src, dst), (end, done), (rows, had))))
+        hosts, rows = (np.column_stack(pair).ravel() for pair in ((src, dst), (rows, had)))
+        lane.go_on(hosts, np.column_stack((end, done)).ravel(), rows)
 
     def _added(self, hosts: Numbers, adding: Times, came: Times, rows: Numbers) -> tuple[Numbers, Times]:
         """Hosts add what came, one piece after the other, as the kernel has it."""

@@ -152,7 +152,7 @@ class Log:
         return {"updates": updates, "servers": servers, "outages": Columns(Outage, self.outages)}
 
     @property
-    def followed(self) -> dict[str, Any]:
+    def followed(self) -> Any:
         """Activities with their causes, and the routes that they name; none where nobody followed them."""
         book = self.causes or self.story
         return {"activities": book.activities, "routes": book.routes} if book else {}

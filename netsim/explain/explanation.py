@@ -39,7 +39,7 @@ class Explanation:
             for each in self.sensitivities
         ]  # fmt: skip
         said = paragraphs(told(self)) + table(path, headers=("critical path", "an iteration", "share", ""))
-        return said + (table(helps, headers=("if", "foretold", "simulated", "change", "")) if helps else "")
+        return said + (table(helps, headers=("if", "predicted", "simulated", "change", "")) if helps else "")
 
     def as_dict(self) -> dict[str, Any]:
         """What `netsim explain --json` prints."""

@@ -1,4 +1,4 @@
-"""What would help: changes of a scenario, first foretold from the critical path, then simulated; and bounds."""
+"""What would help: changes of a scenario, first predicted from the critical path, then simulated; and bounds."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+from netsim.checks import problems
 from netsim.errors import ScenarioError
 from netsim.explain.path import ON_LINKS, CriticalPath, Piece
 from netsim.families import FAMILIES, kind_of
 from netsim.hardware import Link
 from netsim.scenario import Group, Scenario
+from netsim.topologies.base import Host, Topology
 from netsim.trace import Trace
 from netsim.units import show
 
@@ -26,7 +28,7 @@ _NOTHING = 1e-12  # s: what is left of it
 
 @dataclass(frozen=True)
 class Change:
-    """A scenario that differs in one thing, and the iteration time (s) that the base's critical path foretells for it;
+    """A scenario that differs in one thing, and the iteration time (s) that the base's critical path predicts for it;
     None where the path has nothing to say, since another schedule has another path."""
 
     name: str
@@ -61,6 +63,8 @@ def sensitivities(
     """All changes that fit the scenario, each simulated, those that help most first."""
     base, found = path.length, []
     for change in changes(scenario, path, strategies):
+        if problems(change.scenario):  # a strategy that cannot do what the job asks for
+            continue
         try:
             simulated = iteration_time(change.scenario, simulate)
         except ScenarioError:  # one more server than fits, a strategy for other numbers of workers
@@ -170,6 +174,22 @@ def _links(scenario: Scenario, change: Callable[[Link], Link]) -> Scenario:
     return replace(scenario, cluster=changed)
 
 
+def _network(scenario: Scenario, *, rates: float = 1.0, latencies: float = 1.0) -> Scenario:
+    """With so many times the rates and latencies of all links, those within the network, too."""
+    kind = scenario.cluster.topology
+
+    def changed(hosts: Sequence[Host]) -> Topology:
+        built: Topology = kind(hosts)
+        return replace(
+            built,
+            rates=tuple(rate * rates for rate in built.rates),
+            latencies=tuple(latency * latencies for latency in built.latencies),
+        )
+
+    changed.__name__ = kind_of(kind)
+    return replace(scenario, cluster=replace(scenario.cluster, topology=changed))
+
+
 def _faster(link: Link, factor: float) -> Link:
     def scaled(rate: float | None) -> float | None:
         return None if rate is None else rate * factor
@@ -195,8 +215,10 @@ def _slowed(scenario: Scenario, factor: float) -> Scenario:
 def _without(scenario: Scenario, *, latency: bool = False, bytes_: bool = False, computing: bool = False) -> Scenario:
     if latency:
         scenario = _links(scenario, lambda link: replace(_latency_times(link, 0.0), overhead=0.0, gap=0.0))
+        scenario = _network(scenario, latencies=0.0)
     if bytes_:
         scenario = _links(scenario, partial(_faster, factor=1 / _NEVER))
+        scenario = _network(scenario, rates=1 / _NEVER)
         scenario = replace(scenario, cluster=replace(scenario.cluster, reduction_rate=None))
     return _slowed(scenario, _NEVER) if computing else scenario
 

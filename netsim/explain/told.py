@@ -130,15 +130,23 @@ def _help(explained: Explanation) -> Iterator[str]:
 
 def _others(tried: Sequence[Sensitivity]) -> Iterator[str]:
     """What the other strategies do, which are in order of what they save."""
-    for place, each in enumerate(each for each in tried if each.saves_share >= _SMALL):
-        name = each.change.removeprefix(STRATEGY)
-        yield f"Another strategy, {name}, takes {_outcome(each)}." if place == 0 else f"{capital(name)} takes {_outcome(each)}."
-    same = [each.change.removeprefix(STRATEGY) for each in tried if abs(each.saves_share) < _SMALL]
-    slower = [each.change.removeprefix(STRATEGY) for each in tried if each.saves_share <= -_SMALL]
+    names = {each: each.change.removeprefix(STRATEGY) for each in tried}
+    faster = [f"{name} ({_outcome(each)})" for each, name in names.items() if each.saves_share >= _SMALL]
+    same = [f"{name} ({_signed(each)})" for each, name in names.items() if abs(each.saves_share) < _SMALL]
+    slower = [f"{name} ({_signed(each)})" for each, name in names.items() if each.saves_share <= -_SMALL]
+    if faster:
+        yield f"Faster with another strategy: {listed(faster)}."
     if same:
-        yield f"{capital(listed(same))} {'takes' if len(same) == 1 else 'take'} as long, to within {percent_text(_SMALL)}."
+        yield f"About as fast: {listed(same)}."
     if slower:
-        yield f"{capital(listed(slower))} {'is' if len(slower) == 1 else 'are'} slower."
+        yield f"Slower: {listed(slower)}."
+
+
+def _signed(each: Sensitivity) -> str:
+    """By how much longer or shorter an iteration is: 0.3 % less."""
+    share = abs(100 * each.saves_share)
+    said = f"{share:.1f} %" if share < 1 else percent_text(share / 100)
+    return f"{said} {'less' if each.saves_s > 0 else 'more'}" if share >= 0.05 else "the same"
 
 
 def _outcome(each: Sensitivity) -> str:
@@ -146,8 +154,8 @@ def _outcome(each: Sensitivity) -> str:
     if each.predicted_s is None:
         return least
     if each.path_changed:
-        return f"{least}; the path foretold {_seconds(each.predicted_s)}, but the path changed"
-    return f"{least}, as the path foretells"
+        return f"{least}; the critical path predicted {_seconds(each.predicted_s)}, but the path changed"
+    return f"{least}, as the critical path predicts"
 
 
 def _bounds(explained: Explanation) -> Iterator[str]:
@@ -164,11 +172,11 @@ def _bounds(explained: Explanation) -> Iterator[str]:
         )
         if (seconds := bounds[key]) is not None
     ]
-    yield f"It would be {listed(parts)}."
+    yield f"An iteration would take {listed(parts)}."
     least = bounds["lower_bound_s"]
     if least:
         factor = total / least
         yield (
-            f"No exchange of these buckets could take less than {_seconds(least)}: this one "
-            + ("reaches that." if factor < _CLOSE else f"takes {number_text(factor)} x as long.")
+            f"However these buckets are exchanged, an iteration takes at least {_seconds(least)}: this one "
+            + ("takes no longer." if factor < _CLOSE else f"takes {number_text(factor)} x as long.")
         )

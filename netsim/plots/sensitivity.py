@@ -12,7 +12,7 @@ from netsim.plots._canvas import PALETTE, legend_above, scale
 
 
 def sensitivity(frame: pd.DataFrame, ax: Axes) -> Axes:
-    """One bar a change: by how much the iteration takes less, simulated, and a mark where the path foretold that.
+    """One bar a change: by how much the iteration takes less, simulated, and a mark where the path predicted that.
 
     Columns: change, saves_share (per cent of the iteration's time), predicted_share (the same, or nothing).
     """
@@ -20,10 +20,10 @@ def sensitivity(frame: pd.DataFrame, ax: Axes) -> Axes:
     helps = frame["saves_share"] >= 0
     colours = [PALETTE[2] if good else PALETTE[1] for good in helps]
     ax.barh(place, frame["saves_share"], 0.62, color=colours, label="_")
-    foretold = frame["predicted_share"].notna().to_numpy()
+    predicted = frame["predicted_share"].notna().to_numpy()
     ax.plot(
-        frame["predicted_share"][foretold], place[foretold], "D", color="#1A1A1A", mfc="white", ms=6, ls="none",
-        label="foretold from the critical path",
+        frame["predicted_share"][predicted], place[predicted], "D", color="#1A1A1A", mfc="white", ms=6, ls="none",
+        label="predicted from the critical path",
     )  # fmt: skip
     ax.axvline(0, color="#404040", linewidth=0.9)
     low, high = min(0.0, frame["saves_share"].min()), max(0.0, frame["saves_share"].max())
@@ -41,6 +41,6 @@ def sensitivity(frame: pd.DataFrame, ax: Axes) -> Axes:
     ax.grid(axis="y", visible=False)
     ax.tick_params(axis="y", length=0)
     scale(ax.xaxis, [100.0], unit="%", label="saved of the iteration's time", log=False)
-    if foretold.any():
+    if predicted.any():
         legend_above(ax, ncols=1)
     return ax

@@ -186,7 +186,7 @@ def explained_figures(
             file = f"what_would_help_{_slug(names[each])}" if saved.contender_axis else "what_would_help"
             frame = _written(folder, file, frame)
             caption = (
-                f"What would help{who}{where}: bars as simulated, diamonds as the critical path foretells; "
+                f"What would help{who}{where}: bars as simulated, diamonds as the critical path predicts; "
                 "where they part, the path changed."
             )
             height = 1.2 + 0.27 * len(frame)

@@ -104,7 +104,7 @@ def path_table(saved: Saved, found: Mapping[str, Explained], names: Mapping[str,
 
 
 def changes_table(each: Explained) -> Table | None:
-    """A row a change: what the path foretells, what the simulation says, and whether the path changed."""
+    """A row a change: what the path predicts, what the simulation says, and whether the path changed."""
     frame = explained.changes(each)
     if not len(frame):
         return None
@@ -113,7 +113,7 @@ def changes_table(each: Explained) -> Table | None:
     frame["path"] = [changed[value] for value in frame["path_changed"]]
     columns = {
         "simulated_s": ("simulated", _TIME),
-        "predicted_s": ("foretold from the path", _TIME),
+        "predicted_s": ("predicted from the path", _TIME),
         "gained": ("change (%)", ""),
         "path": ("critical path", None),
     }

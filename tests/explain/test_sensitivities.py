@@ -1,4 +1,4 @@
-"""What would help is foretold from the path and confirmed by simulation."""
+"""What would help is predicted from the path and confirmed by simulation."""
 
 from __future__ import annotations
 
@@ -93,3 +93,22 @@ def test_the_sentences_say_what_is_waited_for_and_what_would_help() -> None:
     assert "Another strategy, halving doubling, takes" in said
     computing = " ".join(told(explained({"cluster.link.rate": "400 Gbit/s"})))
     assert "The bottleneck is computing" in computing
+
+
+def test_bounds_leave_out_the_links_within_the_network_too() -> None:
+    inside = {"kind": "nodes", "per_host": 2, "link": {"rate": "1 GB/s", "latency": "1 ms"}}
+    found = explained({"cluster.topology": inside})
+    assert found.bounds["compute_only_s"] == pytest.approx(found.path.decomposition["compute"], rel=1e-9)
+    assert found.bounds["latency_only_s"] > 1e-3
+
+
+def test_strategies_that_cannot_do_what_the_job_asks_for_are_not_tried() -> None:
+    tried = named(explained({"job.sharding": "zero3", "job.bucket": "layer"}))
+    assert "hosts' links twice as fast" in tried
+    assert not {"strategy tree", "strategy parameter server"} & set(tried)
+
+
+def test_a_strategy_that_is_hardly_faster_is_said_to_be_about_as_fast() -> None:
+    said = " ".join(told(explained({"job.strategy": "ring", "cluster.reduction_rate": "1 PB/s"})))
+    assert "About as fast: halving doubling (" in said
+    assert "Slower: tree (" in said and "% more)" in said

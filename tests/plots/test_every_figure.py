@@ -185,4 +185,4 @@ def test_a_figure_is_the_same_bytes_again_in_every_format(ending: str, tmp_path:
     for file in files:
         plots.save(plots.figures()["sensitivity"], frame, file)
     assert files[0].read_bytes() == files[1].read_bytes()
-    assert ending != "svg" or "foretold from the critical path" in files[0].read_text(encoding="utf-8")
+    assert ending != "svg" or "predicted from the critical path" in files[0].read_text(encoding="utf-8")
