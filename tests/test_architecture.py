@@ -41,6 +41,7 @@ FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 HOMES = {
     "click": {"cli", "commands"},
     "distributed": {"sweeps"},
+    "PIL": {"plots"},
     "jinja2": {"report"},
     "matplotlib": {"plots"},
     "networkx": {"topologies"},

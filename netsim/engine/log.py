@@ -146,13 +146,13 @@ class Log:
             )  # fmt: skip
 
     @property
-    def of_servers(self) -> dict[str, Columns[Any]]:
+    def of_servers(self) -> dict[str, Any]:
         """What was noted of updates, of servers and of hosts that stopped."""
         updates, servers = Columns(Update, self.updates), Columns(ServerUse, self.servers)
         return {"updates": updates, "servers": servers, "outages": Columns(Outage, self.outages)}
 
     @property
-    def followed(self) -> Any:
+    def followed(self) -> dict[str, Any]:
         """Activities with their causes, and the routes that they name; none where nobody followed them."""
         book = self.causes or self.story
         return {"activities": book.activities, "routes": book.routes} if book else {}
