@@ -35,7 +35,8 @@ def events(trace: Trace) -> dict[str, Any]:
     has one for each link that carried something, and counters of its use. Where bars of a track overlap, it has
     several lanes. Arrows lead from sending to receiving.
 
-    Links and counters need the routes of messages, which the reference engine records.
+    Links and counters need the routes of messages, which are known where causes are: in the reference
+    engine, and in the fast one's rounds.
     """
     spans, sent, received = _spans(trace), *_transfers(trace)
     bars = [*spans, *sent, *received, *_links(trace)]

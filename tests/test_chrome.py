@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 from netsim.chrome import events
 from netsim.engine.run import simulate
 from netsim.loading import from_table
+from netsim.scenario import Scenario
 
 TRACE = simulate(
     from_table(
@@ -89,13 +91,18 @@ def test_events_have_what_the_format_asks_for() -> None:
         assert isinstance(event["pid"], int) and isinstance(event["tid"], int)
 
 
-def test_a_trace_of_the_fast_engine_has_hosts_alone() -> None:
-    table: dict[str, Any] = {
-        "cluster": {"workers": 2, "device": "v100", "link": "10gbe"},
-        "job": {"model": "alexnet", "batch": 1},
-    }
-    trace = simulate(from_table({**table, "job": {**table["job"], "strategy": "ring"}}), engine="fast")
-    assert trace.engine == "fast" and {event["pid"] for event in events(trace)["traceEvents"]} == {0, 1}
+def test_a_trace_of_the_fast_engine_has_links_where_it_follows_causes() -> None:
+    job = {"model": "alexnet", "batch": 1, "bucket": "all"}
+    table: dict[str, Any] = {"cluster": {"workers": 3, "device": "v100", "link": "10gbe"}, "job": job}
+    ring, tree = (from_table(table, {"job.strategy": kind}) for kind in ("ring", "tree"))
+    assert shape_of(ring, "fast") == shape_of(ring, "simpy")
+    assert {pid for pid, _, _ in shape_of(tree, "fast")} == {0, 1, 2}, "hosts alone, where messages contend"
+
+
+def shape_of(scenario: Scenario, engine: str) -> Counter[tuple[int, str, str]]:
+    trace = simulate(scenario, engine=engine)
+    assert trace.engine == engine
+    return Counter((event["pid"], event["ph"], event["name"]) for event in events(trace)["traceEvents"])
 
 
 def test_the_trace_processor_of_perfetto_reads_it(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ a message was not sent in the course of what released it.
 from __future__ import annotations
 
 from itertools import pairwise
+from math import isclose
 from typing import Any, get_args, get_type_hints
 
 import numpy as np
@@ -66,7 +67,7 @@ def begins_when_its_cause_ends(trace: Trace) -> None:
 def leads_back_to_the_start(trace: Trace) -> None:
     """From every worker's every end."""
     rows = trace.activities.columns
-    kind, start, end, cause = rows["kind"], rows["start"], rows["end"], rows["cause"]
+    kind, end, cause, lasted = rows["kind"], rows["end"], rows["cause"].tolist(), (rows["end"] - rows["start"]).tolist()
     ends = np.flatnonzero(kind == "end")
     assert len(ends) == len(trace.steps)
     assert sorted(end[ends]) == pytest.approx(sorted(trace.steps["end"]), rel=1e-12)
@@ -74,7 +75,7 @@ def leads_back_to_the_start(trace: Trace) -> None:
         passed, at = 0.0, int(row)
         while at != NO_CAUSE:
             assert cause[at] < at
-            passed, at = passed + float(end[at] - start[at]), int(cause[at])
+            passed, at = passed + lasted[at], cause[at]
         assert passed == pytest.approx(float(end[row]), rel=1e-9)
 
 
@@ -84,7 +85,7 @@ def parts_sum_to_the_iteration_time(trace: Trace) -> None:
     assert path.length == pytest.approx(time, rel=1e-9)
     assert sum(path.decomposition.values()) == pytest.approx(time, rel=1e-9)
     assert path.decomposition["other"] == 0, "all time on the path has a name"
-    follows = [next_.start == pytest.approx(one.end) or next_.start == 0 for one, next_ in pairwise(path.steps)]
+    follows = [isclose(next_.start, one.end) or next_.start == 0 for one, next_ in pairwise(path.steps)]
     assert all(follows), "steps meet end to start; where workers go their own ways, each has such a chain"
 
 
@@ -115,11 +116,12 @@ def test_every_activity_begins_when_its_cause_ends(kind: dict[str, Any], network
     has_all_records(trace)
 
 
-def fast_agrees(scenario: Scenario, reference: Trace) -> bool:
+def fast_agrees(scenario: Scenario, reference: Trace | None = None) -> bool:
     """Where the fast engine follows causes, they are as whole, and the path is made of the same."""
     trace = simulate(scenario, engine="fast")
     if trace.engine != "fast" or not len(trace.activities):
         return False
+    reference = reference or simulate(scenario, engine="simpy")
     begins_when_its_cause_ends(trace)
     leads_back_to_the_start(trace)
     parts_sum_to_the_iteration_time(trace)
@@ -145,9 +147,10 @@ PATTERNS: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("changes", PATTERNS.values(), ids=PATTERNS)
 def test_both_engines_explain_an_iteration_alike(changes: dict[str, Any]) -> None:
     followed = set()
-    for kind in (kind for kind in KINDS if "mode" not in kind):
+    slices = 3 if "noise.jitter" in changes else 1
+    for kind in (kind for kind in KINDS if kind.get("slices") == slices):
         scenario = loading.from_table(BASE, {"job.strategy": kind, **changes})
-        if fast_agrees(scenario, simulate(scenario, engine="simpy")):
+        if fast_agrees(scenario):
             followed.add(kind["kind"])
     assert {"ring", "halving_doubling"} <= followed, "rounds in which no two messages meet are followed by both"
 

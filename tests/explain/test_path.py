@@ -132,3 +132,6 @@ def test_the_parts_of_every_scenario_sum_to_its_iteration_time(file: Path) -> No
         assert path.length == pytest.approx(time, rel=1e-9)
         assert set(PARTS) <= set(path.decomposition)
         assert path.decomposition["other"] == 0
+        by_default = critical_path(simulate(trace.scenario))
+        if by_default.length:  # the fast engine follows causes, too
+            assert by_default.decomposition == pytest.approx(path.decomposition, rel=1e-9, abs=1e-9 * time)
