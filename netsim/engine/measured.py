@@ -37,10 +37,9 @@ def message_sizes(kind: Collective, ranks: int, nbytes: float) -> Iterator[float
 def _of_job(the_plan: Plan) -> Iterator[float]:
     strategy, workers = the_plan.strategy, the_plan.workers
     if isinstance(strategy, ParameterServer):
-        owned = strategy.owned(the_plan.gradient_bytes, workers)
         for bucket in the_plan.buckets:
-            for server in range(len(owned[0])):
-                nbytes = sum(owned[layer][server] for layer in bucket.layers)
+            for server in range(strategy.shards(workers)):
+                nbytes = sum(the_plan.owned[layer][server] for layer in bucket.layers)
                 yield nbytes / strategy.lanes(bucket.nbytes, workers)
     else:
         for nbytes in {bucket.nbytes for bucket in the_plan.buckets}:

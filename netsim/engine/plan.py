@@ -126,6 +126,14 @@ class Plan:
         return [(each, each.nbytes / sum(self.gradient_bytes[layer] for layer in each.layers)) for each in self.buckets]
 
     @cached_property
+    def owned(self) -> tuple[tuple[float, ...], ...]:
+        """Bytes of each layer's gradient that each server owns: [layer][server]."""
+        assert isinstance(self.strategy, ParameterServer)
+        layers = zip(self.scenario.job.model.layers, self.gradient_bytes, strict=True)
+        tensors = [[nbytes / layer.params * numbers for numbers in layer.tensors] for layer, nbytes in layers]
+        return self.strategy.owned(tensors, self.workers)
+
+    @cached_property
     def buckets_of(self) -> list[list[int]]:
         """The buckets that hold gradients of each layer."""
         found: list[list[int]] = [[] for _ in self.layers]

@@ -98,11 +98,10 @@ def sizes_of_collective(collective: Collective, ranks: int, sizes: list[float], 
 
 def sizes_of_servers(plan: Plan, strategy: ParameterServer) -> Sizes:
     """Of each bucket's part that each server owns."""
-    shares = strategy.owned(plan.gradient_bytes, plan.workers)
     slices = [strategy.lanes(bucket.nbytes, plan.workers) for bucket in plan.buckets]
     servers = range(strategy.shards(plan.workers))
     owned = [
-        [sum(shares[layer][server] for layer in bucket.layers) * sent for server in servers]
+        [sum(plan.owned[layer][server] for layer in bucket.layers) * sent for server in servers]
         for bucket, sent in plan.sent
     ]
     piece = np.asarray(owned) / np.asarray(slices)[:, None]

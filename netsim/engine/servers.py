@@ -80,10 +80,9 @@ class Servers(Exchange):
 
     def _made(self, strategy: ParameterServer) -> Iterator[Server]:
         plan = self.plan
-        shares = strategy.owned(plan.gradient_bytes, plan.workers)
         first_host = plan.workers if strategy.helpers(plan.workers) else 0
         for number in range(strategy.shards(plan.workers)):
-            owns = [sum(shares[layer][number] for layer in bucket.layers) * sent for bucket, sent in plan.sent]
+            owns = [sum(plan.owned[layer][number] for layer in bucket.layers) * sent for bucket, sent in plan.sent]
             server = Server(self.env, number, first_host + number, owns)
             for bucket, nbytes in enumerate(owns):
                 for lane in range(self._lanes[bucket] if nbytes > 0 else 0):

@@ -33,7 +33,7 @@ class Touched(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Layer(ABC):
-    """One layer of a network. A subclass gives `output_shape`, and `params`, `macs`, ... where they are not nothing."""
+    """One layer of a network. A subclass gives `output_shape`, and `tensors`, `macs`, ... where there are any."""
 
     axes: ClassVar[tuple[int, int]] = (1, 4)  # fewest and most that `input_shape` may have
 
@@ -69,9 +69,14 @@ class Layer(ABC):
         """Shape of what one sample becomes."""
 
     @property
+    def tensors(self) -> tuple[int, ...]:
+        """Trained numbers of each variable, in the order in which frameworks make them: weights, then biases."""
+        return ()
+
+    @property
     def params(self) -> int:
         """Trained numbers."""
-        return 0
+        return sum(self.tensors)
 
     @property
     def macs(self) -> int:
@@ -157,8 +162,8 @@ class Composite(Layer):
         return self.parts[-1].output_shape
 
     @property
-    def params(self) -> int:
-        return sum(part.params for part in self.parts)
+    def tensors(self) -> tuple[int, ...]:
+        return tuple(numbers for part in self.parts for numbers in part.tensors)
 
     @property
     def macs(self) -> int:

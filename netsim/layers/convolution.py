@@ -82,8 +82,9 @@ class Convolution(Layer):
         return (self.filters, *windows)
 
     @property
-    def params(self) -> int:
-        return self.kernel_size * self.channels * self.filters // self.groups + self.filters * self.bias
+    def tensors(self) -> tuple[int, ...]:
+        kernel = self.kernel_size * self.channels * self.filters // self.groups
+        return (kernel, *(self.filters,) * self.bias)
 
     @property
     def macs(self) -> int:

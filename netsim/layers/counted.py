@@ -34,5 +34,9 @@ class Counted(Layer):
     input_gradients: Amount = 1
 
     @property
+    def tensors(self) -> tuple[int, ...]:
+        return (self.params,) if self.params else ()
+
+    @property
     def input_elements(self) -> int:
         return prod(self.input_shape) if self.reads is None else self.reads

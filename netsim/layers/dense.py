@@ -24,8 +24,8 @@ class Dense(Layer):
         return (*self.input_shape[:-1], self.units)
 
     @property
-    def params(self) -> int:
-        return self.input_shape[-1] * self.units * (not self.tied) + self.units * self.bias
+    def tensors(self) -> tuple[int, ...]:
+        return (*(self.input_shape[-1] * self.units,) * (not self.tied), *(self.units,) * self.bias)
 
     @property
     def macs(self) -> int:

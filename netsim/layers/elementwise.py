@@ -109,8 +109,9 @@ class LearnedOffset(Layer):
         return (self.input_shape[0] + self.tokens, *self.input_shape[1:])
 
     @property
-    def params(self) -> int:
-        return self.output_elements + self.tokens * prod(self.input_shape[1:])
+    def tensors(self) -> tuple[int, ...]:
+        tokens = self.tokens * prod(self.input_shape[1:])
+        return (*(tokens,) * bool(tokens), self.output_elements)
 
     @property
     def elementwise(self) -> int:

@@ -33,8 +33,8 @@ class Embedding(Layer):
         return (*self.input_shape, self.features)
 
     @property
-    def params(self) -> int:
-        return self.vocabulary * self.features
+    def tensors(self) -> tuple[int, ...]:
+        return (self.vocabulary * self.features,)
 
     @property
     def params_read(self) -> int:
@@ -104,8 +104,8 @@ class LightrnnEmbedding(Layer):
         return (self.input_shape[0] * self._steps_a_word, self.features)
 
     @property
-    def params(self) -> int:
-        return table_side(self.vocabulary) * self.features * self._steps_a_word
+    def tensors(self) -> tuple[int, ...]:
+        return (table_side(self.vocabulary) * self.features * self._steps_a_word // 2,) * 2
 
     @property
     def params_read(self) -> int:

@@ -35,8 +35,8 @@ class BatchNormalisation(_Normalisation):
     scale: bool = True
 
     @property
-    def params(self) -> int:
-        return self.input_shape[0] * (1 + self.scale)
+    def tensors(self) -> tuple[int, ...]:
+        return (self.input_shape[0],) * (1 + self.scale)
 
     @property
     def input_elements(self) -> int:
@@ -58,8 +58,8 @@ class LayerNormalisation(_Normalisation):
     bias: bool = True
 
     @property
-    def params(self) -> int:
-        return self.input_shape[-1] * (1 + self.bias)
+    def tensors(self) -> tuple[int, ...]:
+        return (self.input_shape[-1],) * (1 + self.bias)
 
     @property
     def elementwise(self) -> int:
@@ -78,8 +78,8 @@ class GroupNormalisation(_Normalisation):
         return super().problems()
 
     @property
-    def params(self) -> int:
-        return 2 * self.input_shape[0]
+    def tensors(self) -> tuple[int, ...]:
+        return (self.input_shape[0],) * 2
 
     @property
     def elementwise(self) -> int:

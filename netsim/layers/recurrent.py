@@ -39,17 +39,18 @@ class Rnn(Layer):
         return (self.input_shape[0], self.directions * self.recurrent_features)
 
     @property
-    def _weights(self) -> int:
-        """Of one direction's matrices; each is used once a step."""
-        return self.gates * self.units * (self.input_shape[1] + self.recurrent_features)
+    def _matrices(self) -> tuple[int, ...]:
+        """Of one direction, W and U; each is used once a step."""
+        gates = self.gates * self.units
+        return gates * self.input_shape[1], gates * self.recurrent_features
 
     @property
-    def params(self) -> int:
-        return self.directions * (self._weights + self.gates * self.units * self.biases)
+    def tensors(self) -> tuple[int, ...]:
+        return (*self._matrices, *(self.gates * self.units,) * self.biases) * self.directions
 
     @property
     def macs(self) -> int:
-        return self.directions * self.input_shape[0] * self._weights
+        return self.directions * self.input_shape[0] * sum(self._matrices)
 
     @property
     def elementwise(self) -> int:
@@ -89,6 +90,6 @@ class Lstm(Rnn):
         return self.projection or self.units
 
     @property
-    def _weights(self) -> int:
-        projected = self.units * self.projection if self.projection else 0
-        return super()._weights + projected
+    def _matrices(self) -> tuple[int, ...]:
+        projection = (self.units * self.projection,) if self.projection else ()
+        return *super()._matrices, *projection

@@ -67,8 +67,9 @@ class HierarchicalSoftmax(Layer):
         return (*self.input_shape[:-1], sum(self._scored))
 
     @property
-    def params(self) -> int:
-        return (self._scored[0] + self.vocabulary) * (self.input_shape[-1] + self.bias)
+    def tensors(self) -> tuple[int, ...]:
+        vectors = self._scored[0], self.vocabulary
+        return (*(number * self.input_shape[-1] for number in vectors), *vectors * self.bias)
 
     @property
     def params_read(self) -> int:
@@ -127,8 +128,9 @@ class LightrnnSoftmax(Layer):
         return (self._words, 2 * table_side(self.vocabulary))
 
     @property
-    def params(self) -> int:
-        return 2 * table_side(self.vocabulary) * (self._features + self.bias)
+    def tensors(self) -> tuple[int, ...]:
+        side = table_side(self.vocabulary)
+        return (*(side * self._features,) * 2, *(side,) * (2 * self.bias))
 
     @property
     def macs(self) -> int:

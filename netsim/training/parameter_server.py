@@ -74,13 +74,15 @@ class ParameterServer(collective.ParameterServer):
     mode: "sync" answers when all workers' gradients have come, or all but `backup` of them: those that come later are
     thrown away (Chen et al. 2016). "async" applies each gradient and answers at once. "ssp" does so as long as the
     worker is at most `staleness` (3) iterations ahead of the slowest (Ho et al. 2013).
-    keys: "split" spreads every bucket evenly over the servers; "whole" gives each layer's gradient to one server, in
-    turn (as TensorFlow's replica_device_setter places variables), so that one large layer makes one busy server;
-    "by_size" leaves those below `whole_below` (bytes) whole and splits the others (as MXNet's KVStore).
+    keys: "split" spreads every bucket evenly over the servers; "whole" gives each tensor (weights, biases) to one
+    server, in turn (as TensorFlow's replica_device_setter places variables), so that one large tensor makes one busy
+    server; "balanced" to the one that has the fewest bytes so far (its GreedyLoadBalancingStrategy with
+    byte_size_load_fn); "by_size" leaves tensors below `whole_below` (bytes) whole and splits the others (as MXNet's
+    KVStore).
     pull: "overlapped" answers for a key while others are still pushed, "after_push" when all keys have been.
     """
 
-    keys: Literal["split", "whole", "by_size"] = "split"
+    keys: Literal["split", "whole", "balanced", "by_size"] = "split"
     whole_below: Size = _BIG_ARRAY
     mode: Literal["sync", "async", "ssp"] = "sync"
     staleness: Annotated[int, Interval(ge=0, le=1_000_000_000)] | None = None
@@ -127,18 +129,28 @@ class ParameterServer(collective.ParameterServer):
             return Together(workers, backup=self.backup)
         return AtOnce(workers, bound=self.bound)
 
-    def owned(self, gradient_bytes: Sequence[float], ranks: int) -> tuple[tuple[float, ...], ...]:
-        """Bytes of each layer's gradient (layers in the model's order) that each server owns: [layer][server]."""
+    def owned(self, tensors: Sequence[Sequence[float]], ranks: int) -> tuple[tuple[float, ...], ...]:
+        """Bytes of each layer's gradient that each server owns: [layer][server]. `tensors`: bytes of each layer's
+        tensors, which are keys, layers in the model's order."""
         servers = self.shards(ranks)
-        owned, key = [], 0
-        for nbytes in gradient_bytes:
-            if self.keys == "split" or (self.keys == "by_size" and nbytes >= self.whole_below):
-                owned.append((nbytes / servers,) * servers)
-            else:
-                owner = (key * _SCATTER if self.keys == "by_size" else key) % servers
-                owned.append(tuple(nbytes if server == owner else 0.0 for server in range(servers)))
-            key += nbytes > 0
-        return tuple(owned)
+        if self.keys == "split":
+            return tuple((sum(layer) / servers,) * servers for layer in tensors)
+        owned, loads = [[0.0] * servers for _ in tensors], [0.0] * servers
+        sizes = ((layer, nbytes) for layer, its in enumerate(tensors) for nbytes in its)
+        for key, (layer, nbytes) in enumerate(sizes):
+            owners = self._owners(key, nbytes, loads)
+            for server in owners:
+                owned[layer][server] += nbytes / len(owners)
+                loads[server] += nbytes / len(owners)
+        return tuple(map(tuple, owned))
+
+    def _owners(self, key: int, nbytes: float, loads: Sequence[float]) -> Sequence[int]:
+        """The servers that share a key, whose bytes so far are `loads`."""
+        if self.keys == "balanced":
+            return (loads.index(min(loads)),)
+        if self.keys == "by_size" and nbytes >= self.whole_below:
+            return range(len(loads))
+        return ((key * _SCATTER if self.keys == "by_size" else key) % len(loads),)
 
     def ideal_exchange(
         self, ranks: int, sizes: Sequence[float], ready: Sequence[float], link: Link, reduction_rate: float | None

@@ -63,6 +63,13 @@ def test_a_composition_is_the_sum_of_parts_that_are_none(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_tensors_hold_every_parameter_and_none_is_empty(kind: str) -> None:
+    for layer in buildable(kind):
+        assert sum(layer.tensors) == layer.params
+        assert all(isinstance(numbers, int) and numbers > 0 for numbers in layer.tensors)
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_layer_takes_time_in_proportion_to_no_more_than_its_batch(kind: str) -> None:
     device = presets.device("v100")
     for layer in buildable(kind):
