@@ -67,7 +67,8 @@ def with_learning(trace: Trace) -> Trace:
     statistics = trace.scenario.job.statistics
     if statistics is None:
         return trace
-    updates = list(trace.updates) or updates_of_steps(trace.steps)
+    in_step = trace.scenario.job.local_steps > 1 or not trace.updates  # servers hear of no local steps
+    updates = updates_of_steps(trace.steps) if in_step else list(trace.updates)
     points = curve(trace.scenario, trace.facts["samples"], updates)
     return _with_more(replace(trace, facts={**trace.facts, "learning": points}), in_figures(points, statistics.target))
 

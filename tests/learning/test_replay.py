@@ -82,6 +82,13 @@ def test_local_sgd_with_one_step_is_the_plain_one_and_with_more_another() -> Non
     assert points({"job.local_steps": 4})[-1].time < points()[-1].time
 
 
+def test_local_sgd_over_servers_learns_what_it_learns_over_a_ring() -> None:
+    """Servers hear of the steps that end with an exchange only; the others are learnt from as well."""
+    ring = points({"job.local_steps": 4})
+    servers = points({"job.local_steps": 4, "job.strategy": "parameter_server"})
+    assert [point.loss for point in servers] == [point.loss for point in ring]
+
+
 def test_unequal_shares_weigh_gradients_likewise() -> None:
     train, _ = digits()
     network = Network(64, 0)
