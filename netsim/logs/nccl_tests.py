@@ -47,10 +47,17 @@ def nccl_tests(lines: Lines) -> list[Log]:
 
 def _samples(rows: Sequence[Sequence[str]], time: int) -> Iterator[Sample | None]:
     for words in rows:
-        size, micros = number(words[0]), number(words[time]) if len(words) > time + 2 else None
+        size, micros, rate = (number(words[at]) if len(words) > time + 2 else None for at in (0, time, time + 1))
         if size == 0:
             continue  # nothing is sent
-        yield None if size is None or micros is None else sample(size, micros * 1e-6)
+        known = size is not None and micros is not None and rate is not None and _agree(size, micros, rate)
+        yield sample(size, micros * 1e-6) if known and size and micros else None
+
+
+def _agree(size: float, micros: float, rate: float) -> bool:
+    """Whether time and algorithm bandwidth (GB/s) say the same, as far as they are written; else a column is missing,
+    or has grown into its neighbour."""
+    return abs(rate * micros * 1e3 - size) <= 0.01 * size + 0.006 * micros * 1e3
 
 
 def _ratio(rows: Sequence[Sequence[str]], time: int) -> float | None:

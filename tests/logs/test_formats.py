@@ -170,6 +170,14 @@ def test_a_line_that_was_cut_off_is_counted_and_left_out(tmp_path: Path) -> None
     assert (len(log.samples), log.unread) == (2, 1)
 
 
+def test_a_row_whose_columns_have_grown_together_is_counted_and_left_out(tmp_path: Path) -> None:
+    large = (
+        " 17179869184    4294967296     float     sum      -1127997.00  134.22  234.89      0 128001.00  134.22  234.88"
+    )
+    (log,) = logs_of(tmp_path, f"{NCCL}{large}\n")
+    assert (len(log.samples), log.unread) == (3, 1)
+
+
 def test_several_benchmarks_in_one_file_are_several_logs(tmp_path: Path) -> None:
     found = logs_of(tmp_path, OSU_LATENCY + OSU_BANDWIDTH)
     assert [log.what for log in found] == ["one_way", "stream"]
