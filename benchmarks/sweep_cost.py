@@ -3,14 +3,18 @@
     python benchmarks/sweep_cost.py [POINTS]
 
 Serial, in one process: 3 strategies, 2 to 256 workers, rates and latencies. Everything is timed within one run, so
-that a machine whose speed drifts slows all parts alike.
+that a machine whose speed drifts slows all parts alike; CPU time is told beside elapsed time, which
+others' work delays.
 """
 
 from __future__ import annotations
 
+import resource
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +30,23 @@ class Timed:
     """simulate, adding up how long it takes."""
 
     def __init__(self) -> None:
-        self.seconds = 0.0
+        self.spent = 0j
 
     def __call__(self, scenario: Scenario, **options: Any) -> Any:
-        begun = time.perf_counter()
+        begun = now()
         trace = simulate(scenario, **options)
-        self.seconds += time.perf_counter() - begun
+        self.spent += now() - begun
         return trace
+
+
+def now() -> complex:
+    """Elapsed time, and CPU time as the imaginary part (s)."""
+    return complex(time.perf_counter(), time.process_time())
+
+
+def memory() -> float:
+    """The most that the process has had (MiB)."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def sweep_of(points: int) -> Sweep:
@@ -48,42 +62,42 @@ def sweep_of(points: int) -> Sweep:
 
 
 def main() -> None:
-    """Print a line a part: seconds in all, and a point."""
+    """Print a line a part: elapsed and CPU seconds, and how many a point."""
     sweep, engine = sweep_of(int(sys.argv[1]) if len(sys.argv) > 1 else POINTS), Timed()
-    count, parts = len(sweep), {}
+    count, parts = len(sweep), dict[str, complex]()
 
-    def timed(name: str, begun: float) -> None:
-        parts[name] = time.perf_counter() - begun
+    @contextmanager
+    def timed(name: str) -> Iterator[None]:
+        begun = now()
+        yield
+        parts[name] = now() - begun
 
-    begun = time.perf_counter()
-    keys = [point.key for point in sweep]
-    timed("keys", begun)
-    begun = time.perf_counter()
-    for coordinates in sweep.design.points:
-        from_table(sweep.table, coordinates)
-    timed("scenarios", begun)
+    with timed("keys"):
+        keys = {point.key for point in sweep}
+    with timed("scenarios"):
+        for coordinates in sweep.design.points:
+            from_table(sweep.table, coordinates)
     with tempfile.TemporaryDirectory() as folder, kept_in(Path(folder)) as store:
-        begun = time.perf_counter()
-        for _ in computed(sweep, store, simulate=engine, executor="serial"):
-            pass
-        timed("the sweep", begun)
-        begun = time.perf_counter()
-        assert sum(1 for _ in Results(sweep, store)) == count == len(set(keys))
-        timed("reading all rows", begun)
+        at_a_tenth = 0.0
+        with timed("the sweep"):
+            for done in computed(sweep, store, simulate=engine, executor="serial"):
+                at_a_tenth = at_a_tenth or (memory() if done >= count / 10 else 0.0)
+        at_the_end = memory()
+        with timed("reading all rows"):
+            assert sum(1 for _ in Results(sweep, store)) == count == len(keys)
         points = list(sweep)
-        outcomes = [store.get(key) for key in keys]
-        with tempfile.TemporaryDirectory() as other, kept_in(Path(other)) as empty:
-            begun = time.perf_counter()
+        outcomes = [store.get(point.key) for point in points]
+        with tempfile.TemporaryDirectory() as other, kept_in(Path(other)) as empty, timed("the store, point by point"):
             for point, outcome in zip(points, outcomes, strict=True):
                 empty.claim([point])
                 empty.keep([point], [outcome])  # type: ignore[list-item]
-            timed("the store, a point at a time", begun)
-    parts["the engine, within the sweep"] = engine.seconds
-    for name, seconds in parts.items():
-        print(f"{name:30} {seconds:8.2f} s {seconds / count * 1e6:9.0f} us a point")
-    beside = parts["the sweep"] - engine.seconds
-    print(f"{count} points; store: {parts['the store, a point at a time'] / parts['the sweep']:.1%} of the sweep")
-    print(f"all that is not the engine: {beside / parts['the sweep']:.1%} of the sweep")
+    parts["the engine, within the sweep"] = engine.spent
+    for name, spent in parts.items():
+        print(f"{name:30} {spent.real:8.2f} s, CPU {spent.imag:8.2f} s {spent.imag / count * 1e6:9.0f} us a point")
+    whole, kept = parts["the sweep"], parts["the store, point by point"]
+    print(f"{count} points; store: {kept.real / whole.real:.1%} of the sweep, CPU {kept.imag / whole.imag:.1%}")
+    print(f"all that is not the engine: CPU {(whole - engine.spent).imag / whole.imag:.1%} of the sweep")
+    print(f"memory: {at_a_tenth:.0f} MiB after a tenth, {at_the_end:.0f} MiB after all")
 
 
 if __name__ == "__main__":

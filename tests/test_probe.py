@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from netsim.errors import NetsimError, RunError, ScenarioError
 from netsim.logs.base import read
 
 ROOT = Path(__file__).parents[1]
+needs_torch = pytest.mark.skipif(not find_spec("torch"), reason="PyTorch is not installed")
 
 
 @contextmanager
@@ -106,8 +108,10 @@ def test_what_is_no_address_is_refused(peer: str) -> None:
     assert issubclass(ScenarioError, NetsimError)
 
 
-def test_two_commands_make_a_log_that_calibrate_reads(tmp_path: Path) -> None:
-    netsim = [sys.executable, "-m", "netsim", "probe"]
+@pytest.mark.parametrize("transport", [None, pytest.param("gloo", marks=needs_torch)])
+def test_two_commands_make_a_log_that_calibrate_reads(tmp_path: Path, transport: str | None) -> None:
+    over = ["--transport", transport] if transport else []
+    netsim = [sys.executable, "-m", "netsim", "probe", *over]
     environment = {"PYTHONPATH": str(ROOT)}
     listening = subprocess.Popen(
         [*netsim, "--listen", "0", "--once"], env=environment, cwd=tmp_path, stderr=subprocess.PIPE, text=True
@@ -121,6 +125,12 @@ def test_two_commands_make_a_log_that_calibrate_reads(tmp_path: Path) -> None:
     listening.stderr.close()
     (log,) = read(str(tmp_path / "log.csv"))
     assert log.what == "one_way" and len(log.samples) == 15
+
+
+def test_without_pytorch_gloo_says_what_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(ScenarioError, match=r"--transport: gloo needs PyTorch, which is not installed"):
+        list(probe.TRANSPORTS["gloo"].measure("node1:9000"))
 
 
 RATE, MTU, HEADERS = 20e6 / 8, 1500, 52  # bytes/s that are set; bytes of IP, TCP and its time stamps in a packet

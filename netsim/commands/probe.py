@@ -7,13 +7,14 @@ from pathlib import Path
 import click
 
 from netsim.commands._shared import options
-from netsim.errors import ScenarioError
+from netsim.errors import ScenarioError, did_you_mean
 
 
 @click.command()
 @click.argument("peer", required=False, metavar="[HOST:PORT]")
 @click.option("--listen", type=click.IntRange(0, 65535), metavar="PORT", help="Answer others, until Ctrl-C.")
 @click.option("--once", is_flag=True, help="With --listen: answer one peer, and end.")
+@click.option("--transport", default="tcp", show_default=True, help="tcp, or gloo: torch.distributed's, with PyTorch.")
 @click.option("--sizes", metavar="SIZE,...", help='Of messages, "1 kB,1 MB"; by default from 0 B to 16 MiB.')
 @click.option("--repeat", type=click.IntRange(1, 100_000), default=20, show_default=True, help="Messages of each size.")
 @click.option("--seconds", type=float, default=60.0, show_default=True, help="After which each size has one message.")
@@ -23,6 +24,7 @@ def probe(
     peer: str | None,
     listen: int | None,
     once: bool,
+    transport: str,
     sizes: str | None,
     repeat: int,
     seconds: float,
@@ -37,13 +39,18 @@ def probe(
 
     if (peer is None) == (listen is None):
         raise ScenarioError("is one of: HOST:PORT of the other side, or --listen PORT", path="PEER")
+    if transport not in probe.TRANSPORTS:
+        raise ScenarioError(
+            f"no transport {transport!r}.{did_you_mean(transport, probe.TRANSPORTS)}", path="--transport"
+        )
+    over = probe.TRANSPORTS[transport]
     if listen is not None:
-        probe.serve(listen, once=once, ready=lambda port: click.echo(f"listening on port {port}", err=True))
+        over.serve(listen, once=once, ready=lambda port: click.echo(f"listening on port {port}", err=True))
         return
     asked = arguments.message_sizes(sizes) if sizes else probe.SIZES
     trips = []
     with probed.log(output) as note, progress.bar("messages", len(asked) * repeat, quiet=quiet) as reached:
-        for number, trip in enumerate(probe.measure(str(peer), sizes=asked, repeat=repeat, seconds=seconds), 1):
+        for number, trip in enumerate(over.measure(str(peer), sizes=asked, repeat=repeat, seconds=seconds), 1):
             note(trip)
             trips.append(trip)
             reached(number)

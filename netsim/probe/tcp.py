@@ -18,9 +18,9 @@ from netsim.errors import RunError, ScenarioError
 
 _GREETING = b"netsim probe 1\n"
 _HEADER = struct.Struct("!Q")
-_LARGEST = 1 << 30  # bytes of a message
+LARGEST = 1 << 30  # bytes of a message
 _PART = 1 << 20
-_LOST = 30.0  # s that a peer may be silent
+LOST = 30.0  # s that a peer may be silent
 SIZES = (0, 1, 64, 256, *(1 << power for power in range(10, 25)))  # bytes, to 16 MiB
 
 
@@ -41,7 +41,7 @@ def address(text: str) -> tuple[str, int]:
 
 
 def serve(
-    port: int, *, host: str = "", once: bool = False, ready: Callable[[int], None] | None = None, silence: float = _LOST
+    port: int, *, host: str = "", once: bool = False, ready: Callable[[int], None] | None = None, silence: float = LOST
 ) -> None:
     """Answers one peer after the other until it is interrupted, or one peer. `ready` hears the port, which may be 0 for
     any that is free. A peer that says nothing, or nonsense, is left alone."""
@@ -62,7 +62,7 @@ def serve(
 
 
 def measure(
-    peer: str, *, sizes: Sequence[int] = SIZES, repeat: int = 20, seconds: float = 60.0, silence: float = _LOST
+    peer: str, *, sizes: Sequence[int] = SIZES, repeat: int = 20, seconds: float = 60.0, silence: float = LOST
 ) -> Iterator[Trip]:
     """Round trips of messages of each size, in turn; so many of each, or as many as there is time for, but one.
 
@@ -122,7 +122,7 @@ def _answer(connection: socket.socket) -> None:
         if not head:
             return
         (size,) = _HEADER.unpack(head)
-        if size > _LARGEST:
+        if size > LARGEST:
             raise _Strange
         connection.sendall(head + _received(connection, size))
 
