@@ -74,6 +74,50 @@ def contender_axis(axes: Mapping[str, Sequence[Any]]) -> str | None:
     return next((path for path, values in axes.items() if measure(values) is None), None)
 
 
+@dataclass(frozen=True)
+class Choice:
+    """One value of an axis, and the coordinates that it stands for: several where axes vary together."""
+
+    value: Any
+    at: Mapping[str, Any]
+
+
+def choices(
+    axes: Mapping[str, Sequence[Any]], zipped: Sequence[Sequence[str]] = (), usual: Mapping[str, Any] | None = None
+) -> dict[str, list[Choice]]:
+    """What a sweep chooses from, by path: the values of each axis, and of axes that vary together those of the first of
+    words, or else of numbers that all differ, which names the others' values too where they are not the `usual` ones.
+
+    >>> axes = {"job.strategy": ["ring", "ring"], "job.local_steps": [1, 4]}
+    >>> [choice.value for choice in choices(axes, [["job.strategy", "job.local_steps"]], {})["job.strategy"]]
+    [{'kind': 'ring', 'local steps': 1}, {'kind': 'ring', 'local steps': 4}]
+    """
+    group = {path: paths for paths in zipped for path in paths}
+    found: dict[str, list[Choice]] = {}
+    for path, values in axes.items():
+        paths = group.get(path, [path])
+        first = _speaker({each: axes[each] for each in paths})
+        if path != first:
+            continue
+        points = [dict(zip(paths, point, strict=True)) for point in zip(*(axes[each] for each in paths), strict=True)]
+        words = measure(values) is None or len(set(map(text, values))) < len(values)
+        found[path] = [Choice(_joined(first, point, usual or {}) if words else point[first], point) for point in points]
+    return found
+
+
+def _speaker(axes: Mapping[str, Sequence[Any]]) -> str:
+    """Which of some axes that vary together stands for all."""
+    differ = (path for path, values in axes.items() if len({text(value) for value in values}) == len(values))
+    return contender_axis(axes) or next(differ, next(iter(axes)))
+
+
+def _joined(first: str, point: Mapping[str, Any], usual: Mapping[str, Any]) -> Any:
+    """The value of an axis with those of the others that are not the usual ones."""
+    others = {name(path): value for path, value in point.items() if path != first and usual.get(path) != value}
+    value = point[first]
+    return {**(value if isinstance(value, Mapping) else {"kind": value}), **others} if others else value
+
+
 def name(path: str) -> str:
     """A path in words: cluster.workers is "workers", job.strategy.servers "servers", cluster.topology.nics "nics",
     cluster.link.rate "link rate"."""

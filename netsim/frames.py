@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from netsim.axes import text
+from netsim.axes import choices, text
 from netsim.units import SUFFIXES
 
 _PART = 10_000  # rows
@@ -57,3 +57,17 @@ def units(columns: Iterable[str]) -> dict[str, str]:
         if unit and "." not in column:
             found[column] = unit
     return found
+
+
+def together(result: dict[str, Any], points: pd.DataFrame) -> tuple[dict[str, Any], pd.DataFrame]:
+    """A saved result and its points with one axis for those that vary together, as if it had been the only one."""
+    zipped, base = result.get("zip", []), result.get("base", {})
+    found = choices(result["axes"], zipped, base)
+    for path in {path for paths in zipped for path in paths} & found.keys():
+        values = {tuple(map(text, choice.at.values())): choice.value for choice in found[path]}
+        cells = points[list(found[path][0].at)].itertuples(index=False)
+        shown = [values[tuple(map(text, each))] for each in cells]
+        points[path] = pd.Series([text(v) if isinstance(v, Mapping) else v for v in shown], dtype=object)
+    axes = {path: [choice.value for choice in each] for path, each in found.items()}
+    here = {path: c.value for path, each in found.items() for c in each if c.at.items() <= base.items()}
+    return {**result, "axes": axes, "base": here}, points

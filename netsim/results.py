@@ -5,14 +5,14 @@ from __future__ import annotations
 import inspect
 import re
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from netsim import explain, markup, presets
-from netsim.axes import contender_axis, text
+from netsim.axes import Choice, choices, contender_axis, text
 from netsim.calibration.device import OVERHEAD, calibrate
 from netsim.designs import Design
 from netsim.engine.run import simulate
@@ -129,22 +129,22 @@ def save(
     rows: Iterable[Row],
     command: str,
     engine: str,
+    zipped: Sequence[Sequence[str]] = (),
 ) -> None:
     """Writes data and report into the folder; each contender's base point is played once more, with its records, but
-    for those of which there is no row: they failed."""
+    for those of which there is no row: they failed. `zipped`: the axes that vary together."""
     from netsim import explained, report, tables
 
-    contenders = contender_axis(axes)
-    base = _base(scenario, axes, rows, contenders)
-    values = axes[contenders] if contenders else [None]
+    usual = {path: _own_value(scenario, path, values) for path, values in axes.items()}
+    base = _base(usual, rows, _contenders(axes, zipped)[0].at)
     traces, scenarios = {}, {}
-    for value in values:
-        at = base if contenders is None else {**base, contenders: value}
+    for choice in _contenders(axes, zipped, base):
+        at = {**base, **choice.at}
         if not any(_is_at(row, at) for row in rows):
             continue
         varied = vary(scenario, at)
         trace = simulate(varied, engine=engine, detail="last")
-        name = trace.summary()["strategy"] if contenders is None else text(value)
+        name = text(choice.value) if choice.at else trace.summary()["strategy"]
         traces[name], scenarios[name] = trace, varied
     result = {
         "netsim": VERSION,
@@ -156,6 +156,7 @@ def save(
         "engine": engine,
         "axes": {path: list(values) for path, values in axes.items()},
         "base": base,
+        **({"zip": [list(paths) for paths in zipped]} if zipped else {}),
     }
     explanations = _explanations(scenarios, {name: trace.summary() for name, trace in traces.items()})
     with alone_in(folder):
@@ -178,18 +179,25 @@ def _explanations(scenarios: Mapping[str, Scenario], summaries: Mapping[str, Row
     return {name: found[name] for name in scenarios if name in found}
 
 
-def _base(
-    scenario: Scenario, axes: Mapping[str, Sequence[Any]], rows: Iterable[Row], contenders: str | None
-) -> dict[str, Any]:
-    """The scenario's own values on the axes, if a contender has a row there; else those of the last row."""
-    base = {path: _own_value(scenario, path, values) for path, values in axes.items()}
-    others = {path: value for path, value in base.items() if path != contenders}
+def _contenders(
+    axes: Mapping[str, Sequence[Any]], zipped: Sequence[Sequence[str]], base: Mapping[str, Any] | None = None
+) -> list[Choice]:
+    """What competes; one thing that stands nowhere where nothing does."""
+    found = choices(axes, zipped, base)
+    path = contender_axis({path: axes[path] for path in found})
+    return found[path] if path else [Choice(None, {})]
+
+
+def _base(usual: Row, rows: Iterable[Row], free: Collection[str]) -> dict[str, Any]:
+    """The scenario's own values on the axes, if a contender, which has other values on the `free` ones, has a row
+    there; else those of the last row."""
+    others = {path: value for path, value in usual.items() if path not in free}
     last: Row = {}
     for row in rows:
         if _is_at(row, others):
-            return base
+            return dict(usual)
         last = row
-    return {path: last[path] for path in axes}
+    return {path: last[path] for path in usual}
 
 
 def save_parquet(folder: Path, rows: Iterable[Row]) -> None:

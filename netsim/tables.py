@@ -17,7 +17,7 @@ import pandas as pd
 
 from netsim.axes import Axis, contender_axis, distinct, label, text
 from netsim.errors import ScenarioError
-from netsim.frames import chunks, columns_of
+from netsim.frames import chunks, columns_of, together
 from netsim.trace import OF_LINKS, OF_SERVERS, OVER_TIME, RECORDS, Trace
 from netsim.units import SUFFIXES
 
@@ -80,10 +80,8 @@ def save(
         parts = [_kept(kind, frames).assign(contender=contender) for contender, frames in by_contender.items()]
         joined = pd.concat([part for part in parts if len(part)] or parts[:1] or [pd.DataFrame({"contender": []})])
         _write(data / f"{kind}.csv", joined[["contender", *joined.columns.drop("contender")]])
-
-    curves = [pd.DataFrame(trace.facts.get("learning", ())).assign(contender=who) for who, trace in traces.items()]
-    if any(len(each) for each in curves):
-        joined = pd.concat([each for each in curves if len(each)]).rename(columns={"time": "time_s"})
+    if curves := [each for who, trace in traces.items() if len(each := _curve(trace, who))]:
+        joined = pd.concat(curves).rename(columns={"time": "time_s"})
         _write(data / "learning.csv", joined[["contender", *joined.columns.drop("contender")]])
 
 
@@ -95,6 +93,11 @@ def learning(folder: Path | str, saved: Saved) -> pd.DataFrame | None:
     drawn = pd.read_csv(file, dtype={"contender": str})
     drawn["contender"] = _record_names(saved, drawn)
     return drawn
+
+
+def _curve(trace: Trace, who: str) -> pd.DataFrame:
+    aim = trace.scenario.job.statistics
+    return pd.DataFrame(trace.facts.get("learning", ())).assign(contender=who, target=aim and aim.target)
 
 
 def _kept(kind: str, frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
@@ -218,6 +221,7 @@ def read(folder: Path | str) -> Saved:
         resolved = scenario.read_text(encoding="utf-8") if scenario.is_file() else ""
     except (OSError, ValueError) as error:
         raise ScenarioError(f"{scenario} cannot be read: {error}") from None
+    result, records["points"] = together(result, records["points"])
     return Saved(result, resolved, **records)
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from html.parser import HTMLParser
 from itertools import takewhile
 from pathlib import Path
@@ -19,6 +19,7 @@ from netsim.frames import frame
 from netsim.loading import from_table
 from netsim.report import write
 from netsim.sweeps import run_points
+from netsim.units import show
 
 TABLE: dict[str, Any] = {
     "iterations": 2,
@@ -43,11 +44,19 @@ AXES: dict[str, dict[str, list[Any]]] = {
 
 
 def folder_of(
-    path: Path, axes: dict[str, list[Any]], *, name: str = "tiny", question: str = "Why?", **overrides: Any
+    path: Path,
+    axes: dict[str, list[Any]],
+    *,
+    name: str = "tiny",
+    question: str = "Why?",
+    zipped: Sequence[Sequence[str]] = (),
+    **overrides: Any,
 ) -> Path:
     scenario = from_table(TABLE, overrides, name=name, question=question)
-    rows = run_points(scenario, axes, simulate=simulate) if axes else [simulate(scenario).summary()]
-    results.save(path, scenario, kind="sweep", axes=axes, rows=rows, command="netsim sweep x.toml", engine="auto")
+    table = {**axes, "zip": zipped} if zipped else axes
+    rows = run_points(scenario, table, simulate=simulate) if axes else [simulate(scenario).summary()]
+    told: dict[str, Any] = {"command": "netsim sweep x.toml", "engine": "auto", "zipped": zipped}
+    results.save(path, scenario, kind="sweep", axes=axes, rows=rows, **told)
     return path
 
 
@@ -155,6 +164,28 @@ def test_what_tables_say_alike_is_left_out_of_names(tmp_path: Path) -> None:
     page = (folder_of(tmp_path, {"job.model": models}) / "report.md").read_text(encoding="utf-8")
     text = page.split("## To make it again")[0]
     assert "resolution" not in text and "mobilenet_v1 (width 0.25)" in text
+
+
+def test_axes_that_vary_together_are_one_contender_each_and_the_loss_is_drawn(tmp_path: Path) -> None:
+    pytest.importorskip("sklearn")
+    axes = {"job.strategy": ["ring", "ring", "parameter_server"], "job.local_steps": [1, 2, 1]}
+    aims = {"job.statistics": {"target": 2.0, "batch": 32}, "iterations": 6}
+    folder = folder_of(tmp_path, axes, zipped=[tuple(axes)], **aims)
+    page, points = (folder / "report.md").read_text(encoding="utf-8"), pd.read_csv(folder / "data" / "points.csv")
+    names = ["ring", "ring (local steps 2)", "parameter server"]
+    times = dict(zip(names, points["time_to_target_s"], strict=True))
+    first, *others = sorted(names, key=lambda who: times[who])
+    said = f"A training loss of 2.0 is reached first by {first}, after {show(times[first], 's')}; by {others[0]} after"
+    assert points["time_to_target_s"].notna().all() and said in page
+    assert "figures/loss.png" in page and "for ring (local steps 2)" in page and "local step, " not in page
+    curves = tables.learning(folder, tables.read(folder))
+    assert curves is not None and set(curves["contender"]) == set(names) and set(curves["target"]) == {2.0}
+
+
+def test_a_loss_that_nobody_comes_to_is_said_to_be_so(tmp_path: Path) -> None:
+    pytest.importorskip("sklearn")
+    page = (folder_of(tmp_path, {}, **{"job.statistics": {"target": 0.01}}) / "report.md").read_text(encoding="utf-8")
+    assert "the run does not come to a loss of 0.01" in page
 
 
 def test_markdown_shows_marks_as_they_are(tmp_path: Path) -> None:

@@ -85,7 +85,8 @@ def sweep(
         if len(failed) == len(rows.sweep):
             fail(failed, nothing=True)
         if folder:
-            results.save(folder, scenario, kind="sweep", axes=axes, rows=rows, command=arguments.typed(), engine=engine)
+            told = {"command": arguments.typed(), "engine": engine, "zipped": table.get("zip", ())}
+            results.save(folder, scenario, kind="sweep", axes=axes, rows=rows, **told)
         if folder and parquet:
             results.save_parquet(folder, rows)
         terminal.documents(rows) if as_json else terminal.points(rows, axes)

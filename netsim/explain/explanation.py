@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from netsim.explain.path import CriticalPath, critical_path
@@ -69,6 +69,7 @@ def explanation(
     progress: hears of each iteration of that.
     Raises ScenarioError for a scenario whose records would not fit this machine's memory.
     """
+    scenario = replace(scenario, job=replace(scenario.job, statistics=None))  # learning takes no time
     trace = _with_causes(scenario, simulate, progress)
     summary, path = trace.summary(), critical_path(trace)
     known = {

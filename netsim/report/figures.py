@@ -17,8 +17,8 @@ from netsim.plots import (
     breakdown,
     critical_path,
     crossover,
-    learning,
     link_bytes,
+    loss,
     network,
     scaling,
     sensitivity,
@@ -65,7 +65,7 @@ def figures(saved: Saved, folder: Path, formats: Sequence[str] = ()) -> Iterator
     curves = tables.learning(folder, saved)
     if curves is not None:
         caption = f"Training loss of a small optimisation against simulated time{where}."
-        yield draw(learning.learning, curves, "learning.png", caption, "learning.csv", 3.6)
+        yield draw(loss.loss, curves, "loss.png", caption, "learning.csv", 4.0)
     shades = _SHADES if len(saved.transfers) else ""
     for contender in _with_timelines(saved):
         frame = tables.timeline(saved, contender)

@@ -12,6 +12,7 @@ from netsim import explain
 from netsim.axes import distinct, place, text
 from netsim.explained import Explained
 from netsim.tables import Saved
+from netsim.units import show
 from netsim.wording import capital, listed, opening
 
 K_NOTE = (
@@ -49,7 +50,27 @@ def answer(saved: Saved) -> list[str]:
     here = " ".join(explain.verdict(_rows(saved, saved.at_base(contender)), contender).sentences)
     changes = [" ".join(said) for said in _changes(saved, contender)]
     paragraphs = [*changes, here] if saved.result.get("kind") == "sweep" else [here, *changes]
+    paragraphs = [" ".join(_learnt(saved, contender)), *paragraphs]
     return [paragraph for paragraph in paragraphs if paragraph]
+
+
+def _learnt(saved: Saved, contender: str | None) -> Iterator[str]:
+    """Who reaches the loss that is aimed at first, and who does not."""
+    rows = saved.at_base(contender)
+    if "time_to_target_s" not in rows:
+        return
+    target = tomllib.loads(saved.scenario)["job"]["statistics"]["target"]
+    names = [contender_name(saved, text(value)) or "the run" for value in rows[contender or "strategy"]]
+    times = dict(zip(names, pd.to_numeric(rows["time_to_target_s"]), strict=True))
+    reached = sorted((seconds, who) for who, seconds in times.items() if not pd.isna(seconds))
+    never = [who for who, seconds in times.items() if pd.isna(seconds)]
+    if reached:
+        (first, who), *others = [(show(seconds, "s"), who) for seconds, who in reached]
+        later = [f"{who} after {seconds}" for seconds, who in others]
+        by_others = f"; by {listed(later)}" if later else ""
+        yield f"A training loss of {target} is reached first by {who}, after {first}{by_others}."
+    if never:
+        yield f"In these runs {listed(never)} {'does' if len(never) == 1 else 'do'} not come to a loss of {target}."
 
 
 def _changes(saved: Saved, contender: str | None) -> Iterator[list[str]]:

@@ -50,7 +50,7 @@ FRAMES = {
         "bytes_per_iteration": [1e6, 3e6],
         "of_gradients": [1.0, 3.0],
     },
-    "loss": {"contender": ["ring", "ring"], "time_s": [0.0, 60.0], "loss": [2.3, 0.4]},
+    "loss": {"contender": ["ring", "ring"], "time_s": [0.0, 60.0], "loss": [2.3, 0.4], "target": [0.5, 0.5]},
     "network": {
         "link": ["worker0.up", "worker0.down"],
         "source": ["worker0", "switch"],
@@ -76,7 +76,6 @@ FRAMES = {
         "peak_flop_per_s": [1.5e13, 1.5e13],
         "memory_bytes_per_s": [9e11, 9e11],
     },
-    "learning": {"contender": ["ring", "ring"], "time_s": [0.0, 1.0], "loss": [2.3, 0.4]},
     "rounds": {"round": [1, 2], "src": [0, 1], "dst": [1, 0], "add": [True, False]},
     "scaling": {
         "contender": ["ring", "ring"],
