@@ -64,12 +64,12 @@ def explanation(
     changed: bool = True,
     progress: Callable[[int], None] | None = None,
 ) -> Explanation:
-    """Plays the scenario with its causes, then, if it is to be `changed`, every change of it.
+    """Plays the scenario with its causes, then, if it is to be `changed`, every change of it. Of replicas the first.
 
     progress: hears of each iteration of that.
     Raises ScenarioError for a scenario whose records would not fit this machine's memory.
     """
-    scenario = replace(scenario, job=replace(scenario.job, statistics=None))  # learning takes no time
+    scenario = replace(scenario, replicas=1, job=replace(scenario.job, statistics=None))  # learning takes no time
     trace = _with_causes(scenario, simulate, progress)
     summary, path = trace.summary(), critical_path(trace)
     known = {

@@ -21,7 +21,7 @@ _CLOSE = 1.005  # times the lower bound: as good as the bound
 
 def told(explained: Explanation) -> tuple[str, ...]:
     """What takes the time, what is the bottleneck, what would help, and how far from the possible this is."""
-    why = (_what(explained), _made_of(explained), *_bottleneck(explained))
+    why = (_what(explained), _made_of(explained), *_bottleneck(explained), *_busiest(explained))
     return (*why, *_help(explained), *_bounds(explained)) if explained.sensitivities else why
 
 
@@ -95,6 +95,15 @@ def _bottleneck(explained: Explanation) -> Iterator[str]:
     else:
         said = {"stragglers": "waiting for stragglers"}.get(path.bottleneck, part_name(path.bottleneck))
         yield f"The bottleneck is {said}."
+
+
+def _busiest(explained: Explanation) -> Iterator[str]:
+    """What the totals of the run name instead, which count an exchange in full, also what computing hides of it."""
+    named, waited = str(explained.summary["bottleneck"]), explained.path.bottleneck
+    if named.split(" ")[0] != waited.split(" ")[0]:
+        words = {"compute": "computing", "stragglers": "waiting for stragglers"}
+        what = link_name(named.removeprefix("link ")) if named.startswith("link ") else words.get(named, named)
+        yield f"By busy time, waited for or not, it would be {what}, which is what netsim run names."
 
 
 def _link(explained: Explanation) -> str:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from netsim import loading
 from netsim.engine.run import simulate
@@ -27,6 +30,9 @@ FORETOLD = ("device 10 % faster", "hosts' links 10 % faster", "hosts' links twic
 
 def explained(changes: dict[str, Any]) -> Explanation:
     return explanation(loading.from_table(BASE, changes), simulate)
+
+
+RING = explained({})
 
 
 def named(found: Explanation) -> dict[str, Sensitivity]:
@@ -112,3 +118,38 @@ def test_a_strategy_that_is_hardly_faster_is_said_to_be_about_as_fast() -> None:
     said = " ".join(told(explained({"job.strategy": "ring", "cluster.reduction_rate": "1 PB/s"})))
     assert "About as fast: halving doubling (" in said
     assert "Slower: tree (" in said and "% more)" in said
+
+
+@settings(deadline=None)
+@given(st.lists(st.floats(-1.0, 0.9), min_size=1, max_size=5))
+def test_every_strategy_that_was_tried_is_said_to_be_what_its_figures_say(shares: list[float]) -> None:
+    names = ["tree", "halving doubling", "direct", "bruck", "parameter server"][: len(shares)]
+    tried = [
+        Sensitivity(f"strategy {name}", None, 0.1 * (1 - share), 0.1 * share, share)
+        for name, share in zip(names, shares, strict=True)
+    ]
+    said = told(replace(RING, sensitivities=tuple(tried)))
+    openings = {
+        "Faster with another strategy:": lambda share: share >= 0.005,
+        "About as fast:": lambda share: abs(share) < 0.005,
+        "Slower:": lambda share: share <= -0.005,
+    }
+    for opening, fits in openings.items():
+        sentence = "".join(each for each in said if each.startswith(opening))
+        assert [name for name in names if f" {name} (" in sentence] == [
+            name for name, share in zip(names, shares, strict=True) if fits(share)
+        ]
+
+
+def test_what_netsim_run_names_instead_is_said_where_it_is_another_kind_of_thing() -> None:
+    base = explained({"job.strategy": "parameter_server", "cluster.link.rate": "1 Gbit/s"})
+    assert base.path.bottleneck == "link server0.down" and str(base.summary["bottleneck"]).startswith("link server0.")
+    assert "netsim run" not in " ".join(told(base))
+    other = replace(base, summary={**base.summary, "bottleneck": "compute"})
+    assert "By busy time, waited for or not, it would be computing, which is what netsim run names." in told(other)
+
+
+def test_of_replicas_the_first_is_explained_and_compared_with_itself() -> None:
+    noisy = {"job.strategy": "ring", "noise.jitter": 0.3, "iterations": 2}
+    one, three = explained(noisy), explained({**noisy, "replicas": 3})
+    assert (one.path.length, one.sensitivities) == (three.path.length, three.sensitivities)
