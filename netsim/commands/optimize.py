@@ -63,5 +63,5 @@ def optimize(
         results.save(folder, asked, tried)
     if plot:
         results.draw(plot, asked, tried)
-    warn(results.warnings_of(tried))
+    warn(results.warnings_of(asked, tried))
     terminal.document(found) if as_json else _found.optimum(found, folder)

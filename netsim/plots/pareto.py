@@ -8,6 +8,8 @@ from matplotlib.axes import Axes
 from netsim.plots._canvas import IDEAL, PALETTE, scale, spans_decades
 from netsim.units import SUFFIXES
 
+_AS_IT_IS = {"usd": "USD", "kwh": "kWh"}  # units that no prefix is put to
+
 
 def pareto(frame: pd.DataFrame, ax: Axes) -> Axes:
     """Every setting that was tried by two figures, and a line through those that no other beats in both.
@@ -21,7 +23,9 @@ def pareto(frame: pd.DataFrame, ax: Axes) -> Axes:
     for axis, column in ((ax.xaxis, across), (ax.yaxis, up)):
         ends = ((u, end) for u, end in SUFFIXES.items() if column.endswith(end) and not column.endswith("_per_s"))
         unit, suffix = next(ends, ("", ""))
-        label = column.removesuffix(suffix).replace("_per_s", "/s").replace("_", " ")
+        name, _, written = column.removesuffix(suffix).rpartition("_")
+        label = f"{name} ({_AS_IT_IS[written]})" if written in _AS_IT_IS else f"{name}_{written}".removeprefix("_")
+        label = label.replace("_per_s", "/s").replace("_", " ")
         scale(axis, frame[column], unit=unit, label=label, log=spans_decades(frame[column]))
     ax.legend()
     return ax

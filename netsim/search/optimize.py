@@ -61,9 +61,7 @@ class Search:
         numbers = [key for key, value in base.items() if isinstance(value, (int, float))]
         for goal in goals:
             if goal.figure not in numbers:
-                raise ScenarioError(
-                    f"no figure {goal.figure!r}.{did_you_mean(goal.figure, numbers)}", path="--minimise"
-                )
+                raise ScenarioError(_unknown(goal.figure, numbers), path="--minimise")
         return cls(scenario, space, tuple(goals), base, seed, engine)
 
     @property
@@ -90,6 +88,13 @@ class Trial:
         """The figures that are wanted, None where a trial failed or lacks one."""
         found = [(self.outcome.row or {}).get(goal.figure) for goal in goals]
         return None if None in found else tuple(float(value) for value in found if value is not None)
+
+
+def _unknown(figure: str, known: Sequence[str]) -> str:
+    said = f"no figure {figure!r}"
+    if figure.startswith(("epoch_", "training_")):
+        return f"{said} here: it needs job.samples, for money price_per_hour of every device, for energy its power"
+    return f"{said}.{did_you_mean(figure, known)}"
 
 
 def trials(search: Search, store: Store, count: int, folder: Path | None = None) -> Iterator[Trial]:

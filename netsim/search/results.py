@@ -16,7 +16,7 @@ def told(search: Search, tried: Sequence[Trial]) -> dict[str, Any]:
     """What `netsim optimize --json` prints. Raises RunError where every trial failed."""
     front = best(search, tried)
     if not front:
-        raise RunError(f"all of {len(tried)} trials failed; the last: {tried[-1].outcome.error}")
+        raise RunError("no trial has what is wanted: " + "; ".join(warnings_of(search, tried)))
     wanted = [goal.figure for goal in search.goals]
     return {
         "scenario": search.scenario.name,
@@ -31,13 +31,20 @@ def told(search: Search, tried: Sequence[Trial]) -> dict[str, Any]:
     }
 
 
-def warnings_of(tried: Sequence[Trial]) -> list[str]:
-    """Why trials failed: the first of them."""
+def warnings_of(search: Search, tried: Sequence[Trial]) -> list[str]:
+    """Why trials failed, the first of them, and how many lack a figure that is wanted."""
     failed = [trial for trial in tried if trial.outcome.error is not None]
-    if not failed:
-        return []
-    at = ", ".join(f"{path}={value}" for path, value in failed[0].coordinates.items())
-    return [f"{len(failed)} of {len(tried)} trials failed, the first at {at}: {failed[0].outcome.error}"]
+    lacking = [trial for trial in tried if trial.outcome.error is None and trial.values(search.goals) is None]
+    wanted = ", ".join(goal.figure for goal in search.goals)
+    said = f"{len(failed)} of {len(tried)} trials failed, the first at"
+    lack = f"{len(lacking)} of {len(tried)} trials have no {wanted} and count for nothing, the first at"
+    return [f"{said} {_at(trial)}: {trial.outcome.error}" for trial in failed[:1]] + [
+        f"{lack} {_at(trial)}" for trial in lacking[:1]
+    ]
+
+
+def _at(trial: Trial) -> str:
+    return ", ".join(f"{path}={value}" for path, value in trial.coordinates.items())
 
 
 def save(folder: Path, search: Search, tried: Sequence[Trial]) -> None:

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
+from itertools import product
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
+from matplotlib import pyplot
 
+from netsim import plots
 from netsim.engine.run import simulate
 from netsim.errors import ScenarioError
 from netsim.loading import from_table, vary
@@ -87,13 +91,62 @@ def test_a_front_has_what_no_other_setting_beats(tmp_path: Path) -> None:
 
 
 @needs_optuna
+@pytest.mark.parametrize("figure", ["training_cost_usd", "training_energy_kwh"])
+def test_the_cheapest_settings_and_those_of_least_energy_are_found(figure: str) -> None:
+    kinds = ["ring", "parameter_server"]
+    space: dict[str, list[Any]] = {
+        "cluster.workers": [2, 8],
+        "cluster.device": ["v100", "t4", "a100"],
+        "job.strategy.kind": kinds,
+    }
+    search = optimize.Search.of(
+        vary(SCENARIO, {"job.samples": 50_000, "job.epochs": 3}), space, [optimize.Goal(figure)], seed=3
+    )
+    with kept_in(None) as store:
+        found = list(optimize.trials(search, store, 12))
+    (best,) = optimize.best(search, found)
+
+    def figure_at(at: dict[str, Any]) -> float:
+        return float(simulate(vary(search.scenario, at), detail="summary").summary()[figure])
+
+    grid = [dict(zip(space, values, strict=True)) for values in product(*space.values())]
+    assert best.coordinates == min(grid, key=figure_at)
+    assert best.values(search.goals) == (figure_at(best.coordinates),)
+
+
+@needs_optuna
+def test_settings_whose_price_nobody_knows_are_named_and_never_the_cheapest() -> None:
+    unpriced = {"peak": {"fp32": "1 Pflop/s"}, "memory_rate": "1 TB/s"}
+    space = {"cluster.device": ["v100", unpriced]}
+    search = optimize.Search.of(vary(SCENARIO, {"job.samples": 100}), space, [optimize.Goal("epoch_cost_usd")])
+    with kept_in(None) as store:
+        found = list(optimize.trials(search, store, 2))
+    assert [best.coordinates for best in optimize.best(search, found)] == [{"cluster.device": "v100"}]
+    (warning,) = results.warnings_of(search, found)
+    assert warning.startswith("1 of 2 trials have no epoch_cost_usd and count for nothing, the first at cluster.device")
+
+
+@needs_optuna
 def test_settings_that_cannot_be_are_trials_that_failed() -> None:
     search, trials = tried(None, 10, {"job.strategy": ["ring", {"kind": "tree", "slices": 2}], "job.batch": [1, 0]})
     told = results.told(search, trials)
     assert (told["trials"], told["failed"]) == (4, 2)
-    assert "0 is not a batch size" in results.warnings_of(trials)[0]
+    assert "0 is not a batch size" in results.warnings_of(search, trials)[0]
 
 
 def test_a_figure_that_no_summary_has_is_refused() -> None:
     with pytest.raises(ScenarioError, match=r"no figure 'iteration_times'\. Did you mean 'iteration_time_s'"):
         optimize.Search.of(SCENARIO, KINDS, [optimize.Goal("iteration_times")])
+
+
+def test_a_cost_without_the_size_of_the_data_says_what_it_needs() -> None:
+    with pytest.raises(ScenarioError, match=r"no figure 'epoch_cost_usd' here: it needs job\.samples"):
+        optimize.Search.of(SCENARIO, KINDS, [optimize.Goal("epoch_cost_usd")])
+
+
+def test_a_front_of_money_and_time_has_their_units_on_its_axes() -> None:
+    rows = pd.DataFrame({"epoch_time_s": [60.0, 90.0], "epoch_cost_usd": [2.0, 1.5], "best": [True, True]})
+    _, ax = pyplot.subplots()
+    plots.figures()["pareto"](rows, ax)
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("epoch time (s)", "epoch cost (USD)")
+    pyplot.close()
