@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from netsim.collectives.rounds import Collective
-from netsim.engine import fast_events, fast_rounds
+from netsim.engine import fast_events, fast_rounds, fast_servers
 from netsim.engine.fast_events import EventPlay
 from netsim.engine.fast_rounds import FastNetwork, FastPlay, Meeting, Progress, Times
 from netsim.engine.log import Log
@@ -23,6 +23,8 @@ Used = FastNetwork | EventPlay  # what the links have carried
 def train(plan: Plan, detail: str, progress: Progress | None = None) -> tuple[Log, Used]:
     """Play all iterations; Meeting where that would not be exact."""
     _refuse_plan(plan)
+    if plan.buckets and plan.at_once:
+        return fast_servers.train(plan, detail, progress)
     if not plan.buckets or not (isinstance(plan.strategy, ParameterServer) or plan.scenario.job.streams > 1):
         try:
             return fast_rounds.train(plan, detail, progress)
@@ -35,15 +37,16 @@ def _refuse_plan(plan: Plan) -> None:
     """What can be said beforehand of training."""
     cluster, job = plan.scenario.cluster, plan.scenario.job
     servers = plan.strategy if plan.buckets and isinstance(plan.strategy, ParameterServer) else None
-    together = servers is None or (servers.steady and servers.pull == "overlapped")
-    costly = servers is not None and bool(plan.server_costs.handling_rate or plan.server_costs.applying_rate)
+    costs, held_back = plan.server_costs, servers is not None and servers.pull == "after_push"
+    costly = bool(costs.handling_rate or costs.applying_rate or (plan.at_once and costs.adding_rate))
     ecmp = plan.topology.seed is not None and job.streams > 1
     reasons = {
         "hosts stop and return, or save what they have": bool(plan.stops),
         "links change while the run goes on": bool(cluster.fault),
         "others use the network, too": not plan.undisturbed,
-        "servers do not answer all workers together": not together,
-        "servers' software and steps take time": costly,
+        "some gradients are thrown away": servers is not None and bool(servers.backup),
+        "servers answer when all keys have come": held_back,
+        "servers' software and steps take time": servers is not None and costly,
         "streams take ways of their own through the network": ecmp,
     }
     reason = next((reason for reason, holds in reasons.items() if holds), plan.unforeseen)

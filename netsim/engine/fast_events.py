@@ -43,7 +43,8 @@ class EventPlay:
         self._steps, self._sizes, self._buckets = steps, sizes, len(sizes.slices)
         self._lay_routes()
         self._lanes = max(sizes.slices) * steps.owns
-        self.duration_sum, self.ended, self._iterations = 0.0, 0.0, 0
+        self.duration_sum, self.ended = 0.0, 0.0
+        self._times = np.zeros(len(steps.src), dtype=np.int64)  # how often each transfer has taken place
         self._busy = self._waited = np.zeros(len(topology.names))
         self.meter: Meter | None = None
 
@@ -96,9 +97,8 @@ class EventPlay:
             raise Meeting("there are too many messages")
         flows, joins = len(self._routes), steps.hosts * self._streams
         things = flows + messages + joins
-        at, heap, place = np.zeros(things), np.zeros(things, dtype=np.int32), np.full(things, -1, dtype=np.int32)
-        agenda = sharing.Agenda(things, at, heap, place)
         network = self._network(flows, messages, watched=bool(recorded))
+        agenda = agenda_for(things, sharing)
         fair = sharing.Fair(agenda, BINS, network)
         arrays = self._arrays(messages, slots, iterations, recorded)
         arrays.update(forward=forward.ravel(), gaps=gaps.ravel(), update=update.ravel())
@@ -114,7 +114,7 @@ class EventPlay:
             pass
         if why:
             raise Meeting(_WHY[why])
-        self._iterations, self.duration_sum, self.ended = iterations, run.duration, float(arrays["end"].max())
+        self._times[:], self.duration_sum, self.ended = iterations, run.duration, float(arrays["end"].max())
         self._busy, self._waited = network["busy"], network["waited"]
         self._additions = run.additions
         if recorded:
@@ -129,7 +129,8 @@ class EventPlay:
         size, places = len(self._topology.names), len(links)
         whole = {
             **dict.fromkeys(("crowd", "changed", "is_changed", "many", "filling", "full"), np.zeros(size)),
-            "head": np.full(size, -1), "first": first, "links": links, "owner": np.repeat(np.arange(flows), lengths),
+            **dict.fromkeys(("head", "tail"), np.full(size, -1)),
+            "first": first, "links": links, "owner": np.repeat(np.arange(flows), lengths),
             **dict.fromkeys(("after", "ahead"), np.full(places, -1)),
             **dict.fromkeys(("message", "queue", "last", "bottleneck", "narrowest"), np.full(flows, -1)),
             **dict.fromkeys(("reached", "seen"), np.zeros(flows)),
@@ -150,7 +151,7 @@ class EventPlay:
         steps, hosts, plays, buckets = self._steps, self._steps.hosts, slots * self._streams, self._buckets
         parts, uneven = plays * self._lanes * hosts, self._sizes.uneven
         places = np.cumsum([0, *map(len, uneven)])[:-1]
-        kept = len(recorded) * self.messages_of_all(1)
+        kept = len(recorded) * self.messages_at_a_time
         zeros = {
             "state": messages, "position": parts, "missing": parts, "hosts_left": plays, "lanes_left": plays * hosts,
             "adder_part": hosts, "iteration": hosts, "bucket": hosts * self._streams, "streams_left": hosts,
@@ -195,13 +196,14 @@ class EventPlay:
             iteration, bucket = divmod(int(play), len(names))
             log.added(int(steps.machines[int(server)]), iteration, names[bucket], start, end)
         owned = sum(np.maximum(self._sizes.piece, 0.0) * np.asarray(self._sizes.slices)[:, None])
-        for server, nbytes in enumerate((owned * self._iterations).tolist()):
+        for server, nbytes in enumerate((owned * len(found["applied"])).tolist()):
             busy = workers * nbytes / rate if rate else 0.0
             log.servers.append(ServerUse(int(steps.machines[workers + server]), 2 * workers * nbytes, busy))
 
-    def messages_of_all(self, iterations: int) -> int:
-        """Messages of all buckets in so many iterations."""
-        return int(sum(self._slices_of(stream)[self._sent].sum() for stream in range(self._streams))) * iterations
+    @property
+    def messages_at_a_time(self) -> int:
+        """Messages of all buckets in one iteration of all."""
+        return int(sum(self._slices_of(stream)[self._sent].sum() for stream in range(self._streams)))
 
     def _exchanged(self, transfers: int) -> int:
         """Transfers of all buckets, if so many are of each."""
@@ -215,16 +217,16 @@ class EventPlay:
 
     @property
     def messages(self) -> int:
-        return self.messages_of_all(self._iterations)
+        return int(sum((self._slices_of(s) * self._times)[self._sent].sum() for s in range(self._streams)))
 
     @property
     def nbytes(self) -> float:
-        return float(sum(self._bytes_of(s)[self._sent].sum() for s in range(self._streams)) * self._iterations)
+        return float(sum((self._bytes_of(s) * self._times)[self._sent].sum() for s in range(self._streams)))
 
     @property
     def latency_sum(self) -> float:
-        waits = sum((self._wait * self._slices_of(stream))[self._sent].sum() for stream in range(self._streams))
-        return float(waits) * self._iterations
+        waits = self._wait * self._times
+        return float(sum((waits * self._slices_of(s))[self._sent].sum() for s in range(self._streams)))
 
     def _bytes_of(self, stream: int) -> npt.NDArray[np.longdouble]:
         """Bytes of each transfer in one iteration: of all slices of the buckets that go on this stream."""
@@ -244,8 +246,8 @@ class EventPlay:
         nbytes, messages = np.zeros(size, dtype=np.longdouble), np.zeros(size, dtype=np.int64)
         for stream in range(self._streams):
             of_pair, many = np.zeros(self._pairs, dtype=np.longdouble), np.zeros(self._pairs, dtype=np.int64)
-            np.add.at(of_pair, self._pair[self._sent], self._bytes_of(stream)[self._sent] * self._iterations)
-            np.add.at(many, self._pair[self._sent], self._slices_of(stream)[self._sent] * self._iterations)
+            np.add.at(of_pair, self._pair[self._sent], (self._bytes_of(stream) * self._times)[self._sent])
+            np.add.at(many, self._pair[self._sent], (self._slices_of(stream) * self._times)[self._sent])
             way = stream if self._ways > 1 else 0
             for pair in range(self._pairs):
                 for link in self._routes[pair * self._ways + way]:
@@ -253,6 +255,12 @@ class EventPlay:
                     messages[link] += many[pair]
         columns = self._topology.names, self._topology.rates, nbytes.astype(float), self._busy, messages, self._waited
         return Columns.of(LinkUse, *columns)
+
+
+def agenda_for(things: int, sharing: Any) -> Any:
+    """The kernel's, for so many things, with nothing in it."""
+    heap, place = np.zeros(things, dtype=np.int32), np.full(things, -1, dtype=np.int32)
+    return sharing.Agenda(np.zeros(things), np.zeros(things, dtype=np.int64), heap, place)
 
 
 def train(plan: Plan, detail: str, progress: Progress | None = None) -> tuple[Log, EventPlay]:

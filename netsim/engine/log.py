@@ -64,6 +64,22 @@ class Log:
             self.ended(worker, iteration, float(end[worker]), computing.update)
         self._waited[:, iteration], self._exchanging[:, iteration] = exchanged - computed, exchanging
 
+    def own_steps(
+        self, start: Times, computed: Times, exchanged: Times, exchanging: Times, end: Times, held_back: Times
+    ) -> None:
+        """All steps of workers that have iterations of their own, [worker, iteration], NaN where a worker made none."""
+        while self._end.shape[1] < end.shape[1]:
+            self._grow()
+        for worker, iteration in np.argwhere(np.isfinite(end)).tolist():
+            computing = self._plan.step_of(worker, iteration)
+            self.computed(
+                worker, iteration, float(start[worker, iteration]), float(computed[worker, iteration]), computing
+            )
+            self.ended(worker, iteration, float(end[worker, iteration]), computing.update)
+        for whole, part in ((self._waited, exchanged - computed), (self._exchanging, exchanging)):
+            whole[:, : end.shape[1]] = np.nan_to_num(part)
+        self._held.update({(w, i): float(held_back[w, i]) for w, i in np.argwhere(held_back > 0).tolist()})
+
     def computed(self, worker: int, iteration: int, start: float, now: float, computing: Computing) -> None:
         """A worker has ended its backward pass; from the start of the step it computed without a pause."""
         if iteration >= self._end.shape[1]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import ModuleType
 
 FOLDER = Path(__file__).parent
-NAMES = ("rounds", "sharing", "events")
+NAMES = ("rounds", "sharing", "events", "servers")
 
 
 def digest(folder: Path = FOLDER) -> str:

@@ -2,7 +2,9 @@ cimport cython
 
 cdef class Agenda:
     cdef public Py_ssize_t size
+    cdef long long turns
     cdef double[::1] at
+    cdef long long[::1] turn
     cdef int[::1] heap, place
     cdef void put(self, Py_ssize_t thing, double time) noexcept
     cdef void drop(self, Py_ssize_t thing) noexcept
@@ -17,7 +19,7 @@ cdef class Fair:
     cdef Py_ssize_t changes, flows, bins, watches
     cdef double[::1] rates, busy, busy_since, rate, remaining, since, entered, nbytes, begin, left, level, alone
     cdef double[::1] waited, meter
-    cdef int[::1] crowd, head, first, links, after, ahead, owner, message, queue, last, behind
+    cdef int[::1] crowd, head, tail, first, links, after, ahead, owner, message, queue, last, behind
     cdef int[::1] changed, is_changed, many, filling, full, reached, seen, bottleneck, narrowest
     cdef void enter(self, Py_ssize_t flow, Py_ssize_t message) noexcept
     cdef void _start(self, Py_ssize_t flow, Py_ssize_t message) noexcept

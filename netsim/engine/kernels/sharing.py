@@ -14,13 +14,16 @@ Array = Any  # of numbers: a NumPy array, or a memoryview where this runs uncomp
 
 
 class Agenda:
-    """What is to happen when, each thing once: a heap that knows where in it each thing is."""
+    """What is to happen when, each thing once: a heap that knows where in it each thing is. Of things at one moment,
+    the one that was put in first is first, as in SimPy and in clock.py's agenda."""
 
-    def __init__(self, things: int, at: Array, heap: Array, place: Array) -> None:
-        self.at, self.heap, self.place, self.size = at, heap, place, 0
+    def __init__(self, at: Array, turn: Array, heap: Array, place: Array) -> None:
+        self.at, self.turn, self.heap, self.place, self.size, self.turns = at, turn, heap, place, 0, 0
 
     def put(self, thing: int, time: float) -> None:
         """The thing happens at this time, whatever was said before."""
+        self.turns += 1
+        self.turn[thing] = self.turns
         if self.place[thing] < 0:
             self.place[thing] = self.size
             self.heap[self.size] = thing
@@ -49,7 +52,10 @@ class Agenda:
             self._down(self.place[last])
 
     def _before(self, one: int, other: int) -> bool:
-        return self.at[one] < self.at[other] or (self.at[one] == self.at[other] and one < other)
+        earlier: bool = self.at[one] < self.at[other] or (
+            self.at[one] == self.at[other] and self.turn[one] < self.turn[other]
+        )
+        return earlier
 
     def _up(self, place: int) -> None:
         thing = self.heap[place]
@@ -88,7 +94,8 @@ class Fair:
         self.agenda, self.now, self.changes, self.flows = agenda, 0.0, 0, 0
         self.rates = arrays["rates"]  # of each link, bytes/s
         self.busy, self.busy_since = arrays["busy"], arrays["busy_since"]  # of each link, s
-        self.crowd, self.head = arrays["crowd"], arrays["head"]  # of each link: how many flows, and the first
+        self.crowd, self.head, self.tail = arrays["crowd"], arrays["head"], arrays["tail"]
+        # of each link: how many flows, the first and the last
         self.first, self.links = (
             arrays["first"],
             arrays["links"],
@@ -125,13 +132,14 @@ class Fair:
         narrowest = self.links[self.first[flow]]
         for place in range(self.first[flow], self.first[flow + 1]):
             link = self.links[place]
+            self.after[place], self.ahead[place] = -1, self.tail[link]
             if self.crowd[link] > 0:
                 alone = False
-                self.ahead[self.head[link]] = place
+                self.after[self.tail[link]] = place
             else:
                 self.busy_since[link] = self.now
-            self.after[place], self.ahead[place] = self.head[link], -1
-            self.head[link] = place
+                self.head[link] = place
+            self.tail[link] = place
             self.crowd[link] += 1
             if self.rates[link] < self.rates[narrowest]:
                 narrowest = link
@@ -227,6 +235,8 @@ class Fair:
                 self.head[link] = self.after[place]
             if self.after[place] >= 0:
                 self.ahead[self.after[place]] = self.ahead[place]
+            else:
+                self.tail[link] = self.ahead[place]
             self.crowd[link] -= 1
             if self.crowd[link] > 0:
                 shared = True
@@ -287,6 +297,7 @@ class Fair:
                 open_links += 1
         for number in range(self.flows):
             self.level[self.reached[number]] = -1.0
+        self.flows = 0  # from here on those that have their rate, in the order in which they get it
         while open_links > 0:
             level = self.left[self.filling[0]] / self.many[self.filling[0]]
             for number in range(1, open_links):
@@ -323,6 +334,8 @@ class Fair:
             flow = self.owner[entry]
             if self.level[flow] < 0:
                 self.level[flow], self.narrowest[flow] = level, link
+                self.reached[self.flows] = flow
+                self.flows += 1
                 for place in range(self.first[flow], self.first[flow + 1]):
                     self.left[self.links[place]] -= level
                     self.many[self.links[place]] -= 1

@@ -1,0 +1,140 @@
+"""The fast engine's servers: workers with iterations of their own (async, ssp), event by event on arrays.
+
+The twin of servers.py. The plan is laid out as fast_events.py does it for servers that answer all together;
+kernels/servers.py plays it. `Meeting` is raised where the order of two gradients would hang on rounding.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from netsim.engine import kernels, schedules
+from netsim.engine.fast_events import EventPlay, agenda_for
+from netsim.engine.fast_rounds import Meeting, Progress, Times, timetable
+from netsim.engine.log import Log
+from netsim.engine.meter import BINS, Meter
+from netsim.engine.plan import Plan
+from netsim.trace import ServerUse
+from netsim.training.parameter_server import ParameterServer
+
+_TIE, _MORE, _STUCK, _GOING = 1, 2, 3, 4
+_WHY = {_TIE: "gradients come at one moment whose order matters", _STUCK: "nothing can move any more"}
+_AT_A_STROKE = 1_000_000  # moments
+
+
+class ServedPlay(EventPlay):
+    """Workers' steps, pushes and pulls, and what the links have carried."""
+
+    def __init__(self, plan: Plan, strategy: ParameterServer) -> None:
+        sizes = schedules.sizes_of_servers(plan, strategy)
+        super().__init__(schedules.of_servers(plan, strategy), sizes, plan.topology, streams=len(plan.buckets), ways=1)
+        self._plan, self._bound = plan, -1.0 if strategy.bound == math.inf else float(strategy.bound)
+        self._keys = int(((sizes.piece >= 0).sum(axis=1) * np.asarray(sizes.slices)).sum())
+        if not (sizes.piece >= 0).any(axis=1).all():
+            raise Meeting("a bucket has no server")
+
+    def play(self, recorded: range) -> dict[str, Any]:
+        """What happened when; Meeting where order hangs on rounding."""
+        every, columns = self._plan.workers * self._plan.scenario.iterations, self._plan.scenario.iterations + 8
+        while True:
+            why, found = self._try(min(columns, every), recorded)
+            if why != _MORE:
+                break
+            columns *= 2  # a fast worker makes more iterations than there was room for: all over again
+        if why:
+            raise Meeting(_WHY[why])
+        return found
+
+    def _try(self, columns: int, recorded: range) -> tuple[int, dict[str, Any]]:
+        """Where no worker makes more iterations than so many."""
+        plan, sharing, steps = self._plan, kernels.load("sharing"), self._steps
+        workers, buckets, servers = plan.workers, self._buckets, steps.owns
+        messages, flows = buckets * self._lanes * steps.a_lane, len(self._routes)
+        network = self._network(flows, messages, watched=bool(recorded))
+        agenda = agenda_for(flows + messages + workers * (2 + buckets) + servers, sharing)
+        fair = sharing.Fair(agenda, BINS, network)
+        arrays = self._state(columns, messages, recorded)
+        arrays.update(zip(("forward", "gaps", "update"), self._timetable(columns), strict=True))
+        numbers = {
+            "workers": workers, "servers": servers, "buckets": buckets, "lanes": self._lanes, "keys": self._keys,
+            "overlap": int(plan.scenario.job.overlap), "rows": 1 if plan.scenario.noise.none else columns,
+            "columns": columns, "tickets": workers * plan.scenario.iterations, "flows": flows, "messages": messages,
+            "record_from": recorded.start, "record_to": recorded.stop if recorded else recorded.start,
+        }  # fmt: skip
+        run = kernels.load("servers").Run(numbers, self._bound, fair, agenda, arrays)
+        while (why := run.run(_AT_A_STROKE)) == _GOING:  # so that an interrupt is heard in between
+            pass
+        self._times[:] = np.tile(arrays["iteration"], 2 * servers)
+        self.duration_sum, self.ended = run.duration, float(np.nanmax(arrays["end"], initial=0.0))
+        self._busy, self._waited = network["busy"], network["waited"]
+        arrays["record"], arrays["record_times"] = (
+            arrays["record"][: 2 * run.records],
+            arrays["record_times"][: 4 * run.records],
+        )
+        if recorded:
+            bins = network["meter"].reshape(-1, BINS)
+            self.meter = Meter.of(range(len(bins)), fair.watched_from, fair.bin, bins)
+        return why, arrays
+
+    def _timetable(self, columns: int) -> tuple[Times, Times, Times]:
+        """Seconds of each part of each worker's steps: of all alike, or of each."""
+        scenario, factors = self._plan.scenario, np.ones((1, self._plan.workers))
+        if not scenario.noise.none:
+            factors = scenario.noise.factors(scenario.seed, self._plan.workers, columns).T
+        forward, gaps, update = timetable(self._plan)
+        return (forward * factors).ravel(), (gaps * factors[:, :, None]).ravel(), (update * factors).ravel()
+
+    def _state(self, columns: int, messages: int, recorded: range) -> dict[str, Any]:
+        """Of workers, servers and messages, where nothing has begun yet."""
+        plan, steps, workers = self._plan, self._steps, self._plan.workers
+        buckets, servers, every = self._buckets, steps.owns, workers * plan.scenario.iterations
+        kept = self._keys * 2 * min(every, workers * len(recorded))
+        zeros = {
+            "phase": workers, "iteration": workers, "left": workers * buckets, "buckets_left": workers, "seen": workers,
+            **dict.fromkeys(("clocks", "waits"), buckets * self._lanes * workers), "item": servers,
+            "inbox_last": servers, "next": messages + workers * servers,
+        }  # fmt: skip
+        times = {
+            "offered": workers * buckets, "done": workers * buckets, "sent": messages, "update_times": every,
+            "dealt_with": workers, "released": workers, "record_times": 4 * kept,
+        }  # fmt: skip
+        longer = {"held": workers, "answered": workers, "updates": 4 * every, "record": 2 * kept}
+        names = ("start", "computed", "exchanged", "exchanging", "end", "held_back")
+        return {
+            **{name: np.zeros(size, dtype=np.int32) for name, size in zeros.items()},
+            **{name: np.zeros(size) for name, size in times.items()},
+            **{name: np.zeros(size, dtype=np.int64) for name, size in longer.items()},
+            **{name: np.full(workers * columns, np.nan) for name in names},
+            "member": np.ones(workers, dtype=np.int32), "idle": np.ones(servers, dtype=np.int32),
+            "inbox_first": np.full(servers, -1, dtype=np.int32), "flow": self._pair.astype(np.int32),
+            "wait": self._wait, "local": self._local, "piece": self._sizes.piece.ravel(),
+            "slices": np.asarray(self._sizes.slices, dtype=np.int32),
+        }  # fmt: skip
+
+    def note(self, log: Log, found: dict[str, Any]) -> None:
+        """Steps, updates, and what servers have done."""
+        workers = self._plan.workers
+        names = ("start", "computed", "exchanged", "exchanging", "end", "held_back")
+        log.own_steps(*(found[name].reshape(workers, -1) for name in names))
+        whose = found["updates"].reshape(-1, 4).tolist()
+        for (worker, iteration, held, version), now in zip(whose, found["update_times"].tolist(), strict=True):
+            log.updated(now, worker, iteration, held, version)
+        log.transfers += self.transfers([bucket.name for bucket in self._plan.buckets], found)
+        owned = sum(np.maximum(self._sizes.piece, 0.0) * np.asarray(self._sizes.slices)[:, None])
+        for server, nbytes in enumerate((owned * int(found["iteration"].sum())).tolist()):
+            log.servers.append(ServerUse(int(self._steps.machines[workers + server]), 2 * nbytes, 0.0))
+
+
+def train(plan: Plan, detail: str, progress: Progress | None = None) -> tuple[Log, ServedPlay]:
+    """Play all iterations of workers that do not wait for one another; Meeting where that would not be exact."""
+    assert isinstance(plan.strategy, ParameterServer)
+    log, play = Log(plan, detail), ServedPlay(plan, plan.strategy)
+    every = plan.workers * plan.scenario.iterations
+    recorded = {"summary": range(0), "last": range(plan.scenario.iterations - 1, plan.scenario.iterations)}
+    play.note(log, play.play(recorded.get(detail, range(every))))
+    for iteration in range(plan.scenario.iterations if progress else 0):
+        progress(iteration)  # type: ignore[misc]
+    return log, play

@@ -1,0 +1,130 @@
+"""Servers that answer each worker by itself: the fast engine finds the same updates, in the same order, at the same
+times as the reference."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from netsim import loading
+from netsim.engine import kernels
+from netsim.engine.run import simulate
+from netsim.scenario import Scenario
+from netsim.trace import Columns, Trace
+
+RECORDS = ("steps", "links", "transfers", "link_bins", "servers", "updates")
+UNEQUAL = [
+    {"count": 2},
+    {"count": 2, "slowdown": 1.5},
+    {"count": 1, "slowdown": 4.0},
+    {"count": 2, "link": {"rate": "3 Gbit/s", "latency": "1 ms"}},
+]
+EQUAL = [{"count": 5}]
+
+
+def scenario(*, mode: str, group: list[dict[str, Any]] = UNEQUAL, servers: int = 1, **changes: Any) -> Scenario:
+    strategy: dict[str, Any] = {"kind": "parameter_server", "mode": mode}
+    strategy |= {"servers": servers} if servers else {"placement": "colocated"}
+    cluster = {"group": group, "device": "v100", "link": {"rate": "10 Gbit/s", "latency": "25 us"}}
+    if servers:
+        cluster["server_link"] = "25gbe"
+    job = {"model": "mobilenet_v1", "batch": 32, "strategy": strategy, "bucket": "8 MB"}
+    return loading.from_table({"iterations": 4, "cluster": cluster, "job": job}, changes)
+
+
+def played(each: Scenario, detail: str = "summary") -> tuple[Trace, Trace]:
+    """By the reference and by the fast engine."""
+    return simulate(each, engine="simpy", detail=detail), simulate(each, engine="fast", detail=detail)
+
+
+def same_rows(ours: Columns[Any], theirs: Columns[Any]) -> None:
+    for name, column in ours.columns.items():
+        other, size = theirs[name], abs(column).max(initial=0.0) if column.dtype.kind == "f" else 0
+        if column.dtype.kind == "f":
+            assert other == pytest.approx(column, rel=1e-9, abs=1e-9 * size), name
+        else:
+            assert other.tolist() == column.tolist(), name
+
+
+def same_runs(reference: Trace, other: Trace) -> None:
+    for records in RECORDS:
+        same_rows(getattr(reference, records), getattr(other, records))
+    for key in ("messages", "wire_bytes", "latency_share"):
+        assert other.facts[key] == pytest.approx(reference.facts[key], rel=1e-9), key
+
+
+@settings(deadline=None, max_examples=30)
+@given(
+    mode=st.sampled_from(["async", "ssp"]),
+    group=st.sampled_from([UNEQUAL, EQUAL]),
+    servers=st.integers(0, 3),
+    keys=st.sampled_from(["split", "whole", "by_size"]),
+    slices=st.integers(1, 2),
+    jitter=st.sampled_from([0.0, 0.3]),
+    overlap=st.booleans(),
+    latency=st.sampled_from(["0 s", "25 us"]),
+)
+def test_updates_are_those_of_the_reference_in_their_order(
+    mode: str,
+    group: list[dict[str, Any]],
+    servers: int,
+    keys: str,
+    slices: int,
+    jitter: float,
+    overlap: bool,
+    latency: str,
+) -> None:
+    changes: dict[str, Any] = {"noise.jitter": jitter, "job.overlap": overlap, "cluster.link.latency": latency}
+    changes |= {"job.strategy.keys": keys, "job.strategy.slices": slices}
+    changes |= {"job.strategy.staleness": 1} if mode == "ssp" else {}
+    reference, other = played(scenario(mode=mode, group=group, servers=servers, **changes))
+    assert other.engine == "fast" or other.facts["why_simpy"] == "gradients come at one moment whose order matters"
+    same_runs(reference, other)
+
+
+@pytest.mark.parametrize("detail", ["full", "last"])
+@pytest.mark.parametrize("mode", ["async", "ssp"])
+def test_whatever_is_recorded_of_updates_is_alike_in_both_engines(mode: str, detail: str) -> None:
+    reference, other = played(scenario(mode=mode, servers=2, **{"noise.jitter": 0.1}), detail)
+    assert other.engine == "fast"
+    same_runs(reference, other)
+    spans = [sorted(map(tuple, trace.spans)) for trace in (reference, other)]
+    assert len(spans[0]) == len(spans[1])
+    assert [each[:4] for each in spans[0]] == [each[:4] for each in spans[1]]
+
+
+def test_workers_in_step_stay_in_step_on_arrays_too() -> None:
+    """Everything happens at the same moments, so that the order in them alone says whose update is which."""
+    reference, other = played(scenario(mode="async", group=[{"count": 8}], servers=1))
+    assert other.engine == "fast"
+    assert [tuple(each[1:]) for each in other.updates] == [tuple(each[1:]) for each in reference.updates]
+
+
+def test_a_fast_worker_makes_as_many_more_iterations_as_in_the_reference() -> None:
+    slow = [{"count": 1}, {"count": 3, "slowdown": 30.0}]
+    reference, other = played(scenario(mode="async", group=slow, iterations=20))
+    assert other.engine == "fast"
+    assert max(other.steps["iteration"]) > 28  # more than there is room for at first
+    same_runs(reference, other)
+
+
+def test_servers_do_the_same_uncompiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    each = scenario(mode="ssp", servers=0, **{"noise.jitter": 0.1})
+    compiled = simulate(each, detail="summary")
+    monkeypatch.setattr(kernels, "load", kernels.interpreted)
+    plain = simulate(each, detail="summary")
+    assert plain.engine == compiled.engine == "fast"
+    assert plain.updates["time"].tolist() == compiled.updates["time"].tolist()
+    assert plain.summary() == compiled.summary()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"cluster.server_rate": "5 GB/s"}, {"cluster.reduction_rate": "5 GB/s"}, {"job.strategy.pull": "after_push"}],
+    ids=str,
+)
+def test_what_servers_take_their_time_for_is_left_to_the_reference(changes: dict[str, Any]) -> None:
+    assert simulate(scenario(mode="async", **changes), detail="summary").engine == "simpy"
