@@ -29,6 +29,7 @@ Times = npt.NDArray[np.float64]  # of each host, s
 Numbers = npt.NDArray[np.int64]
 Progress = Callable[[int], None]
 _AT_A_STROKE = 20_000_000  # messages
+IN_ORDER = "links serve messages in order of arrival"
 MOST_MESSAGES = 2e10  # more would keep this engine busy for minutes
 
 
@@ -51,10 +52,14 @@ class Pattern:
 
 
 class FastNetwork:
-    """The routes of a topology as arrays, when each link is free, and what it has carried."""
+    """The routes of a topology as arrays, when each link is free, and what it has carried.
 
-    def __init__(self, topology: Topology) -> None:
-        self._topology = topology
+    `queues`: links serve whole messages in order of arrival. As long as none has to wait for another, each is on its
+    way for as long as where links are shared; but it may be anywhere on its way from when it is sent on.
+    """
+
+    def __init__(self, topology: Topology, *, queues: bool = False) -> None:
+        self._topology, self.queues = topology, queues
         self._classes: Classes | None = None
         self._messages: dict[bytes, Messages] = {}
         self._rates, self._latencies = np.asarray(topology.rates), np.asarray(topology.latencies)
@@ -120,6 +125,8 @@ class FastNetwork:
             free = self._free[links]
             self.others = np.where(mine, -np.inf, free).max(axis=1)
             self.own, self.entered = np.where(mine, free, 0.0).max(axis=1), self._entered[links[:, 0]]
+            if self.queues:
+                self.others = free.max(axis=1) + pattern.wait  # and so before the message is sent
             self.start, self.end, self.under_way = np.zeros((3, size))
             self._sent, self._sent_bytes, self._on_wire = 0, np.zeros(size, dtype=np.longdouble), np.zeros(size)
         return pattern
@@ -137,7 +144,7 @@ class FastNetwork:
             for hop in pattern.links.T:  # each link is there once: no addition is lost; the last one is nobody's
                 self._free[hop], self._last[hop], self._entered[hop] = self.own, pattern.connections, self.entered
                 self._link_bytes[hop] += self._sent_bytes
-                self._link_busy[hop] += self._on_wire
+                self._link_busy[hop] += self._sent_bytes / self._rate_of(hop) if self.queues else self._on_wire
                 self._link_messages[hop] += self._sent
             messages = int(pattern.alike.sum()) * self._sent
             self._totals += np.array([
@@ -145,6 +152,11 @@ class FastNetwork:
                 (self.under_way * pattern.alike).sum(),
             ])  # fmt: skip
             self._free[-1], self._entered[-1], self._last[-1], self._loaded = 0.0, -np.inf, -1, None
+
+    def _rate_of(self, links: Numbers) -> Times:
+        """Of links, or of classes of links (bytes/s); one beyond the last is nobody's."""
+        known = self._rates[self._classes.a_link] if self._classes else self._rates
+        return np.append(known, 1.0)[links]
 
     def _pattern(self, each: Round) -> Pattern:
         key = _key(each.src, each.dst, each.count)
@@ -230,6 +242,8 @@ class FastPlay:
 
         Raises Meeting where rounds cannot be played so."""
         slices = self._collective.lanes(nbytes, self._ranks)
+        if self._network.queues and (slices > 1 or record):
+            raise Meeting(IN_ORDER)
         bytes_of = PieceBytes(self._collective, self._ranks, nbytes, slices=slices)
         rounds: Iterable[Round] = self._rounds
         if bytes_of.uneven or record:
@@ -291,7 +305,8 @@ class FastPlay:
 
 def train(plan: Plan, detail: str, progress: Progress | None = None) -> tuple[Log, FastNetwork]:
     """Play all iterations of workers that all-reduce on one stream; Meeting where messages meet."""
-    log, network, story = Log(plan, detail), FastNetwork(plan.topology), Story(plan)
+    log, story = Log(plan, detail), Story(plan)
+    network = FastNetwork(plan.topology, queues=plan.scenario.cluster.sharing == "fifo")
     colours = _alike(plan) if detail == "summary" else None
     messages = plan.messages_per_iteration(enough=MOST_MESSAGES) * plan.scenario.iterations
     rate = plan.scenario.cluster.reduction_rate

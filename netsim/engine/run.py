@@ -208,8 +208,9 @@ def collective(
     if exact:
         try:
             time, network = fast.play(
-                kind, ranks, wiring, nbytes=size, ready=ready, sharing=sharing, rate=reduction_rate, symmetry=symmetry
-            )
+                kind, ranks, wiring, nbytes=size, ready=ready, sharing=sharing, forwarding=forwarding,
+                rate=reduction_rate, symmetry=symmetry,
+            )  # fmt: skip
         except Meeting:
             exact = False
     if check or not exact:

@@ -43,6 +43,7 @@ SCENARIOS: dict[str, dict[str, Any]] = {
     "servers on the workers' machines": {"job.strategy": {"kind": "parameter_server", "placement": "colocated"}},
     "everyone to everyone": {"job.strategy.kind": "direct", "cluster.topology": {"kind": "fat_tree"}},
 }
+SERVERS = {"cluster.server_link": "25gbe"}
 RECORDS = ("steps", "links", "transfers", "link_bins", "servers")  # the others are in the order of their being noted
 
 
@@ -59,13 +60,23 @@ def same_rows(ours: Columns[Any], theirs: Columns[Any]) -> None:
 @pytest.mark.parametrize("detail", ["full", "last"])
 def test_whatever_is_recorded_is_alike_in_both_engines(changes: dict[str, Any], detail: str) -> None:
     apart = "parameter_server" in str(changes) and "colocated" not in str(changes)
-    scenario = loading.from_table(BASE, {**changes, **({"cluster.server_link": "25gbe"} if apart else {})})
+    scenario = loading.from_table(BASE, {**changes, **(SERVERS if apart else {})})
     reference, other = (simulate(scenario, engine=engine, detail=detail) for engine in ("simpy", "fast"))
     assert other.engine == "fast"
     for records in RECORDS:
         same_rows(getattr(reference, records), getattr(other, records))
     assert sorted(each[1:] for each in other.updates) == sorted(each[1:] for each in reference.updates)
     assert sorted(other.updates["time"]) == pytest.approx(sorted(reference.updates["time"]), rel=1e-9)
+
+
+@pytest.mark.parametrize("strategy", ["ring", "binomial_tree", "tree", "parameter_server"])
+def test_queues_carry_as_much_and_are_as_long_busy_in_both_engines(strategy: str) -> None:
+    changes = {"cluster.sharing": "fifo", "job.strategy": strategy, "noise.jitter": 0.1}
+    scenario = loading.from_table(BASE, {**changes, **SERVERS} if strategy == "parameter_server" else changes)
+    reference, other = (simulate(scenario, engine=engine, detail="summary") for engine in ("simpy", "fast"))
+    assert other.engine == {"ring": "fast", "binomial_tree": "fast"}.get(strategy, "simpy")
+    for records in ("steps", "links"):
+        same_rows(getattr(reference, records), getattr(other, records))
 
 
 def test_the_kernel_does_the_same_uncompiled(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -63,14 +63,16 @@ def test_every_collective_takes_as_long_in_both_forms_as_in_the_reference(forms:
     slow=st.dictionaries(st.integers(0, 11), st.sampled_from([Link(3e8, 1e-4), Link(2e9, 0.0)]), max_size=3),
     reduction_rate=st.sampled_from([None, 1e9]),
     cut=st.sampled_from([{}, {"element": "4 B"}]),
+    sharing=st.sampled_from(["fair", "fifo"]),
 )
 def test_the_engines_agree_on_any_collective_of_unequal_hosts(
-    kind: str, slices: int, ranks: int, late: Any, slow: Any, reduction_rate: float | None, cut: Any
+    kind: str, slices: int, ranks: int, late: Any, slow: Any, reduction_rate: float | None, cut: Any, sharing: str
 ) -> None:
     of = FAMILIES["collectives"].build({"kind": kind, "slices": slices, **cut})
     hosts = range(ranks + of.helpers(ranks))
     late, slow = ({host: each for host, each in table.items() if host in hosts} for table in (late, slow))
-    same(*both(of, ranks, late=late, links=slow, reduction_rate=reduction_rate, size=1e5))
+    options = {"late": late, "links": slow, "reduction_rate": reduction_rate, "sharing": sharing}
+    same(*both(of, ranks, size=1e5, **options))
 
 
 @settings(deadline=None, max_examples=60)
@@ -80,15 +82,28 @@ def test_the_engines_agree_on_any_collective_of_unequal_hosts(
     ranks=st.sampled_from([4, 8, 16]),
     network=st.sampled_from(FAMILIES["topologies"].names()),
     late=st.dictionaries(st.integers(0, 3), st.sampled_from([0.0005, 0.001, 0.0042]), max_size=2),
+    sharing=st.sampled_from(["fair", "fifo"]),
 )
-def test_the_engines_agree_on_any_network(kind: str, slices: int, ranks: int, network: str, late: Any) -> None:
+def test_the_engines_agree_on_any_network(
+    kind: str, slices: int, ranks: int, network: str, late: Any, sharing: str
+) -> None:
     of = FAMILIES["collectives"].build({"kind": kind, "slices": slices})
     try:
         topology = FAMILIES["topologies"].build(network)
-        reference = collective(of, ranks=ranks, topology=topology, late=late, engine="simpy", **Sizes)
+        options = {"topology": topology, "late": late, "sharing": sharing, **Sizes}
+        reference = collective(of, ranks=ranks, engine="simpy", **options)
     except ScenarioError:  # a kind of network that needs to be told more, or has no room for so many hosts
         return
-    same(reference, collective(of, ranks=ranks, topology=topology, late=late, engine="fast", **Sizes))
+    same(reference, collective(of, ranks=ranks, engine="fast", **options))
+
+
+@pytest.mark.parametrize("kind", ["ring", "halving_doubling", "recursive_doubling", "binomial_tree"])
+def test_queues_in_which_nothing_waits_are_played_fast(kind: str) -> None:
+    of, options = FAMILIES["collectives"].build(kind), {"sharing": "fifo", "links": {2: Link(3e8, 1e-4)}}
+    reference, other = both(of, 16, **options)
+    assert other.engine == "fast"
+    same(reference, other)
+    assert both(of, 16, forwarding="store_and_forward", **options)[1].engine == "simpy"
 
 
 @pytest.mark.parametrize("kind", KINDS)
