@@ -13,6 +13,7 @@ from netsim.engine import run
 from netsim.families import FAMILIES, one_of
 from netsim.hardware import Link
 from netsim.units import Count, Duration, Rate, Size
+from netsim.validation import gloo
 
 Piece = Literal["reduce", "broadcast", "broadcast, all children at once", "broadcast, one child after the other"]
 
@@ -87,6 +88,8 @@ class Exchange:
     link: the name of one of `known.links`, of every host; links: of each host, servers last, where they differ.
     late_rank is ready `late` after the others. parts: of the collective, one after the other; all of it by default.
     repeat: the buffer is cut into so many, which follow one another, as in a library with a window of its own.
+    in_flight: the ring is played in Gloo's own loop, with so many segments under way; a rank is `late` to its barrier.
+    start_up: what connections that were idle take once before they are as fast as the link, known beforehand.
     """
 
     collective: Annotated[Any, one_of("collectives")]
@@ -98,6 +101,8 @@ class Exchange:
     late: Duration = 0.0
     parts: tuple[Piece, ...] = ()
     repeat: Annotated[int, Count("a number of repetitions", at_most=1_000_000)] = 1
+    in_flight: Annotated[int, Count("a number of segments", at_most=1_000_000)] | None = None
+    start_up: Duration = 0.0
     sharing: Literal["fair", "fifo"] = "fair"
     forwarding: Literal["cut_through", "store_and_forward"] = "cut_through"
     topology: Annotated[Any, one_of("topologies")] = "star"
@@ -109,6 +114,9 @@ def seconds(row: Exchange, known: Mapping[str, Link]) -> float:
     link = known[row.link]
     links = {host: known[name] for host, name in enumerate(row.links)}
     late = {} if row.late_rank is None else {row.late_rank: row.late}
+    if row.in_flight:
+        segments = row.collective.lanes(row.size, row.ranks)
+        return row.start_up + gloo.seconds(row.ranks, row.size, segments, row.in_flight, link, late)
     topology = FAMILIES["topologies"].build(row.topology) if isinstance(row.topology, str) else row.topology
     kinds = [Part(of=row.collective, piece=piece) for piece in row.parts] or [row.collective]
     total = 0.0
@@ -128,4 +136,4 @@ def seconds(row: Exchange, known: Mapping[str, Link]) -> float:
             late=late,
         )
         total, late = total + result.time_s, {}
-    return total * row.repeat
+    return row.start_up + total * row.repeat
