@@ -211,12 +211,16 @@ def validation(rows: Sequence[Row], groups: Sequence[Row]) -> None:
     """A line a group of measured figures, and before them a line a row of those that fail."""
     failed = [row for row in rows if row["verdict"] in ("outside", "moved")]
     if failed:
-        table = _table("fails", "measured", "predicted", "error", "stated", "verdict")
+        table = _table("fails", "measured", "predicted", "error", "may be", "verdict")
         for row in failed:
-            stated = "-" if row["known_error"] is None else f"{row['known_error']:+.1%}"
+            stated = row["known_error"]
+            may_be = f"within {row['within']:.1%}" if stated is None else f"{stated:+.1%} as stated"
             values = (f"{row[key]:.5g}" for key in ("measured", "predicted"))
-            table.add_row(f"{row['source']}: {row['case']}", *values, f"{row['error']:+.1%}", stated, row["verdict"])
+            table.add_row(f"{row['source']}: {row['case']}", *values, f"{row['error']:+.1%}", may_be, row["verdict"])
         _print(table)
+        for each in groups:
+            if each["failures"]:
+                _say(f"{_words(each['source'])}, {each['group']}: {each['why']}.")
         _say("")
     table = _table("source", "group", "rows", "mean\nerror", "at most", "worst", "known\nmisses", "fail")
     for each in groups:

@@ -53,4 +53,6 @@ def test_words_wait_behind_data_where_ranks_are_out_of_step() -> None:
 
 
 def test_headers_take_their_share() -> None:
-    assert play(4, 4, 2, Link(rate=LINK.rate / 0.95, latency=LINK.latency, efficiency=0.95)) == pytest.approx(play(4, 4, 2))
+    assert play(4, 4, 2, Link(rate=LINK.rate / 0.95, latency=LINK.latency, efficiency=0.95)) == pytest.approx(
+        play(4, 4, 2)
+    )

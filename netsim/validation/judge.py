@@ -22,6 +22,7 @@ class Judged:
     row: Row
     predicted: float
     verdict: str
+    within: float | None = None  # the tolerance of its group
 
     @property
     def error(self) -> float:
@@ -41,9 +42,11 @@ class Judged:
             "measured": row.measured,
             "predicted": self.predicted,
             "error": self.error,
+            "within": self.within,
             "known_error": row.known_error,
             "verdict": self.verdict,
             "reason": row.reason,
+            "size_bytes": row.predict.size if isinstance(row.predict, Exchange) else None,
         }
 
 
@@ -54,6 +57,7 @@ class Summary:
     source: str
     group: str
     title: str
+    why: str  # these tolerances
     rows: int
     mean: float
     worst: Judged
@@ -78,6 +82,7 @@ class Summary:
             "known_misses": self.known_misses,
             "failures": self.failures,
             "mean_failed": self.mean_failed,
+            "why": self.why,
         }
 
 
@@ -86,7 +91,8 @@ def judge(source: Source, advance: Callable[[], object] = lambda: None) -> Itera
     for row in source.rows:
         predict = row.predict
         value = exchanges.seconds(predict, source.links) if isinstance(predict, Exchange) else predict.samples_per_s()
-        yield Judged(source.name, row, value, _verdict(source, row, value / row.measured - 1))
+        verdict = _verdict(source, row, value / row.measured - 1)
+        yield Judged(source.name, row, value, verdict, source.groups[row.group].within)
         advance()
 
 
@@ -111,6 +117,7 @@ def summaries(source: Source, judged: Iterable[Judged]) -> list[Summary]:
                     source=source.name,
                     group=name,
                     title=group.title,
+                    why=group.why,
                     rows=len(mine),
                     mean=sum(errors) / len(errors),
                     worst=max(mine, key=lambda each: abs(each.error)),

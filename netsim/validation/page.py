@@ -8,14 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from netsim import frames
+from netsim.plots.errors import errors, errors_by_size
 from netsim.plots.predicted import predicted
-from netsim.report import Table, drawn, pages
+from netsim.report import Figure, Table, drawn, pages
 from netsim.validation import judge
 from netsim.validation.judge import MAY_MOVE, Judged, Summary
 from netsim.validation.sources import Source, read
 from netsim.version import VERSION
 
 _UNITS = {"time_s": "s", "samples_per_s": "samples/s"}
+_MANY_SIZES = 100  # times the smallest
 _HOW = (
     "An error is (predicted - measured) / measured; means and worst are without sign. No parameter was fitted to a "
     "figure that it is compared with. A row fails outside its tolerance. A known miss is declared in its row with its "
@@ -33,6 +35,7 @@ def write(folder: Path, sources: Sequence[Source], judged: Sequence[Judged], gro
         "title": "Validation",
         "answer": _answer(judged, groups),
         "summary": summary_table(groups),
+        "errors": _overview(folder, judged),
         "how": _HOW,
         "sources": [_source(folder, source, [j for j in judged if j.source == source.name]) for source in sources],
         "version": VERSION,
@@ -42,6 +45,26 @@ def write(folder: Path, sources: Sequence[Source], judged: Sequence[Judged], gro
         text = pages().get_template(f"validation.{page}").render(context)
         (folder / f"report.{page}").write_text(text, encoding="utf-8")
     return folder / "report.html"
+
+
+def _overview(folder: Path, judged: Sequence[Judged]) -> Figure:
+    """All errors at once, a line a group."""
+    rows = [{"group": f"{each.source}: {each.row.group}".replace("_", " "), "error": each.error} for each in judged]
+    frame = frames.frame(rows)
+    frame.to_csv(folder / "data" / "errors.csv", index=False, lineterminator="\n", float_format="%.6g")
+    caption = "Where netsim is right and where it is wrong: errors of all figures, the best group on top."
+    height = 1.2 + 0.19 * frame["group"].nunique()
+    return drawn(folder, errors, frame, "errors.png", caption, "errors.csv", height)
+
+
+def _by_size(folder: Path, source: Source, frame: Any) -> list[Figure]:
+    """Errors against the size of the buffer, where the source has many sizes."""
+    sizes = frame["size_bytes"].dropna().astype(float)
+    if len(sizes) < len(frame) or sizes.min() <= 0 or sizes.max() < _MANY_SIZES * sizes.min():
+        return []
+    caption = "Errors against the size of the buffer."
+    name, data = f"{source.name}_by_size.png", f"{source.name}.csv"
+    return [drawn(folder, errors_by_size, frame.astype({"size_bytes": float}), name, caption, data, 4.2)]
 
 
 def summary_table(groups: Sequence[Summary]) -> Table:
@@ -86,7 +109,10 @@ def _source(folder: Path, source: Source, judged: Sequence[Judged]) -> dict[str,
         "about": about,
         "facts": [("Where from", about.url), ("Hardware", about.hardware), ("Known", about.known),
                   ("Licence", about.licence)],
-        "figure": drawn(folder, predicted, frame, f"{source.name}.png", caption, f"{source.name}.csv", 4.2),
+        "figures": [
+            drawn(folder, predicted, frame, f"{source.name}.png", caption, f"{source.name}.csv", 4.2),
+            *_by_size(folder, source, frame),
+        ],
         "groups": list(_groups(source, judged)),
         "choices": choices_table(source, judged),
     }  # fmt: skip

@@ -28,6 +28,10 @@ _PLAIN = ("network/model:CM02", "network/TCP-gamma:0", "network/crosstraffic:0",
 def rows() -> Iterator[dict[str, Any]]:
     """A row a collective, number of ranks and simulator: netsim always, SimGrid and ns.py where they are installed."""
     simgrid = next((python for python in _PYTHONS if _has_simgrid(python)), None)
+    for engine in ("fast", "simpy"):  # so that no row pays for what is loaded once
+        run.collective(
+            FAMILIES["collectives"].build("ring"), ranks=2, size=SIZE, rate=RATE, latency=LATENCY, engine=engine
+        )
     for ranks in RANKS:
         for name in KINDS:
             kind = FAMILIES["collectives"].build(name)

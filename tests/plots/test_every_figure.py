@@ -36,6 +36,8 @@ FRAMES = {
         "iteration_time_s": [0.01, 0.5, 0.02, 0.03],
         "closed_form_iteration_time_s": [0.01, None, None, None],
     },
+    "errors": {"group": ["ring", "ring", "tree"], "error": [0.01, -0.02, 0.4]},
+    "errors_by_size": {"group": ["ring", "tree"], "size_bytes": [1e4, 1e6], "error": [0.4, -0.02]},
     "efficiency": {"contender": ["ring", "ring"], "cluster.workers": [2, 4], "scaling_efficiency": [0.9, 0.8]},
     "layer_costs": {
         "layer": [1, 2],
