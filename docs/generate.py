@@ -297,7 +297,7 @@ def questions() -> str:
         text = path.read_text(encoding="utf-8")
         asked = re.match(r"# (.*?)(?:\n#\s*\n|\n[^#])", text, re.DOTALL)
         told = " ".join(asked[1].replace("\n# ", " ").split()) if asked else ""
-        axes = ", ".join(f"`{axis}`" for axis in tomllib.loads(text).get("sweep", {}))
+        axes = ", ".join(f"`{axis}`" for axis in tomllib.loads(text).get("sweep", {}) if axis != "zip")
         links = f"[scenario](../../scenarios/{path.name}), [report](../../reports/{path.stem}/report.md)"
         rows.append((told, axes, links))
     told = (

@@ -240,6 +240,21 @@ def servers_take_what_comes(scenario: Scenario) -> Iterator[Problem]:
 
 
 @rule
+def a_forward_pass_has_no_gradients(scenario: Scenario) -> Iterator[Problem]:
+    """What is of gradients and updates has no place beside `forward_only`."""
+    job, cluster = scenario.job, scenario.cluster
+    if not job.forward_only:
+        return
+    told = "is of gradients, and forward_only has none; leave it out"
+    plain = {"accumulate": 1, "local_steps": 1, "sharding": "none", "compression": None, "statistics": None}
+    yield from (Problem(f"job.{key}", told) for key, value in plain.items() if getattr(job, key) != value)
+    if isinstance(job.strategy, ParameterServer) and not job.strategy.steady:
+        yield Problem("job.strategy.backup" if job.strategy.backup else "job.strategy.mode", told)
+    if cluster.server_device is not None:
+        yield Problem("cluster.server_device", told)
+
+
+@rule
 def parts_are_scattered_and_gathered(scenario: Scenario) -> Iterator[Problem]:
     """A strategy that can do both, bucket after bucket, in every step."""
     job = scenario.job

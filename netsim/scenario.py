@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from netsim.collectives.parameter_server import ParameterServer
 from netsim.disturbances import Fault, Traffic
@@ -27,6 +27,8 @@ from netsim.topologies.star import star
 from netsim.units import Count, Number, Quantity, Rate, show, shown
 
 MOST_WORKERS = 1_000_000
+Sharding = Literal["none", "zero1", "zero2", "zero3"]
+STAGES: tuple[Sharding, ...] = get_args(Sharding)
 RANKS = Count("a number of ranks", at_most=MOST_WORKERS)
 
 
@@ -215,7 +217,8 @@ class Job:
     `gradient_precision`: of the numbers that are exchanged. `embedding_gradients`: whole tables, or "sparse", the rows
     that were looked up. `memory`: what a batch that does not fit the device's memory is: a warning of the command, an
     error, or nothing ("ignore"). `profile`: measured times of layers, which stand in for the roofline's. `recovery`:
-    what becomes of the job when hosts stop.
+    what becomes of the job when hosts stop. `forward_only`: nothing is trained: each iteration is a forward pass, whose
+    weights a worker gets from the servers; where there are none, nothing is sent.
     """
 
     model: Annotated[Any, Reads(read_model, _model_schema)]
@@ -235,12 +238,13 @@ class Job:
     compression: Compression | None = None
     accumulate: Annotated[int, Count("a number of micro-batches", at_most=1_000_000)] = 1
     local_steps: Annotated[int, Count("a number of steps", at_most=1_000_000)] = 1
-    sharding: Literal["none", "zero1", "zero2", "zero3"] = "none"
+    sharding: Sharding = "none"
     shares: Annotated[Any, Reads(read_shares, _shares_schema)] = "equal"
     samples: Annotated[int, Count("a number of samples", at_most=10**15)] | None = None
     statistics: Statistics | None = None
     epochs: Annotated[int, Count("a number of epochs", at_most=10**9)] = 1
     prefetch: Annotated[int, Count("a number of units", at_least=0, at_most=1000)] = 1
+    forward_only: bool = False
 
     @property
     def by_layer(self) -> bool:

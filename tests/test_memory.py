@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from netsim import presets
+from netsim import presets, units
 from netsim.errors import ScenarioError
 from netsim.families import FAMILIES
 from netsim.layers.dense import Dense
@@ -50,6 +50,39 @@ def test_sparse_gradients_are_not_a_whole_table() -> None:
     model = rnn_lm()
     dense, sparse = (memory_needed(model, 4, V100, sparse=each).gradients for each in (False, True))
     assert dense - sparse == 4 * 793_471 * 500 - 4 * 32 * (4 * 500 + 8)
+
+
+@pytest.mark.parametrize(
+    ("stage", "bytes_a_parameter"),
+    [("none", 2 + 2 + 8), ("zero1", 2 + 2 + 8 / 64), ("zero2", 2 + (2 + 8) / 64), ("zero3", (2 + 2 + 8) / 64)],
+)
+def test_each_stage_of_zero_keeps_what_its_paper_counts(stage: Any, bytes_a_parameter: float) -> None:
+    """Rajbhandari et al. 2020, figure 1, with K = 8 for momentum in place of Adam: 2 bytes of parameters, 2 of
+    gradients, K of masters and momentum; netsim counts the layer in use beside them."""
+    mixed, model = replace(V100, precision="fp16"), vgg16()
+    needed = memory_needed(model, 1, mixed, gradient_element=2, sharding=stage, workers=64)
+    in_use = 2 * max(layer.params for layer in model.layers) * 63 / 64 if stage == "zero3" else 0
+    assert needed.total - needed.activations - in_use == pytest.approx(bytes_a_parameter * model.params)
+
+
+def test_no_stage_keeps_more_than_the_one_before_or_shards_among_one() -> None:
+    stages = ("none", "zero1", "zero2", "zero3")
+    for device in (V100, replace(V100, precision="fp16")):
+        found = [memory_needed(vgg16(), 8, device, sharding=stage, workers=16).total for stage in stages]
+        assert found == sorted(found, reverse=True) and len(set(found)) == 4
+        assert len({memory_needed(vgg16(), 8, device, sharding=stage).total for stage in stages}) == 1
+
+
+def test_a_job_with_shards_or_a_forward_pass_alone_needs_less() -> None:
+    def told(**job: Any) -> float:
+        cluster = {"workers": 8, "device": "v100", "link": "10gbe"}
+        table = {"cluster": cluster, "job": {"model": "vgg16", "batch": 1, "strategy": "ring", **job}}
+        lacking = list(shortages(from_table(table, {"cluster.device.memory_size": "1 MB"})))
+        return units.parse(lacking[0].message.split("about ")[1].split(" with")[0], "B")
+
+    whole, sharded, forward = told(), told(sharding="zero3"), told(forward_only=True)
+    assert whole > sharded and whole > forward
+    assert forward == pytest.approx(4 * vgg16().params, rel=0.1)  # the text has three digits; activations of one sample
 
 
 def test_the_batch_that_is_said_to_fit_does_and_one_more_does_not() -> None:

@@ -197,7 +197,7 @@ class Plan:
         and the next one begins when all are in."""
         job = self.scenario.job
         plain = job.sharding == "none" and job.local_steps == 1 and job.schedule == "fifo" and not job.by_layer
-        return plain and self.scenario.noise.none and len(set(self.computing)) == 1
+        return plain and not job.forward_only and self.scenario.noise.none and len(set(self.computing)) == 1
 
     @cached_property
     def unforeseen(self) -> str | None:
@@ -212,6 +212,7 @@ class Plan:
             "parts of parameters are gathered": job.sharding != "none",
             "messages are decoded while others come": any(self.decoding),
             "gradients are exchanged in some steps only": job.local_steps > 1,
+            "weights are pulled, and no gradients pushed": job.forward_only,
         }
         return next((reason for reason, holds in reasons.items() if holds), None) if self.buckets else None
 
@@ -237,9 +238,10 @@ class Plan:
     @property
     def exchanged_bytes(self) -> float:
         """Of all buckets in a step, as if they were all-reduced, on the mean: ZeRO's third stage gathers parameters for
-        every forward and backward pass, and so moves 1.5 times as much (Rajbhandari et al. 2020, section 7.2)."""
+        every forward and backward pass, and so moves 1.5 times as much (Rajbhandari et al. 2020, section 7.2); weights
+        that are pulled go one of the two ways."""
         job = self.scenario.job
-        times = job.accumulate + 0.5 if job.sharding == "zero3" else 1.0
+        times = job.accumulate + 0.5 if job.sharding == "zero3" else 0.5 if job.forward_only else 1.0
         return sum(bucket.nbytes for bucket in self.buckets) * times / job.local_steps
 
     @cached_property
@@ -292,6 +294,8 @@ def plan(scenario: Scenario) -> Plan:
     names = tuple(layer.name for layer in job.model.layers)
     nbytes = tuple(map(float, job.gradient_sizes(workers)))
     buckets = cut(gather(nbytes, names, job.bucket), job.partition) if workers > 1 else ()
+    if job.forward_only:  # what servers have, in the order in which it is needed
+        buckets = buckets[::-1] if isinstance(job.strategy, ParameterServer) else ()
     works = work_of(scenario, buckets)
     strangers = [host for each in scenario.neighbour for host in each.own_hosts(cluster)]
     return Plan(

@@ -17,6 +17,7 @@ from netsim.engine.plan import Plan
 from netsim.engine.play import Adder, Countdown
 from netsim.engine.updates import Updates
 from netsim.trace import ServerUse
+from netsim.training.answers import Rule
 from netsim.training.parameter_server import ParameterServer
 
 Step = tuple[int, int]  # worker, iteration
@@ -50,8 +51,8 @@ class Server:
 class Key:
     """A key of a server: its rule, its bytes, and the iteration that each worker pushed last."""
 
-    def __init__(self, strategy: ParameterServer, workers: int, bucket: int, nbytes: float) -> None:
-        self.rule, self.bucket, self.nbytes = strategy.rule(range(workers)), bucket, nbytes
+    def __init__(self, rule: Rule, bucket: int, nbytes: float) -> None:
+        self.rule, self.bucket, self.nbytes = rule, bucket, nbytes
         self.pushed: dict[int, int] = {}
 
 
@@ -62,7 +63,7 @@ class Servers(Exchange):
         super().__init__(plan, network, log)
         strategy = plan.strategy
         assert isinstance(strategy, ParameterServer)
-        self._strategy = strategy
+        self._strategy, self._trains = strategy, not plan.scenario.job.forward_only
         self._lanes = [strategy.lanes(bucket.nbytes, plan.workers) for bucket in plan.buckets]
         self.servers = list(self._made(strategy))
         self._keys = sum(len(server.keys) for server in self.servers)
@@ -86,7 +87,8 @@ class Servers(Exchange):
             server = Server(self.env, number, first_host + number, owns)
             for bucket, nbytes in enumerate(owns):
                 for lane in range(self._lanes[bucket] if nbytes > 0 else 0):
-                    server.keys[bucket, lane] = Key(strategy, plan.workers, bucket, nbytes / self._lanes[bucket])
+                    rule = strategy.rule(range(plan.workers), forward_only=not self._trains)
+                    server.keys[bucket, lane] = Key(rule, bucket, nbytes / self._lanes[bucket])
             yield server
 
     def iterations(self, worker: int) -> Iterator[int]:
@@ -119,7 +121,7 @@ class Servers(Exchange):
     # The worker's side
 
     def _begin(self, worker: int, iteration: int, bucket: int) -> None:
-        """Push to every server that owns a part; each worker begins with another one."""
+        """Push to every server that owns a part, or ask it for the weights; each worker begins with another one."""
         owners = [server for server in self.servers if server.owns[bucket] > 0]
         turns = sorted(owners, key=lambda server: (server.number - worker - 1) % len(self.servers))
         pushes = [(lane, server) for lane in range(self._lanes[bucket]) for server in turns]
@@ -129,7 +131,7 @@ class Servers(Exchange):
         label, priority = (iteration, bucket), self._priorities[bucket]
         for order, (lane, server) in enumerate(pushes):
             put = partial(self._put, server, Push(worker, iteration, bucket, lane))
-            nbytes = server.keys[bucket, lane].nbytes
+            nbytes = server.keys[bucket, lane].nbytes if self._trains else 0.0
             self.network.send(worker, server.host, nbytes, put, order=order, priority=priority, label=label)
 
     def close(self, worker: int, iteration: int) -> None:
@@ -165,14 +167,16 @@ class Servers(Exchange):
     def _take(self, server: Server, key: Key, push: Push) -> Process:
         about = push.iteration, push.bucket
         key.pushed[push.worker] = push.iteration
-        yield from self._handle(server, push.worker, key.nbytes, about)
+        if self._trains:
+            yield from self._handle(server, push.worker, key.nbytes, about)
         counts = key.rule.push(push.worker, push.iteration)
         if counts:
             yield from self._work(server, "reduce", self._costs.adding(key.nbytes), about)
         self._dealt_with[push.worker, push.iteration] = self.env.now
         if self._strategy.at_once:
             yield from self._apply(server, key, about)
-        self._updates.took(self.env.now, push.worker, push.iteration, counts=counts)
+        if self._trains:
+            self._updates.took(self.env.now, push.worker, push.iteration, counts=counts)
         if not self._strategy.at_once:
             yield from self._apply(server, key, about)
         self._dealt_with[push.worker, push.iteration] = self.env.now

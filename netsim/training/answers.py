@@ -76,6 +76,23 @@ class Together(Rule):
         return ready
 
 
+class Reads(Rule):
+    """What comes is a wish for the weights, no gradient: nothing changes, and each is answered at once."""
+
+    def push(self, worker: int, iteration: int) -> bool:
+        self._waiting[worker] = None
+        return False
+
+    @property
+    def due(self) -> bool:
+        return False
+
+    def ready(self) -> list[int]:
+        ready = list(self._waiting)
+        self._waiting.clear()
+        return ready
+
+
 class AtOnce(Rule):
     """Each gradient is an update of its own. Its worker is answered when it is at most `bound` iterations ahead of the
     slowest: at once with an endless bound, as the stale synchronous parallel of Ho et al. (NIPS 2013) with another."""

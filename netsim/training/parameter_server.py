@@ -13,7 +13,7 @@ from netsim.collectives import parameter_server as collective
 from netsim.errors import ScenarioError
 from netsim.hardware import Link
 from netsim.roofline import PARAM_BYTES, UPDATE_PASSES
-from netsim.training.answers import AtOnce, Rule, Together
+from netsim.training.answers import AtOnce, Reads, Rule, Together
 from netsim.units import Size
 
 _BIG_ARRAY = 4e6  # bytes: MXNET_KVSTORE_BIGARRAY_BOUND is 1,000,000 numbers by default (docs/faq/env_var.md)
@@ -123,8 +123,10 @@ class ParameterServer(collective.ParameterServer):
             told = f"{self.backup} of {ranks} workers cannot be backup; at least one gradient must count"
             raise ScenarioError(told, path="backup")
 
-    def rule(self, workers: Iterable[int]) -> Rule:
+    def rule(self, workers: Iterable[int], *, forward_only: bool) -> Rule:
         """How a server treats a key that these workers share."""
+        if forward_only:
+            return Reads(workers)
         if not self.at_once:
             return Together(workers, backup=self.backup)
         return AtOnce(workers, bound=self.bound)

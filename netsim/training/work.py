@@ -91,6 +91,8 @@ def _work(scenario: Scenario, group: Group, samples: int, buckets: Sequence[Buck
     assert device  # the checks of a loaded scenario see to it
     sparse = job.embedding_gradients == "sparse"
     times = step_times(job.model, samples, device, sparse=sparse, profile=job.profile)
+    if job.forward_only:
+        times = replace(times, backward=(0.0,) * len(times.backward), update=0.0)
     encoding, decoding = _codec(job, device, samples, workers)
     alone = Computing(times.forward, times.backward, times.update, micro_batches=job.accumulate).slowed(group.slowdown)
     update = alone.update / workers if job.sharding != "none" else alone.update

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from netsim import loading
 from netsim.engine.run import simulate
+from netsim.errors import ScenarioError
 from netsim.trace import Trace
 
 # One layer of 1 MB of gradients on a device that computes 1 flop in 1 ps: 1 ms forward, 1 ms backward (no gradient
@@ -290,6 +291,67 @@ def test_any_mode_keeps_its_books(place: dict[str, Any], changes: dict[str, Any]
 def test_the_same_seed_is_the_same_trace(mode: dict[str, Any]) -> None:
     assert records(run(mode)) == records(run(mode))
     assert records(run(mode)) != records(run(mode, {"seed": 2}))
+
+
+FORWARD_ONLY = [
+    (0.0, 1.0, "worker0 forward"),
+    (0.0, 4.0, "worker1 forward"),
+    (1.0, 2.0, "worker0 to server0"),  # asks for the weights
+    (2.0, 4.0, "server0 to worker0"),
+    (4.0, 5.0, "worker0 forward"),
+    (4.0, 5.0, "worker1 to server0"),
+    (5.0, 6.0, "worker0 to server0"),
+    (5.0, 7.0, "server0 to worker1"),
+    (6.0, 8.0, "server0 to worker0"),
+    (7.0, 11.0, "worker1 forward"),
+    (11.0, 12.0, "worker1 to server0"),
+    (12.0, 14.0, "server0 to worker1"),
+]
+
+
+def test_the_whole_history_of_forward_passes_alone() -> None:
+    trace = tiny({}, {"job.forward_only": True})
+    assert history(trace) == FORWARD_ONLY
+    assert len(trace.updates) == 0
+
+
+@settings(max_examples=10, deadline=None)
+@given(PLACES, st.sampled_from(["after_all", "by_layer"]))
+def test_forward_passes_alone_move_the_weights_one_way(place: dict[str, Any], forward: str) -> None:
+    """Half the bytes of training, and no step is shorter than computing, nor longer than with all pulls in a row."""
+    changes = {"cluster.group": [{"count": 4}], "job.next_forward": forward, "iterations": 3}
+    strategy = {"kind": "parameter_server", **place}
+    train, only = (
+        simulate(loading.from_table(TINY, {**changes, "job.strategy": strategy, "job.forward_only": each}), check=True)
+        for each in (False, True)
+    )
+    assert only.facts["wire_bytes"] == pytest.approx(train.facts["wire_bytes"] / 2)
+    all_in_a_row, found = 1e-3 + 2 * 1e-3 + 4 * 1e6 / 1e9, only.summary()["iteration_time_s"]
+    assert 1e-3 * (1 - 1e-9) <= found <= all_in_a_row * (1 + 1e-9)
+
+
+def test_forward_passes_without_servers_send_nothing() -> None:
+    trace = simulate(loading.from_table(TINY, {"job.strategy": "ring", "job.forward_only": True}))
+    assert len(trace.transfers) == 0 and trace.summary()["iteration_time_s"] == pytest.approx(4e-3)
+
+
+@pytest.mark.parametrize(
+    ("changes", "path"),
+    [
+        ({"job.accumulate": 2}, "job.accumulate"),
+        ({"job.local_steps": 2}, "job.local_steps"),
+        ({"job.compression": {"ratio": 0.5}}, "job.compression"),
+        ({"job.statistics": {}}, "job.statistics"),
+        ({"job.strategy": {"kind": "parameter_server", "mode": "async"}}, "job.strategy.mode"),
+        ({"job.strategy": {"kind": "parameter_server", "backup": 1}}, "job.strategy.backup"),
+        ({"job.strategy": "ring", "job.sharding": "zero2"}, "job.sharding"),
+        ({"cluster.server_device": "v100"}, "cluster.server_device"),
+    ],
+)
+def test_what_is_of_gradients_does_not_go_with_a_forward_pass_alone(changes: dict[str, Any], path: str) -> None:
+    with pytest.raises(ScenarioError) as raised:
+        loading.from_table(TINY, {"job.forward_only": True, **changes})
+    assert [problem.path for problem in raised.value.problems] == [path]
 
 
 def test_equal_workers_without_noise_stay_together_under_async() -> None:
