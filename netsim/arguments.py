@@ -309,6 +309,14 @@ def writable_folder(output: Path | None) -> Path | None:
     return output
 
 
+def writable_file(file: Path, option: str) -> None:
+    """Refuses a file that cannot be written, before the work for it is done."""
+    try:
+        file.open("ab").close()
+    except OSError as error:
+        raise ScenarioError(f"{file} cannot be written: {error.strerror}", path=option) from None
+
+
 def write_trace(file: Path, document: Any) -> None:
     """Writes the document of --trace; ScenarioError if it cannot be."""
     try:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from netsim.calibration.link import LinkFit, fit_link
-from netsim.errors import ScenarioError
+from netsim.errors import Problem, ScenarioError
 from netsim.loading import dump_links
 from netsim.logs.base import Log, read
 from netsim.presets.user_links import links_in
@@ -36,6 +36,10 @@ def calibrate_link(
         raise ScenarioError(f"{name!r} is no name of a link; letters, digits, - and _ make one", path="--name")
     others = _others(output)
     logs = [log for file in files for log in read(file, ranks=ranks)]
+    of_collectives = {"--ranks": ranks, "--algorithm": algorithm}
+    if all(log.pointwise for log in logs) and any(of_collectives.values()):
+        said = "is of collectives, and there are but messages between two hosts here"
+        raise ScenarioError([Problem(option, said) for option, value in of_collectives.items() if value])
     fitted = fit_link(logs, algorithm=algorithm)
     told = _told(logs, fitted)
     text = dump_links({name: fitted.link}, comment=told)

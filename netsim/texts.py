@@ -35,7 +35,7 @@ def read_text(file: str, *, path: str = "", most: int = _LARGEST_FILE) -> str:
             content = zlib.decompressobj(wbits=31).decompress(content, most + 1)
             size = len(content)
         if size > most:
-            raise ScenarioError(f"{file} has {size} bytes; a table has at most {most}", path=path)
+            raise ScenarioError(f"{file} has {size} bytes or more; at most {most} are read", path=path)
         return content.decode("utf-8-sig")
     except zlib.error:
         raise ScenarioError(f"{file} is not compressed by gzip", path=path) from None

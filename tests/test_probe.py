@@ -15,6 +15,7 @@ import pytest
 
 from netsim import probe
 from netsim.calibrated import calibrate_link
+from netsim.cli import main
 from netsim.errors import NetsimError, RunError, ScenarioError
 from netsim.logs.base import read
 
@@ -106,6 +107,31 @@ def test_what_is_no_address_is_refused(peer: str) -> None:
     with pytest.raises(NetsimError, match="is not HOST:PORT"):
         probe.address(peer)
     assert issubclass(ScenarioError, NetsimError)
+
+
+@pytest.mark.parametrize("host", ["a" * 300, "\udcff", "a..b"])
+def test_what_no_host_is_called_is_refused(host: str) -> None:
+    with pytest.raises(ScenarioError, match=r"PEER: .* has no name of a host in it"):
+        probe.address(f"{host}:9000")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "PEER: is one of: HOST:PORT of the other side, or --listen PORT"),
+        (["x:1", "--listen", "2"], "PEER: is one of"),
+        (["x:1", "--once"], "--once: does not go with HOST:PORT"),
+        (["--listen", "0", "-o", "log.csv", "--sizes", "1 kB"], "--sizes: does not go with --listen"),
+        (["x:1", "--seconds", "nan"], "--seconds: nan is no time to measure"),
+        (["x:1", "--transport", "tpc"], "--transport: no transport 'tpc'. Did you mean 'tcp'?"),
+        (["x:1", "--sizes", "2 GiB"], "--sizes: '2 GiB' is not a size of a message; at most 1 GiB is"),
+    ],
+)
+def test_a_call_that_cannot_be_is_refused(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as ended:
+        patch.setattr(sys, "argv", ["netsim", "probe", *words])
+        main()
+    assert ended.value.code == 2 and capsys.readouterr().err.startswith(f"netsim: {said}")
 
 
 @pytest.mark.parametrize("transport", [None, pytest.param("gloo", marks=needs_torch)])

@@ -103,7 +103,7 @@ def test_a_profile_may_stand_in_the_scenario_itself() -> None:
 
 @pytest.mark.skipif(not Path("/dev/zero").exists(), reason="this system has no device without an end")
 def test_a_profile_without_an_end_is_not_read_to_it() -> None:
-    with pytest.raises(ScenarioError, match="a table has at most 10000000"):
+    with pytest.raises(ScenarioError, match="at most 10000000 are read"):
         read_profile("/dev/zero")
 
 

@@ -12,7 +12,7 @@ from netsim.errors import Problem, ScenarioError
 
 @click.command()
 @click.argument("logs", nargs=-1, metavar="[LOG]...")
-@click.option("--ranks", type=int, help="Of collectives whose log does not say.")
+@click.option("--ranks", type=click.IntRange(2, 1_000_000), help="Of collectives whose log does not say.")
 @click.option("--algorithm", metavar="KIND", help="That collectives are read as; by default ring.")
 @click.option("--name", default="calibrated", show_default=True, help="Of the link.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="A file of links, to add it to.")
@@ -49,6 +49,7 @@ def calibrate(
         found = calibrated.calibrate_link(logs, ranks=ranks, algorithm=algorithm, name=name, output=output, plot=plot)
         warn(found["warnings"])
         return terminal.document(found) if as_json else _measured.link_fit(found)
+    arguments.refuse_beside("--device", {"--ranks": ranks, "--algorithm": algorithm, "-o": output, "--plot": plot})
     given = {"--device": times, "--model": model, "--batch": batch, "--base": base}
     missing = [Problem(option, "is missing") for option, value in given.items() if value is None]
     if len(missing) == len(given):

@@ -49,6 +49,8 @@ def optimize(
     goals = [search.Goal(each) for each in minimise] + [search.Goal(each, most=True) for each in maximise]
     if len(goals) > 2 or (plot and len(goals) != 2):
         raise ScenarioError("one figure or two; --plot draws two", path="--minimise")
+    if plot:
+        arguments.writable_file(plot, "--plot")
     folder = arguments.writable_folder(output)
     asked = search.Search.of(
         scenario, axes, goals or [search.Goal("iteration_time_s")], seed=scenario.seed, engine=engine

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from netsim.commands._shared import options
 from netsim.errors import ScenarioError, did_you_mean
+
+_LONGEST = 1e6  # s
 
 
 @click.command()
@@ -39,14 +42,14 @@ def probe(
 
     if (peer is None) == (listen is None):
         raise ScenarioError("is one of: HOST:PORT of the other side, or --listen PORT", path="PEER")
-    if transport not in probe.TRANSPORTS:
-        raise ScenarioError(
-            f"no transport {transport!r}.{did_you_mean(transport, probe.TRANSPORTS)}", path="--transport"
-        )
-    over = probe.TRANSPORTS[transport]
+    over = _transport(transport)
     if listen is not None:
+        arguments.refuse_beside("--listen", {"--sizes": sizes, "-o": output})
         over.serve(listen, once=once, ready=lambda port: click.echo(f"listening on port {port}", err=True))
         return
+    arguments.refuse_beside("HOST:PORT", {"--once": once or None})
+    if not 0 <= seconds <= _LONGEST:
+        raise ScenarioError(f"{seconds:g} is no time to measure; it must be from 0 to {_LONGEST:g}", path="--seconds")
     asked = arguments.message_sizes(sizes) if sizes else probe.SIZES
     trips = []
     with probed.log(output) as note, progress.bar("messages", len(asked) * repeat, quiet=quiet) as reached:
@@ -56,3 +59,11 @@ def probe(
             reached(number)
     rows = probed.summary(trips)
     terminal.document(rows) if as_json else _measured.trips(rows, output)
+
+
+def _transport(name: str) -> Any:
+    from netsim.probe import TRANSPORTS
+
+    if name not in TRANSPORTS:
+        raise ScenarioError(f"no transport {name!r}.{did_you_mean(name, TRANSPORTS)}", path="--transport")
+    return TRANSPORTS[name]

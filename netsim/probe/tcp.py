@@ -35,6 +35,10 @@ class Trip:
 def address(text: str) -> tuple[str, int]:
     """Host and port of "host:port", "[::1]:port"."""
     host, colon, port = text.rpartition(":")
+    try:
+        host.encode("idna")
+    except UnicodeError:
+        raise ScenarioError(f"{text[:80]!r} has no name of a host in it", path="PEER") from None
     if not colon or not host.strip("[]") or not port.isdigit() or not 0 < int(port) < 65536:
         raise ScenarioError(f"{text!r} is not HOST:PORT, such as node1:9000", path="PEER")
     return host.strip("[]"), int(port)

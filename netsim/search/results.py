@@ -16,7 +16,8 @@ def told(search: Search, tried: Sequence[Trial]) -> dict[str, Any]:
     """What `netsim optimize --json` prints. Raises RunError where every trial failed."""
     front = best(search, tried)
     if not front:
-        raise RunError("no trial has what is wanted: " + "; ".join(warnings_of(search, tried)))
+        refused = all(trial.outcome.refused for trial in tried)
+        raise (ScenarioError if refused else RunError)("; ".join(warnings_of(search, tried)))
     wanted = [goal.figure for goal in search.goals]
     return {
         "scenario": search.scenario.name,

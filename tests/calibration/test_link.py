@@ -123,6 +123,13 @@ def test_samples_that_say_too_little_are_refused(sizes: list[float], message: st
         fit_link([one_way(Link(1e9, 1e-3), sizes)])
 
 
+def test_what_is_of_collectives_is_refused_beside_messages_of_two_hosts(tmp_path: Path) -> None:
+    (tmp_path / "log.csv").write_text(CSV)
+    with pytest.raises(ScenarioError) as caught:
+        calibrate_link([str(tmp_path / "log.csv")], ranks=8, algorithm="ring")
+    assert [problem.path for problem in caught.value.problems] == ["--ranks", "--algorithm"]
+
+
 def test_a_kind_that_is_no_sum_of_latencies_and_bytes_is_refused() -> None:
     log = Log("test", "all_reduce", one_way(Link(1e9, 1e-5)).samples, ranks=8)
     for kind, message in (

@@ -228,5 +228,5 @@ def test_whatever_is_done_to_a_log_it_is_read_or_refused(
 
 
 def test_a_log_may_be_huge_but_not_endless() -> None:
-    with pytest.raises(ScenarioError, match="a table has at most 50000000"):
+    with pytest.raises(ScenarioError, match="at most 50000000 are read"):
         read("/dev/zero")

@@ -134,6 +134,13 @@ def test_settings_that_cannot_be_are_trials_that_failed() -> None:
     assert "0 is not a batch size" in results.warnings_of(search, trials)[0]
 
 
+@needs_optuna
+def test_where_every_setting_is_refused_so_is_the_search() -> None:
+    search, trials = tried(None, 5, {"job.btch": [8, 16]})
+    with pytest.raises(ScenarioError, match=r"2 of 2 trials failed, the first at job\.btch=8.* Did you mean 'batch'"):
+        results.told(search, trials)
+
+
 def test_a_figure_that_no_summary_has_is_refused() -> None:
     with pytest.raises(ScenarioError, match=r"no figure 'iteration_times'\. Did you mean 'iteration_time_s'"):
         optimize.Search.of(SCENARIO, KINDS, [optimize.Goal("iteration_times")])
