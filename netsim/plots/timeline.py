@@ -15,6 +15,7 @@ _COLOURS = {
     "forward": "#8DA0AE",
     "backward": "#44505A",
     "update": "#CC79A7",
+    "encode": "#F0E442",
     "reduce": "#009E73",
     "handle": "#56B4E9",
     "apply": "#0072B2",
