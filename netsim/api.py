@@ -34,6 +34,8 @@ def allreduce(
     latency: str | float | None = None,
     link: str | Mapping[str, Any] | Link | None = None,
     topology: str | Mapping[str, Any] = "star",
+    routing: str = "shortest",
+    seed: int = 0,
     sharing: str = "fair",
     reduction_rate: str | float | None = None,
     engine: str = "auto",
@@ -45,6 +47,7 @@ def allreduce(
     kind: "ring", or a table of its fields such as {"kind": "tree", "arity": 3}, or an object of a class of your own.
     size, rate, latency, reduction_rate: text with a unit ("64 MiB", "50 GB/s", "500 ns"), or SI numbers.
     link: in the place of rate and latency, as a scenario has it: "10gbe", {"file": "links.toml", "name": "ours"}.
+    routing: one shortest way between two hosts, or, with "ecmp", one that a hash of hosts and `seed` draws.
     check: have the reference play it, too; CheckError if a rule that holds of any run is broken.
     Raises ScenarioError with all that is wrong.
 
@@ -77,6 +80,8 @@ def allreduce(
         latency=whole_link.latency,
         link=whole_link,
         topology=built[1],
+        routing=routing,
+        seed=seed,
         sharing=sharing,
         reduction_rate=adding,
         engine=engine,
@@ -88,13 +93,12 @@ def allreduce(
 def _link(link: Any, rate: Any, latency: Any, problems: list[Problem]) -> Link:
     """The link that is given as a whole, or by rate and latency; problems are noted down."""
     if link is None:
-        for name, value in (("rate", rate), ("latency", latency)):
+        read = {}
+        for name, value, kind in (("rate", rate, Rate), ("latency", latency, Duration)):
             if value is None:
                 problems.append(Problem(name, "is missing; rate and latency, or a link, are needed"))
-        return Link(
-            rate=math.nan if rate is None else _quantity("rate", rate, Rate, problems),
-            latency=math.nan if latency is None else _quantity("latency", latency, Duration, problems),
-        )
+            read[name] = math.nan if value is None else _quantity(name, value, kind, problems)
+        return Link(rate=read["rate"], latency=read["latency"])
     problems += [
         Problem(name, "is given, and so is a link, which has its own")
         for name, value in (("rate", rate), ("latency", latency))

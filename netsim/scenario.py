@@ -22,7 +22,7 @@ from netsim.noise import Noise
 from netsim.outages import WAIT, Recovery, Stop
 from netsim.presets import ADevice, ALink
 from netsim.profiles import Profile, profile_schema, read_profile
-from netsim.topologies.base import Host, Topology
+from netsim.topologies.base import Host, Topology, built_of, routed
 from netsim.topologies.star import star
 from netsim.units import Count, Number, Quantity, Rate, show, shown
 
@@ -94,11 +94,7 @@ class Cluster:
     def network(self, hosts: Sequence[Host], *, seed: int = 0) -> Topology:
         """The links between the hosts; ScenarioError, with paths, where the topology does not fit them. `seed`: of
         ECMP."""
-        try:
-            built: Topology = self.topology(hosts)
-        except ScenarioError as error:
-            raise ScenarioError([problem.within("cluster.topology") for problem in error.problems]) from None
-        return replace(built, seed=seed) if self.routing == "ecmp" else built
+        return routed(built_of(self.topology, hosts, path="cluster.topology"), self.routing, seed=seed)
 
 
 def read_model(value: Any) -> Model:

@@ -59,12 +59,28 @@ def test_ranks_beyond_what_any_cluster_has_are_refused(ranks: int) -> None:
         ({"engine": "warp"}, ["engine"]),
         ({"engine": None}, ["engine"]),
         ({"sharing": "fare"}, ["sharing"]),
+        ({"routing": "ecpm"}, ["routing"]),
     ],
 )
 def test_everything_that_is_wrong_with_a_call_is_said(change: dict[str, object], paths: list[str]) -> None:
     with pytest.raises(netsim.ScenarioError) as error:
         netsim.allreduce("ring", **{**NETWORK, **change})
     assert [problem.path for problem in error.value.problems] == paths
+
+
+@pytest.mark.parametrize("seed", [0, 3])
+def test_ecmp_draws_ways_that_both_engines_take(seed: int) -> None:
+    """On a fat tree, ways by D-mod-k never meet in a shift; those that a hash draws do."""
+    network = {**NETWORK, "ranks": 16, "topology": "fat_tree", "seed": seed}
+    drawn = [netsim.allreduce("direct", **network, routing="ecmp", engine=engine) for engine in ("simpy", "fast")]
+    assert drawn[0].time_s == pytest.approx(drawn[1].time_s, rel=1e-9)
+    assert drawn[0].time_s > netsim.allreduce("direct", **network).time_s
+    assert drawn[0].wire_bytes == netsim.allreduce("direct", **network).wire_bytes
+
+
+def test_a_topology_that_servers_apart_do_not_fit_says_what_would_do() -> None:
+    with pytest.raises(netsim.ScenarioError, match=r"9 hosts are no power of two.*1 of these 9.*colocated.* leaves 8"):
+        netsim.allreduce("parameter_server", **{**NETWORK, "ranks": 8, "topology": "hypercube"})
 
 
 def test_a_sweep_is_a_tidy_frame() -> None:

@@ -92,6 +92,10 @@ def test_a_spoilt_expectation_fails(small: Callable[..., Path]) -> None:
     result = invoke(str(small(measured=1.2)))
     assert status(result) == 1
     assert "outside" in result.stdout and "-15.0%" in result.stdout
+    assert "within 1.0%" in result.stdout and "small, all: nothing else is there." in result.stdout
+    document = json.loads(invoke(str(small(measured=1.2)), "--json").stdout)
+    assert not document["passed"]
+    assert document["rows"][0]["within"] == 0.01 and document["groups"][0]["why"] == "nothing else is there"
 
 
 def test_a_known_miss_passes_as_long_as_it_is_what_it_is_said_to_be(small: Callable[..., Path]) -> None:
@@ -124,6 +128,12 @@ def test_all_that_is_wrong_with_a_source_is_said_at_once(small: Callable[..., Pa
     assert "collective: no collective 'rings'. Did you mean 'ring'?" in said and "ranks: 0 is not" in said
     with pytest.raises(ScenarioError, match=r"small\.csv row 1: link: no link 'lnk'\. Did you mean 'link'\?"):
         sources.find(small(link="lnk"))
+
+
+@pytest.mark.parametrize("wrong", [{"collective": "tree"}, {"repeat": 2}, {"parts": '["reduce"]'}])
+def test_gloo_s_loop_is_refused_where_it_is_not_a_plain_ring_s(small: Callable[..., Path], wrong: Any) -> None:
+    with pytest.raises(ScenarioError, match="in_flight"):
+        sources.find(small(**{"in_flight": 2, **wrong}))
 
 
 def test_a_group_without_a_tolerance_wants_the_known_error_of_every_row(small: Callable[..., Path]) -> None:

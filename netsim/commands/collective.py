@@ -21,6 +21,10 @@ from netsim.commands._shared import options, warn
 @click.option("--latency", metavar="TIME", help='From host to host, "10 us".')
 @click.option("--link", metavar="LINK", help="Instead of these: a preset, FILE:NAME of calibrated links, or a table.")
 @click.option("--topology", default="star", show_default=True, help="A kind, or a table of one with its keys.")
+@click.option(
+    "--routing", default="shortest", show_default=True, help="shortest, or ecmp: a hash draws each pair's way."
+)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of ecmp.")
 @click.option("--sharing", default="fair", show_default=True, help="fair or fifo.")
 @click.option("--reduction-rate", metavar="RATE", help="How fast a rank adds what it receives; by default at no cost.")
 @click.option("--operation", metavar="NAME", help="What is done, where the kind can: broadcast, all_gather, ...")
@@ -37,6 +41,8 @@ def collective(
     latency: str | None,
     link: str | None,
     topology: str,
+    routing: str,
+    seed: int,
     sharing: str,
     reduction_rate: str | None,
     operation: str | None,
@@ -62,6 +68,8 @@ def collective(
         "latency": latency,
         "link": arguments.link(link),
         "topology": arguments.kind_or_table(topology),
+        "routing": routing,
+        "seed": seed,
         "sharing": sharing,
         "reduction_rate": reduction_rate,
         "engine": engine,

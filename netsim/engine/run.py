@@ -29,7 +29,7 @@ from netsim.engine.sharing import network_of
 from netsim.errors import RunError, ScenarioError, did_you_mean
 from netsim.hardware import Link
 from netsim.scenario import Scenario
-from netsim.topologies.base import AlikeHosts, Host, Topology
+from netsim.topologies.base import AlikeHosts, built_of, routed
 from netsim.trace import (
     Columns,
     Interruption,
@@ -169,6 +169,8 @@ def collective(
     rate: float,
     latency: float,
     topology: Any = None,
+    routing: str = "shortest",
+    seed: int = 0,
     sharing: str = "fair",
     forwarding: str = "cut_through",
     reduction_rate: float | None = None,
@@ -182,7 +184,8 @@ def collective(
 ) -> CollectiveResult:
     """Play one collective on hosts with equal links (SI units), all ranks ready at once.
 
-    topology: a function from hosts to a Topology, by default the star. link: of all hosts, which has more to it than a
+    topology: a function from hosts to a Topology, by default the star. routing: "shortest", or "ecmp", for which `seed`
+    draws the ways. link: of all hosts, which has more to it than a
     rate and a latency; its rate and latency are then the ones given. links: of hosts that have others than the rest.
     late: for how long (s) a host, by its number, is not ready; servers are numbered after the ranks. The closed form
     and the lower bound know of neither. symmetry: whether one of many hosts that are alike may be played for all, which
@@ -202,7 +205,7 @@ def collective(
     for host, at in (late or {}).items():
         ready[host] = at
     build = topology or families.FAMILIES["topologies"].build("star")
-    wiring = _built(build, hosts)
+    wiring = routed(built_of(build, hosts, path="topology"), routing, seed=seed)
     network: Network | fast.Used
     exact = engine != "simpy"
     if exact:
@@ -245,14 +248,6 @@ def collective(
         busiest_link_bytes=whole(busiest.nbytes) if busiest else 0.0,
         warnings=outside(kind, ranks, size, link),
     )
-
-
-def _built(build: Any, hosts: Sequence[Host]) -> Topology:
-    try:
-        topology: Topology = build(hosts)
-    except ScenarioError as error:
-        raise ScenarioError([problem.within("topology") for problem in error.problems]) from None
-    return topology
 
 
 def _play(

@@ -10,6 +10,7 @@ from math import inf
 import numpy as np
 import numpy.typing as npt
 
+from netsim.errors import Problem, ScenarioError, did_you_mean
 from netsim.hardware import Link
 from netsim.topologies._routes import Arcs, FewestHops, flow_of, path_over
 from netsim.topologies._rows import Rows
@@ -49,6 +50,30 @@ def links_of(hosts: Sequence[Host]) -> tuple[list[Link], Whole]:
     different = {id(link): link for link in links}  # many hosts share one object
     places = {key: place for place, key in enumerate(different)}
     return list(different.values()), np.asarray([places[id(link)] for link in links], dtype=np.int64)
+
+
+ROUTINGS = ("shortest", "ecmp")
+
+
+def routed(topology: Topology, routing: str, *, seed: int) -> Topology:
+    """The network with one shortest way between two hosts, or, with ECMP, those that `seed` draws."""
+    if routing not in ROUTINGS:
+        raise ScenarioError(f"no routing {routing!r}.{did_you_mean(routing, ROUTINGS)}", path="routing")
+    return replace(topology, seed=seed) if routing == "ecmp" else topology
+
+
+def built_of(build: Callable[[Sequence[Host]], Topology], hosts: Sequence[Host], *, path: str) -> Topology:
+    """The network of these hosts; ScenarioError, at the topology's path, where they do not fit it."""
+    try:
+        return build(hosts)
+    except ScenarioError as error:
+        apart = sum(host.apart for host in hosts)
+        problems = [problem.within(path) for problem in error.problems]
+        if apart:
+            of_all = f"servers that stand apart are {apart} of these {len(hosts)}"
+            hint = f'{of_all}; placement = "colocated" leaves {len(hosts) - apart}'
+            problems = [Problem(each.path, f"{each.message} ({hint})") for each in problems]
+        raise ScenarioError(problems) from None
 
 
 def halves_in_order(topology: Topology) -> Iterable[Collection[int]]:

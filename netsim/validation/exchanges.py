@@ -8,8 +8,10 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 
+from netsim.collectives.ring import Ring
 from netsim.collectives.rounds import Collective, Round, unrolled
 from netsim.engine import run
+from netsim.errors import ScenarioError
 from netsim.families import FAMILIES, one_of
 from netsim.hardware import Link
 from netsim.units import Count, Duration, Rate, Size
@@ -107,6 +109,14 @@ class Exchange:
     forwarding: Literal["cut_through", "store_and_forward"] = "cut_through"
     topology: Annotated[Any, one_of("topologies")] = "star"
     reduction_rate: Rate | None = None
+
+    def __post_init__(self) -> None:
+        if self.in_flight is None:
+            return
+        if not isinstance(self.collective, Ring) or self.collective.operation != "all_reduce":
+            raise ScenarioError("Gloo's loop is that of a ring all-reduce", path="in_flight")
+        if self.parts or self.links or self.repeat != 1 or self.reduction_rate is not None:
+            raise ScenarioError("goes with none of parts, links, repeat and reduction_rate", path="in_flight")
 
 
 def seconds(row: Exchange, known: Mapping[str, Link]) -> float:
