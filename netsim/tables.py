@@ -15,7 +15,7 @@ from typing import Any
 
 import pandas as pd
 
-from netsim.axes import Axis, contender_axis, distinct, label, text
+from netsim.axes import Axis, contender_axis, distinct, label, name, text
 from netsim.errors import ScenarioError
 from netsim.frames import chunks, columns_of, together
 from netsim.trace import OF_LINKS, OF_SERVERS, OVER_TIME, RECORDS, Trace
@@ -181,7 +181,7 @@ class Saved:
     def short_name(self, path: str, value: Any) -> str:
         """What a column of that axis calls a value: "4", "1 MB", "parameter server"."""
         said = self._short(path).get(text(value), text(value))
-        return label(path, said) if path == "job.strategy.kind" else said
+        return label(path, said) if name(path) == "strategy" else said
 
     def _short(self, path: str) -> dict[str, str]:
         return distinct(self.axes[path].values)

@@ -16,8 +16,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from netsim.axes import name, text
-from netsim.engine.run import CollectiveResult
+from netsim.axes import distinct, name, text
 from netsim.results import STRATEGY, WORKERS, Comparison
 from netsim.units import SUFFIXES, figure_text, show
 
@@ -25,6 +24,7 @@ Row = Mapping[str, Any]
 _WIDTH = 80
 _MOST_POINTS = 200  # of a sweep, as lines
 _FASTEST = 20
+_LONGEST_BAR, _LONGEST_CELL = 20, 24  # letters
 _KEPT = ("parameters", "gradients", "optimiser", "activations")
 _UNIT = re.compile(r"(?<=\d) (?=(?:[mun]?s|[kMGT]?B|[kMGT]?bit/s|x|%|samples/s|workers?)(?!\w))")
 
@@ -53,38 +53,6 @@ def summary(figures: Row) -> None:
     _print(table)
 
 
-def nccl_tests(results: Sequence[CollectiveResult]) -> None:
-    """A line a size in the columns of nccl-tests (src/common.cu), whose readers then read these; in place and out of
-    place are the same here."""
-    heads = ("size", "count", "type", "redop", "root", *("time", "algbw", "busbw", "#wrong") * 2)
-    units = ("(B)", "(elements)", "", "", "", *("(us)", "(GB/s)", "(GB/s)", "") * 2)
-    lines = [
-        f"# {results[0].kind}, {results[0].operation}, {results[0].ranks} ranks, simulated",
-        "#",
-        f"#{'':56}      out-of-place                       in-place          ",
-        *(f"#{_columns(cells)[1:]}" for cells in (heads, units)),
-    ]
-    for each in results:
-        parts = each.ranks if each.operation in ("all_gather", "reduce_scatter", "all_to_all") else 1
-        redop = "sum" if each.operation in ("all_reduce", "reduce_scatter", "reduce") else "none"
-        root = 0 if each.operation in ("broadcast", "reduce", "gather", "scatter") else -1
-        count = f"{each.size_bytes / 4 / parts:.0f}"
-        figures = (_microseconds(each.time_s * 1e6), f"{each.algbw / 1e9:.2f}", f"{each.busbw / 1e9:.2f}", "0")
-        lines.append(_columns((f"{each.size_bytes:.0f}", count, "float", redop, str(root), *figures * 2)))
-    mean = sum(each.busbw for each in results) / len(results) / 1e9
-    lines += ["# Out of bounds values : 0 OK", f"# Avg bus bandwidth    : {mean:g} ", "#"]
-    sys.stdout.write("\n".join(lines) + "\n")  # as wide as it is, for those who read it by column
-
-
-def _columns(cells: Sequence[str]) -> str:
-    return "".join(f"{cell:>{width}}" for cell, width in zip(cells, (12, 14, 10, 8, 8, *(9, 8, 8, 7) * 2), strict=True))
-
-
-def _microseconds(time: float) -> str:
-    digits = 0 if time >= 1e4 else 1 if time >= 100 else 2
-    return f"{time:.{digits}f}"
-
-
 def crossover(found: Row) -> None:
     """Who is faster from where on, in sentences."""
     unit = next((unit for unit, suffix in SUFFIXES.items() if found["along"].endswith(suffix)), "")
@@ -98,48 +66,51 @@ def crossover(found: Row) -> None:
     for each in found["crossings"]:
         faster = f"{_words(each['below'])} is faster below, {_words(each['above'])} above"
         if unit:
-            _say(f"{along} {place(each['at'])}: {names} are equally fast; {faster} (within {found['precision']:g})")
+            say(f"{along} {place(each['at'])}: {names} are equally fast; {faster} (within {found['precision']:g})")
         else:
-            _say(f"{along} {place(each['low'])} to {place(each['high'])}: the lead changes; {faster}")
+            say(f"{along} {place(each['low'])} to {place(each['high'])}: the lead changes; {faster}")
     if not found["crossings"]:
         ahead = found["ahead_at_first"]
-        _say(f"no crossing {ends}: " + (f"{_words(ahead)} is faster throughout" if ahead else "both are equally fast"))
+        say(f"no crossing {ends}: " + (f"{_words(ahead)} is faster throughout" if ahead else "both are equally fast"))
     elif len(found["crossings"]) > 1:
-        _say(f"{len(found['crossings'])} crossings {ends}")
+        say(f"{len(found['crossings'])} crossings {ends}")
 
 
 def comparison(result: Comparison) -> None:
     """Strategies side by side, the winner, why, and the iteration time at other numbers of workers."""
     workers = "1 worker" if result.workers == 1 else f"{result.workers} workers"
-    _say(f"{result.scenario}: {workers}")
+    say(f"{result.scenario}: {workers}")
     times = {"iteration": "iteration_time_s", "compute": "compute_time_s", "exposed\ncomm.": "exposed_communication_s"}
     if any(row["straggler_wait_s"] for row in result.contenders):
         times["waiting"] = "straggler_wait_s"
-    table = _table("strategy", *times, "samples/s", "effi-\nciency", "busiest link")
-    for row in result.contenders:
-        carried = show(row["busiest_link_bytes_per_iteration"], "B")
-        table.add_row(
+    headers = ("strategy", *times, "samples/s", "effi-\nciency", "busiest link")
+    rows = [
+        (
             _words(row[STRATEGY]).replace(" ", "\n"),
             *(show(row[key], "s") for key in times.values()),
             f"{row['samples_per_s']:,.0f}",
             f"{row['scaling_efficiency']:.0%}",
-            f"{row['busiest_link']}\n{carried}" if row["busiest_link"] else "-",
+            f"{row['busiest_link']}\n{show(row['busiest_link_bytes_per_iteration'], 'B')}"
+            if row["busiest_link"]
+            else "-",
         )
-    _print(table)
-    _say("\n" + "\n".join(result.verdict.sentences))
+        for row in result.contenders
+    ]
+    _print(_with_bars(headers, rows, [row["iteration_time_s"] for row in result.contenders]))
+    say("\n" + "\n".join(result.verdict.sentences))
     if len({row["workers"] for row in result.along_workers}) > 1:
         _along_workers(result)
 
 
 def _along_workers(result: Comparison) -> None:
-    _say("\nIteration time by number of workers:\n")
+    say("\nIteration time by number of workers:\n")
     strategies = list(dict.fromkeys(row[STRATEGY] for row in result.along_workers))
     times = {(row[WORKERS], row[STRATEGY]): row["iteration_time_s"] for row in result.along_workers}
     table = _table("workers", *map(_words, strategies))
     for count in dict.fromkeys(row[WORKERS] for row in result.along_workers):
         table.add_row(str(count), *(_time(times.get((count, strategy))) for strategy in strategies))
     _print(table)
-    _say("\n" + "\n".join(result.how_workers_change_it))
+    say("\n" + "\n".join(result.how_workers_change_it))
 
 
 def points(rows: Iterable[Row], axes: Mapping[str, Sequence[Any]]) -> None:
@@ -147,27 +118,54 @@ def points(rows: Iterable[Row], axes: Mapping[str, Sequence[Any]]) -> None:
     shown = list(islice(rows, _MOST_POINTS + 1))
     if len(shown) > _MOST_POINTS:
         shown = nsmallest(_FASTEST, rows, key=lambda row: row["iteration_time_s"])
-        _say(f"The {_FASTEST} points with the shortest iterations; -o DIR and --json have all:\n")
-    table = _table(*map(name, axes), "iteration", "samples/s", "effi-\nciency", "bottleneck")
+        say(f"The {_FASTEST} points with the shortest iterations; -o DIR and --json have all:\n")
+    short = {path: distinct(values) for path, values in axes.items()}
+    lines = []
     for row in shown:
-        table.add_row(
-            *(_words(row[path]) if path == STRATEGY else text(row[path]) for path in axes),
-            _time(row["iteration_time_s"]),
-            f"{row['samples_per_s']:,.0f}",
-            f"{row['scaling_efficiency']:.0%}",
-            row["bottleneck"],
+        cells = {name(path): _folded(short[path].get(text(row[path]), text(row[path]))) for path in axes}
+        lines.append(
+            (
+                *(_words(cell) if what == "strategy" else cell for what, cell in cells.items()),
+                _time(row["iteration_time_s"]),
+                f"{row['samples_per_s']:,.0f}",
+                f"{row['scaling_efficiency']:.0%}",
+                row["bottleneck"],
+            )
         )
-    _print(table)
+    headers = (*map(name, axes), "iteration", "samples/s", "effi-\nciency", "bottleneck")
+    _print(_with_bars(headers, lines, [row["iteration_time_s"] for row in shown]))
+
+
+def _folded(cell: str) -> str:
+    return cell.replace(" (", "\n(", 1) if len(cell) > _LONGEST_CELL else cell
+
+
+def _with_bars(headers: Sequence[str], rows: Sequence[Sequence[str]], times: Sequence[float]) -> Table:
+    """A table with a bar a row for its iteration time, if there is the room."""
+    table = _filled(_table(*headers), rows)
+    room = min(_WIDTH - 1 - _console(10_000).measure(table).maximum, _LONGEST_BAR)
+    if room < len("iteration") or len(rows) < 2 or not max(times):
+        return table
+    bars = [bar(time / max(times), width=room) for time in times]
+    table = _filled(_table(*headers, "iteration"), [(*row, bar) for row, bar in zip(rows, bars, strict=True)])
+    table.columns[-1].justify = "left"
+    return table
+
+
+def _filled(table: Table, rows: Iterable[Sequence[str]]) -> Table:
+    for row in rows:
+        table.add_row(*row)
+    return table
 
 
 def plan(found: Row) -> None:
     """How large a sweep is, and how long it may take."""
     kept = f", {found['kept']:,} of them kept already" if found["kept"] else ""
-    _say(f"{found['points']:,} points{kept}")
+    say(f"{found['points']:,} points{kept}")
     if found["timed"]:
         each = _time(found["seconds_per_point_s"])
         cores = "1 core" if found["jobs"] == 1 else f"{found['jobs']} cores"
-        _say(f"about {_time(found['estimate_s'])} on {cores}: {found['timed']} of them took {each} each, on average")
+        say(f"about {_time(found['estimate_s'])} on {cores}: {found['timed']} of them took {each} each, on average")
 
 
 def layers(model: Row) -> None:
@@ -179,11 +177,11 @@ def layers(model: Row) -> None:
         times = [_time(row["forward_s"]), _time(row["backward_s"]), row["bound"]] if timed else []
         table.add_row(row["name"], row["kind"], shape, f"{row['params']:,}", f"{row['macs']:,}", *times)
     _print(table)
-    _say("\n" + _totals(model["model"], model["params"], model["macs"], model["gradient_bytes"]))
+    say("\n" + _totals(model["model"], model["params"], model["macs"], model["gradient_bytes"]))
     if timed:
         parts = ", ".join(f"{part} {_time(model[f'{part}_s'])}" for part in ("forward", "backward", "update"))
-        _say(f"on {model['device']} in {model['precision']}, batch {model['batch']}: {parts}")
-        _say(_memory(model["memory"]))
+        say(f"on {model['device']} in {model['precision']}, batch {model['batch']}: {parts}")
+        say(_memory(model["memory"]))
 
 
 def side_by_side(pair: Row) -> None:
@@ -198,13 +196,13 @@ def side_by_side(pair: Row) -> None:
         macs = [_short(row["macs"]), _short(row["against_macs"]), _ratio(row["macs_ratio"])]
         table.add_row(row["stage"], _ratio(row["params_ratio"]), *macs, *times, _ratio(row.get("predicted")))
     _print(table)
-    _say("")
-    _say(_totals(pair["model"], pair["params"], pair["macs"], pair["gradient_bytes"]))
-    _say(_totals(pair["against"], pair["against_params"], pair["against_macs"], pair["against_gradient_bytes"]))
+    say("")
+    say(_totals(pair["model"], pair["params"], pair["macs"], pair["gradient_bytes"]))
+    say(_totals(pair["against"], pair["against_params"], pair["against_macs"], pair["against_gradient_bytes"]))
     for formula in dict.fromkeys(row["formula"] for row in pair["stages"] if row["formula"]):
-        _say(f"formula: {formula}")
+        say(f"formula: {formula}")
     if timed:
-        _say(f"time: forward and backward on {pair['device']} in {pair['precision']}, batch {pair['batch']}")
+        say(f"time: forward and backward on {pair['device']} in {pair['precision']}, batch {pair['batch']}")
 
 
 def validation(rows: Sequence[Row], groups: Sequence[Row]) -> None:
@@ -220,8 +218,8 @@ def validation(rows: Sequence[Row], groups: Sequence[Row]) -> None:
         _print(table)
         for each in groups:
             if each["failures"]:
-                _say(f"{_words(each['source'])}, {each['group']}: {each['why']}.")
-        _say("")
+                say(f"{_words(each['source'])}, {each['group']}: {each['why']}.")
+        say("")
     table = _table("source", "group", "rows", "mean\nerror", "at most", "worst", "known\nmisses", "fail")
     for each in groups:
         allowed = "-" if each["mean_allowed"] is None else f"{each['mean_allowed']:.1%}"
@@ -254,14 +252,14 @@ def calibration(found: Row) -> None:
     for row in found["layers"]:
         table.add_row(row["name"], *(_time(row[f"{key}_s"]) for key in ("measured", "fitted", "held_out")))
     _print(table)
-    _say("")
+    say("")
     table = _table("constant", "before", "fitted")
     for row in found["constants"]:
         timed = row["name"].endswith("_s")
         values = [_time(row[key]) if timed else f"{row[key]:.3g}" for key in ("before", "after")]
         table.add_row(_words(row["name"].removesuffix("_s")), *values)
     _print(table)
-    _say(
+    say(
         f"\nmean error of a layer: {found['fit_error']:.1%} of those fitted, {found['held_out_error']:.1%} of those "
         "that the fit has not seen\n"
     )
@@ -310,7 +308,7 @@ def topology(table: Row) -> None:
         lines.add_row(
             row["links"], str(row["count"]), show(row["rate_bytes_per_s"], "B/s"), show(row["latency_s"], "s")
         )
-    _say("")
+    say("")
     _print(lines)
 
 
@@ -322,7 +320,7 @@ def members(families: Mapping[str, Mapping[str, str]]) -> None:
         table.add_column()
         for member, line in lines.items():
             table.add_row(member, line)
-        _say(("\n" if number else "") + family)
+        say(("\n" if number else "") + family)
         _print(table)
 
 
@@ -331,14 +329,7 @@ def grid(headers: Sequence[str], rows: Iterable[Sequence[str]], *, left: Sequenc
     table = _table(*headers)
     for number in left:
         table.columns[number].justify = "left"
-    for row in rows:
-        table.add_row(*row)
-    _print(table)
-
-
-def say(sentences: str) -> None:
-    """Sentences, wrapped, a paragraph a line."""
-    _say(sentences)
+    _print(_filled(table, rows))
 
 
 def bar(share: float, *, width: int = 20) -> str:
@@ -377,8 +368,8 @@ def _print(table: Table) -> None:
     sys.stdout.write("".join(f"{line.rstrip()}\n" for line in printed.get().splitlines()))
 
 
-def _say(sentences: str) -> None:
-    """Sentences, wrapped so that numbers stay with their units."""
+def say(sentences: str) -> None:
+    """Sentences, wrapped, a paragraph a line, so that numbers stay with their units."""
     for sentence in sentences.split("\n"):
         together = _UNIT.sub("\N{NO-BREAK SPACE}", sentence)
         lines = textwrap.wrap(together, _console().width, break_long_words=False, break_on_hyphens=False) or [""]

@@ -175,7 +175,8 @@ def test_axes_that_vary_together_are_one_contender_each_and_the_loss_is_drawn(tm
     names = ["ring", "ring (local steps 2)", "parameter server"]
     times = dict(zip(names, points["time_to_target_s"], strict=True))
     first, *others = sorted(names, key=lambda who: times[who])
-    said = f"A training loss of 2.0 is reached first by {first}, after {show(times[first], 's')}; by {others[0]} after"
+    seconds = show(times[first], "s", digits=3)
+    said = f"A training loss of 2.0 is reached first by {first}, after {seconds}; by {others[0]} after"
     assert points["time_to_target_s"].notna().all() and said in page
     assert "figures/loss.png" in page and "for ring (local steps 2)" in page and "local step, " not in page
     curves = tables.learning(folder, tables.read(folder))

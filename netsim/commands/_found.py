@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from netsim.axes import name, text
-from netsim.terminal import _print, _say, _table
+from netsim.terminal import _print, _table, say
 from netsim.units import figure_text
 
 Row = Mapping[str, Any]
@@ -25,6 +25,6 @@ def optimum(found: Row, folder: Path | None) -> None:
     _print(table)
     stands = ", ".join(" ".join(figure_text(figure, value)) for figure, value in found["as_it_stands"].items())
     of = f" of {found['combinations']:,} settings" if found["combinations"] else ""
-    _say(f"\n{found['trials']} trials{of}; the scenario as it stands: {stands}")
+    say(f"\n{found['trials']} trials{of}; the scenario as it stands: {stands}")
     if folder:
-        _say(f"{folder / 'best.toml'} is the scenario with the first of them; {folder / 'trials.csv'} has all")
+        say(f"{folder / 'best.toml'} is the scenario with the first of them; {folder / 'trials.csv'} has all")

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from netsim.terminal import _print, _say, _table, _words
+from netsim.terminal import _print, _table, _words, say
 from netsim.units import show
 
 Row = Mapping[str, Any]
@@ -21,17 +21,17 @@ def trips(rows: Sequence[Row], log: object) -> None:
         table.add_row(show(row["size_bytes"], "B"), str(row["messages"]), *times, show(row["bytes_per_s"], "B/s"))
     _print(table)
     if log:
-        _say(f"\nlog: {log}; netsim calibrate {log} makes a link of it")
+        say(f"\nlog: {log}; netsim calibrate {log} makes a link of it")
 
 
 def link_fit(found: Row) -> None:
     """What a link was fitted to, its constants by size of message, the errors, and its table."""
     for log in found["logs"]:
         ranks = f" of {log['ranks']} ranks" if log["ranks"] else ""
-        _say(f"{log['format']}: {_words(log['what'])}{ranks}, {log['samples']} samples")
+        say(f"{log['format']}: {_words(log['what'])}{ranks}, {log['samples']} samples")
     if found["algorithm"]:
-        _say(f"read as {_words(found['algorithm'])}; --algorithm names another")
-    _say("")
+        say(f"read as {_words(found['algorithm'])}; --algorithm names another")
+    say("")
     table = _table("messages from", "latency", "rate")
     for piece in found["pieces"]:
         start = show(piece["from_bytes"], "B")
@@ -41,8 +41,8 @@ def link_fit(found: Row) -> None:
     if not math.isnan(found["held_out_error"]):
         at_most = f"{found['held_out_error_worst']:.1%}"
         unseen = f"; of those that the fit has not seen {found['held_out_error']:.1%}, at most {at_most}"
-    _say(f"\nmean error of a sample: {found['fit_error']:.1%}, at most {worst:.1%}{unseen}\n")
+    say(f"\nmean error of a sample: {found['fit_error']:.1%}, at most {worst:.1%}{unseen}\n")
     sys.stdout.write(found["toml"])
     if found["file"]:
         told = f'link = {{ file = "{found["file"]}", name = "{found["name"]}" }}'
-        _say(f"\nin a scenario: {told}\non the command line: --link {found['file']}:{found['name']}")
+        say(f"\nin a scenario: {told}\non the command line: --link {found['file']}:{found['name']}")

@@ -60,6 +60,7 @@ def collective(
     KIND is one of `netsim list collectives`, or auto: the fastest, or what --set library=NAME would choose."""
     from netsim import arguments, drawings, estimates, terminal
     from netsim.api import allreduce, choose
+    from netsim.commands import _nccl
 
     played = arguments.collective(kind, file, code, settings, operation, ranks)
     network: dict[str, Any] = {
@@ -92,7 +93,7 @@ def collective(
     rows = [allreduce(played, size=each, **network) for each in sizes]
     warn(dict.fromkeys(said for row in rows for said in row.warnings))
     if nccl_tests and not as_json:
-        terminal.nccl_tests(rows)
+        _nccl.printed(rows)
     elif as_json:
         terminal.document([each.as_dict() for each in rows] if nccl_tests else rows[0].as_dict())
     else:

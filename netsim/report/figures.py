@@ -50,22 +50,21 @@ class Figure:
 
 def figures(saved: Saved, folder: Path, formats: Sequence[str] = ()) -> Iterator[Figure]:
     """Figures that have something to show, drawn into the folder; beside PNG in further `formats`."""
-    draw = partial(drawn, folder, formats=formats)
+    draw, where = partial(drawn, folder, formats=formats), at_the_rest(saved, saved.contender_axis)
     for path, axis in saved.axes.items():
         if axis.numbers is not None and len(axis.values) > 1:
             yield from _along(saved, draw, path)
+    curves = tables.learning(folder, saved)
+    if curves is not None:
+        caption = f"Training loss of a small optimisation against simulated time{where}."
+        yield draw(loss.loss, curves, "loss.png", caption, "learning.csv", 4.0)
     yield from _breakdown(saved, draw)
     yield from explained_figures(saved, folder, explained.read(folder), draw)
-    where = at_the_rest(saved, saved.contender_axis)
     links = tables.busiest_links(saved) if len(saved.transfers) else pd.DataFrame()
     if len(links) and _differ(links):
         caption = f"What the busiest link of each kind carries in an iteration{where}."
         height = 1.3 + 0.27 * (len(links) + links["contender"].nunique())
         yield draw(link_bytes.link_bytes, links, "link_bytes.png", caption, "links.csv", height)
-    curves = tables.learning(folder, saved)
-    if curves is not None:
-        caption = f"Training loss of a small optimisation against simulated time{where}."
-        yield draw(loss.loss, curves, "loss.png", caption, "learning.csv", 4.0)
     shades = _SHADES if len(saved.transfers) else ""
     for contender in _with_timelines(saved):
         frame = tables.timeline(saved, contender)

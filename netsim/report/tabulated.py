@@ -17,6 +17,9 @@ from netsim.units import SCALES
 _TIME, _BYTES = "s", "B"
 _COLUMNS = {
     "iteration_time_s": ("iteration time", _TIME),
+    "time_to_target_s": ("time to the target loss (s)", ""),
+    "final_loss": ("final loss", ""),
+    "final_accuracy": ("accuracy", "%"),
     "iteration_time_ci_low_s": ("95% interval from", _TIME),
     "iteration_time_ci_high_s": ("to", _TIME),
     "compute_time_s": ("computing", _TIME),
@@ -34,9 +37,6 @@ _COLUMNS = {
     "epoch_time_s": ("an epoch (s)", ""),
     "epoch_cost_usd": ("cost of an epoch (USD)", ""),
     "epoch_energy_kwh": ("energy of an epoch (kWh)", ""),
-    "final_loss": ("final loss", ""),
-    "final_accuracy": ("accuracy", "%"),
-    "time_to_target_s": ("time to the target loss (s)", ""),
     "closed_form_iteration_time_s": ("closed form", _TIME),
     "lower_bound_iteration_time_s": ("lower bound", _TIME),
     "bottleneck": ("bottleneck", None),

@@ -65,7 +65,7 @@ def _learnt(saved: Saved, contender: str | None) -> Iterator[str]:
     reached = sorted((seconds, who) for who, seconds in times.items() if not pd.isna(seconds))
     never = [who for who, seconds in times.items() if pd.isna(seconds)]
     if reached:
-        (first, who), *others = [(show(seconds, "s"), who) for seconds, who in reached]
+        (first, who), *others = [(show(seconds, "s", digits=3), who) for seconds, who in reached]
         later = [f"{who} after {seconds}" for seconds, who in others]
         by_others = f"; by {listed(later)}" if later else ""
         yield f"A training loss of {target} is reached first by {who}, after {first}{by_others}."
