@@ -13,7 +13,7 @@ from netsim.plots._canvas import IDEAL, PALETTE, scale
 
 
 def calibrated(frame: pd.DataFrame, ax: Axes) -> Axes:
-    """Measured times against the size of a message, the fit as a line, and below it the relative errors, also those of
+    """Measured times against the size of a message, the fit as a line. Below it the relative errors, also those of
     fits that have not seen the sample.
 
     Columns: message_bytes, measured_s, fitted_s, held_out_s. A message without bytes is drawn as one of a byte.

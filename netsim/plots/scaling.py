@@ -9,8 +9,7 @@ from netsim.plots._canvas import IDEAL, legend_above, lines_and_rings, lines_of,
 
 
 def scaling(frame: pd.DataFrame, ax: Axes) -> Axes:
-    """Samples/s against workers: as simulated (lines), by the closed form (open rings), ideal (dashed), and the most
-    that the lower bound of an iteration leaves possible (dotted).
+    """Samples/s against workers: simulated (lines), closed form (rings), ideal (dashed), lower bound (dotted).
 
     Columns: contender, the axis, samples_per_s, ideal_samples_per_s, closed_form_samples_per_s,
     lower_bound_samples_per_s.

@@ -12,8 +12,8 @@ from netsim.units import SUFFIXES
 
 
 def winners(frame: pd.DataFrame, ax: Axes) -> Axes:
-    """A mark in the winner's colour at each pair of places, the larger the clearer it leads, and lines where the lead
-    changes, half-way between places.
+    """A mark in the winner's colour at each pair of places, the larger the clearer it leads. Lines mark where the
+    lead changes, half-way between places.
 
     Columns: the horizontal and the vertical axis (names that end in their unit, or none), contender (who is fastest),
     lead (by which share of its time the next one is slower).
