@@ -12,9 +12,11 @@ What a round means, for every engine alike:
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
@@ -33,6 +35,14 @@ Operation = Literal[
 ]
 
 
+def digest(*columns: IntArray) -> bytes:
+    """What tells columns of one length from any others: they may be a million long."""
+    taken = hashlib.blake2b(digest_size=20)
+    for column in columns:
+        taken.update(np.ascontiguousarray(column).data)
+    return taken.digest()
+
+
 @dataclass(frozen=True)
 class Round:
     """Transfers that are independent of one another: `src[i]` sends the pieces `first[i]` .. `first[i] + count[i] - 1`
@@ -49,6 +59,11 @@ class Round:
     lane: int = 0
     times: int = 1
     shift: int = 0
+
+    @cached_property
+    def who(self) -> bytes:
+        """What tells who sends how much to whom in this round from any other round's."""
+        return digest(self.src, self.dst, self.count)
 
     @classmethod
     def of(

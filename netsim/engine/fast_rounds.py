@@ -8,14 +8,13 @@ another way of playing takes over. Where many hosts are alike, one of each kind 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from netsim.collectives.rounds import Collective, PieceBytes, Round, unrolled
+from netsim.collectives.rounds import Collective, PieceBytes, Round, digest, unrolled
 from netsim.engine import kernels
 from netsim.engine.fast_causes import Story
 from netsim.engine.log import Log
@@ -159,7 +158,7 @@ class FastNetwork:
         return np.append(known, 1.0)[links]
 
     def _pattern(self, each: Round) -> Pattern:
-        key = _key(each.src, each.dst, each.count)
+        key = each.who
         if key not in self._patterns:
             messages = self._messages_of(each)
             if messages.src.size > 1 and np.bincount(messages.links[messages.links >= 0]).max() > 1:
@@ -177,7 +176,7 @@ class FastNetwork:
         rates = np.where(known, self._rates[links], np.inf).min(axis=1)
         if self._classes:
             # As many connections as rounds have other pairs: members of a class may change their partners.
-            pairs = self._pairs.setdefault(_key(src, dst), len(self._pairs))
+            pairs = self._pairs.setdefault(digest(src, dst), len(self._pairs))
             src, dst = self._classes.hosts[src], self._classes.hosts[dst]
             links = np.where(known, self._classes.links[links], -1)
             colour = mixed(src, dst, messages.count, *links.T)
@@ -191,20 +190,12 @@ class FastNetwork:
         return len(self._topology.hosts)
 
     def _messages_of(self, each: Round) -> Messages:
-        key = _key(each.src, each.dst, each.count)
+        key = each.who
         if key not in self._messages:
             if (each.src == each.dst).any():
                 raise Meeting("a host gives something to itself")
             self._messages[key] = Messages(each.src, each.dst, each.count, self._topology.routes(each.src, each.dst))
         return self._messages[key]
-
-
-def _key(*columns: Numbers) -> bytes:
-    """What tells columns of one length from any others: their digest, since they may be a million long."""
-    taken = hashlib.blake2b(digest_size=20)
-    for column in columns:
-        taken.update(np.ascontiguousarray(column).data)
-    return taken.digest()
 
 
 class FastPlay:

@@ -57,10 +57,11 @@ class ServedPlay(EventPlay):
         agenda = agenda_for(flows + messages + workers * (2 + buckets) + servers, sharing)
         fair = sharing.Fair(agenda, BINS, network)
         arrays = self._state(columns, messages, recorded)
-        arrays.update(zip(("forward", "gaps", "update"), self._timetable(columns), strict=True))
+        arrays["luck"] = self._luck(columns)
+        arrays.update(zip(("forward", "gaps", "update"), self._timetable(arrays["luck"]), strict=True))
         numbers = {
             "workers": workers, "servers": servers, "buckets": buckets, "lanes": self._lanes, "keys": self._keys,
-            "overlap": int(plan.scenario.job.overlap), "rows": 1 if plan.scenario.noise.none else columns,
+            "overlap": int(plan.scenario.job.overlap), "rows": len(arrays["luck"]),
             "columns": columns, "tickets": workers * plan.scenario.iterations, "flows": flows, "messages": messages,
             "record_from": recorded.start, "record_to": recorded.stop if recorded else recorded.start,
         }  # fmt: skip
@@ -79,13 +80,17 @@ class ServedPlay(EventPlay):
             self.meter = Meter.of(range(len(bins)), fair.watched_from, fair.bin, bins)
         return why, arrays
 
-    def _timetable(self, columns: int) -> tuple[Times, Times, Times]:
-        """Seconds of each part of each worker's steps: of all alike, or of each."""
-        scenario, factors = self._plan.scenario, np.ones((1, self._plan.workers))
-        if not scenario.noise.none:
-            factors = scenario.noise.factors(scenario.seed, self._plan.workers, columns).T
+    def _luck(self, columns: int) -> Times:
+        """What noise multiplies workers' computing with, [step, worker]: one row where there is none."""
+        noise = self._plan.scenario.noise
+        if noise.none:
+            return np.ones((1, self._plan.workers))
+        return noise.factors(self._plan.scenario.seed, self._plan.workers, columns).T
+
+    def _timetable(self, luck: Times) -> tuple[Times, Times, Times]:
+        """Seconds of each part of each worker's steps."""
         forward, gaps, update = timetable(self._plan)
-        return (forward * factors).ravel(), (gaps * factors[:, :, None]).ravel(), (update * factors).ravel()
+        return (forward * luck).ravel(), (gaps * luck[:, :, None]).ravel(), (update * luck).ravel()
 
     def _state(self, columns: int, messages: int, recorded: range) -> dict[str, Any]:
         """Of workers, servers and messages, where nothing has begun yet."""
@@ -118,7 +123,7 @@ class ServedPlay(EventPlay):
         """Steps, updates, and what servers have done."""
         workers = self._plan.workers
         names = ("start", "computed", "exchanged", "exchanging", "end", "held_back")
-        log.own_steps(*(found[name].reshape(workers, -1) for name in names))
+        log.own_steps(found["luck"].T, *(found[name].reshape(workers, -1) for name in names))
         whose = found["updates"].reshape(-1, 4).tolist()
         for (worker, iteration, held, version), now in zip(whose, found["update_times"].tolist(), strict=True):
             log.updated(now, worker, iteration, held, version)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -58,27 +59,50 @@ class Log:
         self, iteration: int, start: Times, computed: Times, exchanged: Times, exchanging: Times, end: Times
     ) -> None:
         """A step of all workers at once: when each began, ended its backward pass, had all sums, and was done."""
-        for worker in range(self._plan.workers):
-            computing = self._plan.step_of(worker, iteration)
-            self.computed(worker, iteration, float(start[worker]), float(computed[worker]), computing)
-            self.ended(worker, iteration, float(end[worker]), computing.update)
-        self._waited[:, iteration], self._exchanging[:, iteration] = exchanged - computed, exchanging
+        luck, waited = self._plan.factors[:, iteration], exchanged - computed
+        self._enter(np.s_[:, iteration], luck, start, waited, exchanging, end)
+        if iteration in self._recorded:
+            for worker in range(self._plan.workers):
+                self._lay_out_step(worker, iteration, float(start[worker]), float(end[worker]))
 
     def own_steps(
-        self, start: Times, computed: Times, exchanged: Times, exchanging: Times, end: Times, held_back: Times
+        self,
+        luck: Times,
+        start: Times,
+        computed: Times,
+        exchanged: Times,
+        exchanging: Times,
+        end: Times,
+        held_back: Times,
     ) -> None:
-        """All steps of workers that have iterations of their own, [worker, iteration], NaN where a worker made none."""
+        """All steps of workers that have iterations of their own, [worker, iteration], NaN where a worker made none;
+        `luck` has what noise multiplies their computing with."""
         while self._end.shape[1] < end.shape[1]:
             self._grow()
-        for worker, iteration in np.argwhere(np.isfinite(end)).tolist():
-            computing = self._plan.step_of(worker, iteration)
-            self.computed(
-                worker, iteration, float(start[worker, iteration]), float(computed[worker, iteration]), computing
-            )
-            self.ended(worker, iteration, float(end[worker, iteration]), computing.update)
-        for whole, part in ((self._waited, exchanged - computed), (self._exchanging, exchanging)):
-            whole[:, : end.shape[1]] = np.nan_to_num(part)
+        self._enter(np.s_[:, : end.shape[1]], luck.T, start.T, (exchanged - computed).T, exchanging.T, end.T)
         self._held.update({(w, i): float(held_back[w, i]) for w, i in np.argwhere(held_back > 0).tolist()})
+        recorded = range(self._recorded.start, min(self._recorded.stop, end.shape[1]))
+        for worker, iteration in np.argwhere(np.isfinite(end[:, recorded])).tolist():
+            at = worker, recorded[iteration]
+            self._lay_out_step(*at, float(start[at]), float(end[at]))
+
+    def _enter(self, steps: Any, luck: Times, start: Times, waited: Times, exchanging: Times, end: Times) -> None:
+        """Steps of all workers; columns are workers."""
+        total, until_update = self._alone
+        whole = self._start, self._compute, self._computing, self._waited, self._exchanging, self._end
+        parts = start, luck * total, luck * until_update, np.nan_to_num(waited), np.nan_to_num(exchanging), end
+        for column, part in zip(whole, parts, strict=True):
+            column[steps] = part.T
+
+    @cached_property
+    def _alone(self) -> Times:
+        """Seconds that each worker computes in a step without noise: in all, and until its update."""
+        return np.asarray([(each.total, each.until_update) for each in self._plan.computing]).T
+
+    def _lay_out_step(self, worker: int, iteration: int, start: float, end: float) -> None:
+        computing = self._plan.step_of(worker, iteration)
+        self.lay_out(worker, iteration, start, computing.parts(self._plan.layers, self._plan.buckets))
+        self.did(worker, "update", "optimiser", iteration, end - computing.update, end)
 
     def computed(self, worker: int, iteration: int, start: float, now: float, computing: Computing) -> None:
         """A worker has ended its backward pass; from the start of the step it computed without a pause."""
