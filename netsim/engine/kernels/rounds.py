@@ -48,7 +48,6 @@ def play(
             for i in range(messages):
                 one, other = ready[first + src[i]], ready[first + dst[i]]
                 start[i] = one if one > other else other
-            for i in range(messages):
                 end[i] = start[i] + wait[i]
             if time == 0 or lanes > 1:
                 for i in range(messages):
@@ -57,14 +56,11 @@ def play(
                     entered[i] = end[i]
             for i in range(messages):
                 begin = end[i] if end[i] > own[i] else own[i]
-                end[i] = begin + lasts[row + i]
-                own[i] = end[i]
-                under_way[i] += end[i] - start[i]
-            for i in range(messages):
-                if end[i] > ready[first + src[i]]:
-                    ready[first + src[i]] = end[i]
-            for i in range(messages):
-                done = end[i]
+                done = begin + lasts[row + i]
+                end[i] = own[i] = done
+                under_way[i] += done - start[i]
+                if done > ready[first + src[i]]:
+                    ready[first + src[i]] = done
                 if adds and adding[row + i] > 0:
                     host = dst[i]
                     if done <= adder_last[host]:

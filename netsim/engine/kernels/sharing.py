@@ -299,15 +299,15 @@ class Fair:
             self.level[self.reached[number]] = -1.0
         self.flows = 0  # from here on those that have their rate, in the order in which they get it
         while open_links > 0:
-            level = self.left[self.filling[0]] / self.many[self.filling[0]]
+            least = self.filling[0]
             for number in range(1, open_links):
                 link = self.filling[number]
-                if self.left[link] / self.many[link] < level:
-                    level = self.left[link] / self.many[link]
-            full = 0
+                if self.left[link] * self.many[least] < self.left[least] * self.many[link]:  # without dividing
+                    least = link
+            full, level = 0, self.left[least] / self.many[least]
             for number in range(open_links):
                 link = self.filling[number]
-                if self.left[link] / self.many[link] <= level * (1 + 1e-12):
+                if self.left[link] <= level * (1 + 1e-12) * self.many[link]:
                     place = full
                     while place > 0 and self._narrower(link, self.full[place - 1]):
                         self.full[place] = self.full[place - 1]
