@@ -91,14 +91,15 @@ def all_to_all(hosts: int, topology: str) -> Case:
     return Case(f"all-to-all, {hosts} hosts, {topology}, unequal flows", work, hosts * (hosts - 1))
 
 
-def training(name: str, changes: dict[str, object], messages: int, *, rounds: int = ROUNDS) -> Case:
-    """A scenario from its description to its summary."""
+def training(name: str, changes: dict[str, object], messages: int) -> Case:
+    """A scenario from its file to its summary."""
 
-    def work() -> tuple[float, int]:
-        scenario = loading.load(QUICKSTART, changes)
-        return timed(lambda: round(simulate(scenario, detail="summary").facts["messages"]))
+    def play() -> int:
+        trace = simulate(loading.load(QUICKSTART, changes), detail="summary")
+        assert trace.engine == "fast" and trace.summary()["workers"] == changes["cluster.workers"]
+        return round(trace.facts["messages"])
 
-    return Case(name, work, messages, rounds=rounds)
+    return Case(name, lambda: timed(play), messages)
 
 
 def points_of_a_sweep() -> Case:
@@ -115,38 +116,65 @@ def points_of_a_sweep() -> Case:
     return Case(f"{POINTS} of the {len(sweep):,} points of a sweep", lambda: timed(play), messages)
 
 
-def whole_process(name: str, changes: dict[str, str], messages: int) -> Case:
-    """`netsim run`, from the interpreter's start to its end."""
-    settings = [part for key, value in changes.items() for part in ("--set", f"{key}={value}")]
+def whole_process(name: str, call: list[str], messages: int, *, less: list[str] | None = None) -> Case:
+    """`netsim CALL`, from the interpreter's start to its end, without what it takes to do what `less` says."""
 
     def work() -> tuple[float, int]:
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        subprocess.run([sys.executable, "-m", "netsim", "run", str(QUICKSTART), *settings, "-q"], check=True, stdout=-3)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, messages
+        return cpu_of(netsim(call)) - (cpu_of(netsim(less)) if less else 0.0), messages
 
     return Case(name, work, messages)
 
 
-def in_simgrid(program: Path, work: str, hosts: int, nbytes: float, messages: int, *, seconds: float) -> Case:
-    """The same in SimGrid: `seconds` is what it must find, too."""
-    star = program.parent / f"star{hosts}.xml"
-    cluster = f'<cluster id="star" prefix="h" suffix="" radical="0-{hosts - 1}" speed="1Gf" bw="{RATE:.0f}Bps"'
-    star.write_text(
+def netsim(call: list[str]) -> list[str]:
+    """The command line of it."""
+    return [sys.executable, "-m", "netsim", *call]
+
+
+def run_with(changes: dict[str, str]) -> list[str]:
+    """`run` of the quickstart, changed."""
+    return ["run", str(QUICKSTART), "-q", *(part for item in changes.items() for part in ("--set", "=".join(item)))]
+
+
+def cpu_of(command: list[str]) -> float:
+    """Seconds of CPU that a process takes."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def memory_of_a_large_ring() -> float:
+    """The most memory (bytes) that a process of its own holds that plays the unequal ring of 16,384 ranks."""
+    program = "import speed; speed.ring(16_384, unequal=True).work(); print(open('/proc/self/status').read())"
+    told = subprocess.run(
+        [sys.executable, "-c", program], check=True, capture_output=True, text=True, cwd=Path(__file__).parent
+    ).stdout
+    return 1024.0 * int(next(line for line in told.splitlines() if line.startswith("VmHWM")).split()[1])
+
+
+def in_simgrid(
+    program: Path, work: str, hosts: int, nbytes: float, messages: int, *, seconds: float | None, more: str = ""
+) -> Case:
+    """The same in SimGrid on a star, or on what `more` makes of it: `seconds` is what it must find, too, if it is asked
+    the very same."""
+    name = f"SimGrid: {work.replace('_', '-')}, {hosts:,} hosts" + (", fat tree" if more else "")
+    platform_file = program.parent / f"{work}{hosts}{bool(more)}.xml"
+    cluster = f'<cluster id="all" prefix="h" suffix="" radical="0-{hosts - 1}" speed="1Gf" bw="{RATE:.0f}Bps" {more}'
+    platform_file.write_text(
         "<?xml version='1.0'?>\n<!DOCTYPE platform SYSTEM \"https://simgrid.org/simgrid.dtd\">\n"
         f'<platform version="4.1">{cluster} lat="{LATENCY / 2:.9f}s" sharing_policy="SPLITDUPLEX"/></platform>\n'
     )
     options = [f"--cfg=network/{option}" for option in PLAIN]
-    call = [str(program), str(star), work, str(hosts), repr(nbytes), *options, "--log=root.thres:warning"]
+    call = [str(program), str(platform_file), work, str(hosts), repr(nbytes), *options, "--log=root.thres:warning"]
 
     def run() -> tuple[float, int]:
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         found, sent = subprocess.run(call, check=True, capture_output=True, text=True).stdout.split()
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        assert abs(float(found) / seconds - 1) < 1e-5, found  # to the precision of its solver
+        assert seconds is None or abs(float(found) / seconds - 1) < 1e-5, found  # to the precision of its solver
         return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, int(sent)
 
-    return Case(f"SimGrid: {work.replace('_', '-')}, {hosts:,} hosts", run, messages, rounds=1)
+    return Case(name, run, messages, rounds=1 if work == "ring" else 3)
 
 
 def timed(work: Callable[[], int]) -> tuple[float, int]:
@@ -159,24 +187,29 @@ def timed(work: Callable[[], int]) -> tuple[float, int]:
 
 def cases(program: Path | None) -> list[Case]:
     """All that is measured, with the seconds that it is to take on two cores."""
-    mobilenet = {"cluster.workers": "64", "iterations": "20", "job.bucket": "layer"}
-    resnet = {"cluster.workers": 1024, "iterations": 1, "job.model": "resnet50", "job.bucket": "25 MB"}
-    servers = {"kind": "parameter_server", "mode": "async"}
-    updates = {"cluster.workers": 256, "iterations": 20, "job.strategy": servers}
+    mobilenet = run_with({"cluster.workers": "64", "iterations": "20", "job.bucket": "layer"})
+    resnet: dict[str, object] = {"cluster.workers": 1024, "iterations": 1, "job.model": "resnet50"}
+    servers: dict[str, object] = {
+        "cluster.workers": 256,
+        "iterations": 391,
+        "job.strategy": {"kind": "parameter_server", "mode": "async"},
+    }
+    updates = 256 * 391
+    network = ["--size", "100 MB", "--rate", "10 Gbit/s", "--latency", "10 us"]
+    million, two = (["collective", "ring", "--ranks", ranks, *network] for ranks in ("1000000", "2"))
     found = [
         (ring(1024), 0.02),
         (ring(1024, unequal=True), 0.06),
         (ring(1024, slices=8), 0.5),
         (ring(16_384, unequal=True), 10.0),
         (ring(1_000_000, symmetry=True), 1.0),
+        (whole_process("ring, 1,000,000 ranks, whole process less start-up", million, MILLION, less=two), 1.0),
         (all_to_all(64, "star"), None),
         (all_to_all(64, "fat_tree"), None),
         (whole_process("MobileNet, 64 workers, 20 iterations, whole process", mobilenet, 20 * BUCKETS * 8064), 1.5),
         (training("ResNet-50, 1,024 workers, one iteration", resnet, 4 * 2 * 1024 * 1023), 1.0),
-        (
-            training("asynchronous server, 256 workers, 5,120 updates, in SimPy", updates, 10_240, rounds=1),
-            2.0 * 5120 / 1e5,
-        ),
+        (training(f"asynchronous server, 256 workers, {updates:,} updates", servers, 2 * updates), 2.0),
+        (training("the same with jitter of 0.1", {**servers, "noise.jitter": 0.1}, 2 * updates), 2.0),
         (points_of_a_sweep(), 2 * 60.0 * POINTS / 10_000),
         (ring(256, engine="simpy"), None),
     ]
@@ -185,9 +218,12 @@ def cases(program: Path | None) -> list[Case]:
         exact = 2 * 1023 * (LATENCY + 100e6 / 1024 / RATE)
         placed.append(in_simgrid(program, "ring", 1024, 100e6, 2_095_104, seconds=exact))
         placed.append(in_simgrid(program, "all_to_all", 64, FLOWS, 4032, seconds=1.684340906))
+        placed.append(in_simgrid(program, "all_to_all", 64, FLOWS, 4032, seconds=None, more=FAT_TREE))
     return placed
 
 
+MILLION = 2 * 1_000_000 * 999_999
+FAT_TREE = 'topology="FAT_TREE" topo_parameters="3;4,4,4;1,4,4;1,1,1"'  # of switches with 8 ports, as netsim's
 BUCKETS = 55  # layers of MobileNet with parameters
 
 
@@ -239,14 +275,16 @@ def machine() -> str:
         line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line
     ]
     versions = f"Python {platform.python_version()}, NumPy {np.__version__}, SimPy {simpy.__version__}"
-    busy = f"load {os.getloadavg()[0]:.1f} at the end"
+    busy = f"others were busy on it, too: load {os.getloadavg()[2]:.1f} over the last 15 minutes"
     return (
         f"{os.cpu_count()} cores, {names[0] if names else platform.machine()}, {platform.system()}, {versions}; {busy}"
     )
 
 
-def page(todo: list[Case], seconds: dict[str, list[float]], grown: dict[str, list[tuple[int, float]]]) -> str:
-    """The results as a page in Markdown."""
+def page(
+    todo: list[Case], seconds: dict[str, list[float]], grown: dict[str, list[tuple[int, float]]], held: float
+) -> str:
+    """The results as a page in Markdown; `held`: bytes of memory of the largest ring."""
     medians = {name: statistics.median(each) for name, each in seconds.items()}
     rows = []
     for case in todo:
@@ -256,7 +294,9 @@ def page(todo: list[Case], seconds: dict[str, list[float]], grown: dict[str, lis
         rows.append(f"| {case.name} | {case.messages:,} | {took:.3g} | {each:,.3g} | {target} | {spread} |")
     ratios = []
     for ours, theirs in (("ring, 1,024 ranks", "SimGrid: ring, 1,024 hosts"),
-                         ("all-to-all, 64 hosts, star, unequal flows", "SimGrid: all-to-all, 64 hosts")):  # fmt: skip
+                         ("all-to-all, 64 hosts, star, unequal flows", "SimGrid: all-to-all, 64 hosts"),
+                         ("all-to-all, 64 hosts, fat_tree, unequal flows",
+                          "SimGrid: all-to-all, 64 hosts, fat tree")):  # fmt: skip
         if theirs in medians:
             ratios.append(f"- {ours}: SimGrid takes {medians[theirs] / medians[ours]:,.1f} times as long.")
     slow, fast = "ring, 256 ranks, in SimPy", "ring, 1,024 ranks"
@@ -269,7 +309,8 @@ def page(todo: list[Case], seconds: dict[str, list[float]], grown: dict[str, lis
         "longest), all cases in turn; numbers of messages are asserted, and so are SimGrid's simulated times.", "",
         machine() + ".", "",
         "| work | messages | seconds | ns a message | to reach, s | least to most, s |", "|---|---|---|---|---|---|",
-        *rows, "", *ratios, "",
+        *rows, "", *ratios,
+        f"- memory of the process that plays the ring of 16,384 ranks: {held / 1e6:.0f} MB (at most 200).", "",
         "Time against the number of messages (fitted to the larger half of the points):", "", *grew, "",
         "![Time against messages](growth.png)", "",
     ])  # fmt: skip
@@ -297,8 +338,9 @@ def main() -> None:
     output = parser.parse_args().output
     with tempfile.TemporaryDirectory() as folder:
         todo = cases(compiled(Path(folder)))
+        held = memory_of_a_large_ring()
         seconds, grown = measured(todo), growth()
-    text = page(todo, seconds, grown)
+    text = page(todo, seconds, grown, held)
     print(text)
     if output:
         output.mkdir(parents=True, exist_ok=True)

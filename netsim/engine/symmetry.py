@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -62,12 +63,13 @@ def classes(rounds: Sequence[Messages], hosts: Numbers, links: Numbers) -> Class
 
 def mixed(*columns: Numbers) -> Numbers:
     """Colours from 0 on that differ where any of the columns does."""
-    colour = np.zeros(len(columns[0]), dtype=np.int64)
+    colour: Numbers | None = None
     for column in columns:
         least, most = column.min(), column.max()
         if least != most:
-            colour = _closed_up(colour * (most - least + 1) + (column - least))
-    return colour
+            own = column - least
+            colour = _closed_up(own if colour is None else colour * (most - least + 1) + own)
+    return np.zeros(len(columns[0]), dtype=np.int64) if colour is None else colour
 
 
 def numbered(values: npt.NDArray[np.float64]) -> Numbers:
@@ -108,7 +110,8 @@ def _on_links(each: Messages, colour: Numbers, links: int) -> Numbers:
     """For each link the colour of its message and the place that it has on the route, -1 for none."""
     laid, hops = np.full(links, -1), each.links.shape[1]
     for place, hop in enumerate(each.links.T):
-        laid[hop[hop >= 0]] = colour[hop >= 0] * hops + place
+        there: Any = slice(None) if hop.min(initial=0) >= 0 else hop >= 0
+        laid[hop[there]] = colour[there] * hops + place
     return laid
 
 

@@ -19,26 +19,34 @@ def star(hosts: Sequence[Host]) -> Topology:
     """
     kinds, kind_of = links_of(hosts)
     both = np.asarray([kind.duplex == "half" for kind in kinds])[kind_of]
-    down = np.cumsum(np.where(both, 1, 2)) - 1
+    width = np.where(both, 1, 2)
+    links, down = int(width.sum()), np.cumsum(width) - 1
     up = np.where(both, down, down - 1)
-    owner = np.repeat(np.arange(len(hosts)), np.where(both, 1, 2))
-    kind = kind_of[owner]
+
+    def owner(link: int) -> int:
+        return int(np.searchsorted(down, link))
+
+    def of_links(values: list[float]) -> Numbers:
+        """One a kind of host, as one a link."""
+        if len(values) == 1:  # of a million hosts that are alike, too
+            return Numbers(np.broadcast_to(values[0], links))
+        return Numbers(np.asarray(values)[np.repeat(kind_of, width)])
 
     def way(link: int) -> str:
-        host = owner[link]
+        host = owner(link)
         return "both" if both[host] else "up" if link == up[host] else "down"
 
     def ends(link: int) -> tuple[str, str]:
-        name = hosts[owner[link]].name
+        name = hosts[owner(link)].name
         return ("switch", name) if way(link) == "down" else (name, "switch")
 
     return Topology(
         hosts=hosts if isinstance(hosts, Rows) else tuple(hosts),
         switches=("switch",),
-        names=Rows(len(owner), lambda link: f"{hosts[owner[link]].name}.{way(link)}"),
-        ends=Rows(len(owner), ends),
-        rates=Numbers(np.asarray([each.rate for each in kinds])[kind]),
-        latencies=Numbers(np.asarray([each.latency / 2 for each in kinds])[kind]),
+        names=Rows(links, lambda link: f"{hosts[owner(link)].name}.{way(link)}"),
+        ends=Rows(links, ends),
+        rates=of_links([each.rate for each in kinds]),
+        latencies=of_links([each.latency / 2 for each in kinds]),
         path=lambda src, dst, flow: (up.item(src), down.item(dst)),
         paths=lambda src, dst: np.stack([up[src], down[dst]], axis=1),
         both_ways=frozenset(up[both].tolist()),
