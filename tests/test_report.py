@@ -189,6 +189,14 @@ def test_a_loss_that_nobody_comes_to_is_said_to_be_so(tmp_path: Path) -> None:
     assert "the run does not come to a loss of 0.01" in page
 
 
+def test_of_too_many_contenders_figures_have_the_fastest(tmp_path: Path) -> None:
+    axes = {"cluster.workers": [2, 3], "job.batch": [*range(1, 15)]}
+    folder = folder_of(tmp_path, axes, **{"job.model": "alexnet", "iterations": 1})
+    page = (folder / "report.md").read_text(encoding="utf-8")
+    assert "Where the time of an iteration goes, for the 12 fastest of 14." in page
+    assert "Throughput against workers, for the 12 fastest of 14," in page
+
+
 def test_markdown_shows_marks_as_they_are(tmp_path: Path) -> None:
     folder = folder_of(tmp_path, {}, name="<b>*a*|b", question="[x](y)?")
     text = (folder / "report.md").read_text(encoding="utf-8")

@@ -32,6 +32,7 @@ from netsim.tables import Saved
 _FAR_APART = 20.0  # bars whose lengths differ by more than this factor are drawn as shares
 _WORST = -50.0  # % of the time: a change that makes it slower still would make the others' bars too short
 _DRAWN_LINKS = 200  # of a network that there is room for
+_MOST_DRAWN = 12  # contenders of a figure with lines or bars of each
 _MANY = 3  # contenders of which each gets a timeline; of more, the fastest and the slowest do
 
 
@@ -104,7 +105,8 @@ def _with_timelines(saved: Saved) -> list[str]:
 
 
 def _along(saved: Saved, draw: Draw, path: str) -> Iterator[Figure]:
-    frame, what, where = tables.along(saved, path), name(path), at_the_rest(saved, path, saved.series_axis(path))
+    frame, few = _few(tables.along(saved, path))
+    what, where = name(path), at_the_rest(saved, path, saved.series_axis(path)) + few
     if frame[frame.columns[1]].nunique() < 2:
         return
     closed = _closed_form_note(frame)
@@ -116,6 +118,16 @@ def _along(saved: Saved, draw: Draw, path: str) -> Iterator[Figure]:
         return
     caption = f"Iteration time against {what}{where}.{closed}"
     yield draw(crossover.crossover, frame, f"{_slug(what)}.png", caption, "points.csv", 4.0)
+
+
+def _few(frame: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """The rows of the fastest contenders, of more than a figure has room for, and what its caption says of that."""
+    best = frame.groupby("contender", observed=True)["iteration_time_s"].min()
+    if len(best) <= _MOST_DRAWN:
+        return frame, ""
+    kept = frame[frame["contender"].isin(best.nsmallest(_MOST_DRAWN).index)].copy()
+    kept["contender"] = kept["contender"].cat.remove_unused_categories()
+    return kept.reset_index(drop=True), f", for the {_MOST_DRAWN} fastest of {len(best)}"
 
 
 def _closed_form_note(frame: pd.DataFrame) -> str:
@@ -133,10 +145,10 @@ def _closed_form_note(frame: pd.DataFrame) -> str:
 def _breakdown(saved: Saved, draw: Draw) -> Iterator[Figure]:
     """Where the time goes: along the first axis that is not the contenders', or else at the base point."""
     path = next((path for path in saved.axes if path != saved.contender_axis), None)
-    frame = tables.parts(saved, path)
+    frame, few = _few(tables.parts(saved, path))
     if not len(frame):
         return
-    where = at_the_rest(saved, *([path, saved.series_axis(path)] if path else [saved.contender_axis]))
+    where = at_the_rest(saved, *([path, saved.series_axis(path)] if path else [saved.contender_axis])) + few
     height = 1.2 + 0.24 * (len(frame) + 1.2 * frame["group"].nunique())
     times = frame["iteration_time_s"]
     far_apart = bool(times.max() > _FAR_APART * times.min())
