@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from html.parser import HTMLParser
 from itertools import takewhile
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
@@ -17,7 +18,7 @@ from netsim.engine.run import simulate
 from netsim.errors import ScenarioError
 from netsim.frames import frame
 from netsim.loading import from_table
-from netsim.report import write
+from netsim.report import words, write
 from netsim.sweeps import run_points
 from netsim.units import show
 
@@ -334,3 +335,17 @@ def test_a_folder_without_explanations_still_has_its_page(tmp_path: Path) -> Non
     (folder / "data" / "explanations.json").write_text("[]", encoding="utf-8")
     with pytest.raises(ScenarioError, match="explanations"):
         write(folder)
+
+
+@pytest.mark.parametrize(
+    ("job", "told"),
+    [
+        ('bucket = { kind = "ddp" }', "Gradients go into buckets by the rule ddp,"),
+        ('bucket = "all"', "All gradients make one bucket,"),
+        ('bucket = "25 MB"', "Gradients go into buckets of 25 MB,"),
+        ("forward_only = true", "Nothing is trained"),
+    ],
+)
+def test_the_assumptions_say_what_is_exchanged_and_what_makes_buckets(job: str, told: str) -> None:
+    saved: Any = SimpleNamespace(scenario=f"cluster = {{ workers = 2 }}\n[job]\n{job}")
+    assert any(each.startswith(told) for each in words.assumptions(saved))

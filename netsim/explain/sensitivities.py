@@ -145,7 +145,7 @@ def _servers(scenario: Scenario, path: CriticalPath) -> Iterator[Change]:
 
 def _buckets(scenario: Scenario) -> Iterator[Change]:
     bucket = scenario.job.bucket
-    sizes = [25000000.0] if isinstance(bucket, str) else [bucket / 2, bucket * 2]
+    sizes = [bucket / 2, bucket * 2] if isinstance(bucket, (int, float)) else [25e6]  # beside "all", or a rule
     for size in sizes:
         job = replace(scenario.job, bucket=size)
         yield Change(f"buckets of {show(size, 'B', digits=3)}", replace(scenario, job=job), None)

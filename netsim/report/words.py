@@ -107,6 +107,19 @@ def at_the_rest(saved: Saved, *free: str | None) -> str:
     return f" {listed(fixed)}" if fixed else ""
 
 
+def _exchanges(job: Mapping[str, Any]) -> str:
+    if job.get("forward_only"):
+        return "Nothing is trained: each worker gets the weights of its next forward pass when it has ended one."
+    bucket, when = (
+        job.get("bucket"),
+        "while the backward pass goes on" if job.get("overlap", True) else "after the backward pass",
+    )
+    if isinstance(bucket, dict):
+        return f"Gradients go into buckets by the rule {bucket.get('kind')}, exchanged {when}."
+    words = {"layer": "Each layer's gradient is a bucket of its own", "all": "All gradients make one bucket"}
+    return f"{words.get(bucket, f'Gradients go into buckets of {bucket}')}, exchanged {when}."
+
+
 def assumptions(saved: Saved) -> list[str]:
     """What the base scenario takes for granted, from its resolved file."""
     try:
@@ -117,15 +130,12 @@ def assumptions(saved: Saved) -> list[str]:
     sharing = {"fair": "share links fairly (max-min)", "fifo": "queue for links, first in, first out"}
     adding = cluster.get("reduction_rate")
     jitter = scenario.get("noise", {}).get("jitter", 0)
-    buckets = {"layer": "each layer's gradient is a bucket of its own", "all": "all gradients make one bucket"}
-    bucket = job.get("bucket")
     said = [
         "Computing takes what a roofline says for each layer and batch, with the device's efficiencies, or the times "
         "that were measured where a profile is given.",
         f"Messages {sharing.get(cluster.get('sharing'), 'share links')}; each waits out its route's latency.",
         f"Hosts add gradients at {adding}." if adding else "Adding gradients takes no time.",
-        f"{capital(buckets.get(bucket, f'gradients go into buckets of {bucket}'))}, exchanged "
-        + ("while the backward pass goes on." if job.get("overlap", True) else "after the backward pass."),
+        _exchanges(job),
         f"Computing times vary from step to step: log-normal, deviation {jitter}." if jitter else "Nothing is random.",
     ]
     return said if cluster else []

@@ -86,6 +86,13 @@ def test_bounds_leave_one_thing_each() -> None:
     assert bounds["lower_bound_s"] <= found.path.length * (1 + 1e-9)
 
 
+@pytest.mark.parametrize("bucket", ["layer", "all", "1 MB", *FAMILIES["buckets"].names()])
+def test_whatever_makes_buckets_is_explained_beside_another_size(bucket: Any) -> None:
+    assert any(
+        change.startswith("buckets of") for change in named(explained({"job.bucket": bucket, "job.overlap": True}))
+    )
+
+
 def test_one_worker_has_a_device_to_change_and_nothing_else() -> None:
     found = explained({"cluster.workers": 1})
     assert list(named(found)) == ["device 10 % faster"]
