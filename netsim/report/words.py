@@ -110,10 +110,8 @@ def at_the_rest(saved: Saved, *free: str | None) -> str:
 def _exchanges(job: Mapping[str, Any]) -> str:
     if job.get("forward_only"):
         return "Nothing is trained: each worker gets the weights of its next forward pass when it has ended one."
-    bucket, when = (
-        job.get("bucket"),
-        "while the backward pass goes on" if job.get("overlap", True) else "after the backward pass",
-    )
+    bucket: Any = job.get("bucket")
+    when = "while the backward pass goes on" if job.get("overlap", True) else "after the backward pass"
     if isinstance(bucket, dict):
         return f"Gradients go into buckets by the rule {bucket.get('kind')}, exchanged {when}."
     words = {"layer": "Each layer's gradient is a bucket of its own", "all": "All gradients make one bucket"}
