@@ -212,6 +212,8 @@ class Fair(Network):
         """What a connection still has to send goes another way, whose latency it waits out."""
         assert flow.message
         self._account(flow)
+        if flow.remaining < flow.message.left:
+            self._have_carried(flow.message, flow.message.left - flow.remaining)
         flow.message.left = flow.remaining
         messages = [flow.message, *flow.queue]
         flow.queue.clear()

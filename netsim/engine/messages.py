@@ -62,7 +62,7 @@ class Message:
         self.priority = priority
         self.sent = self.start = sent
         self.cause, self.links = NO_CAUSE, list[Link]()
-        self.left = nbytes  # Fair: to come, where it is sent another way
+        self.left = nbytes  # Fair: to come over its links, which is less where it was sent another way in its midst
         self.attempt, self.passed = 0, dict[int, float]()  # Fifo: to send it, and when its hops' links have passed it
         self.cap, self.latency, self.overhead = math.inf, 0.0, 0.0
 

@@ -18,6 +18,7 @@ class Meter:
 
     def __init__(self, links: Sequence[Hashable], start: float, *, bins: int = BINS) -> None:
         self.start, self.length = start, 0.0  # s; the length is found by the first bytes
+        self._until = start  # s; links in order of arrival know beforehand what will pass
         self._bins = bins
         self._rows = {link: row for row, link in enumerate(links)}
         self._bytes: npt.NDArray[np.float64] = np.zeros((len(links), bins))
@@ -35,6 +36,7 @@ class Meter:
         if end <= begin or rate <= 0:
             return
         self._reach(end)
+        self._until = max(self._until, end)
         row, at = self._bytes[self._rows[link]], (begin - self.start) / self.length
         until = (end - self.start) / self.length
         first, last = int(at), min(int(until), self._bins - 1)
@@ -46,9 +48,11 @@ class Meter:
         row[last] += rate * self.length * (until - last)
 
     def bins(self, names: Sequence[str], end: float) -> Iterator[LinkBin]:
-        """The bins that begin before `end`, of links that carried anything."""
+        """The bins that begin before `end`, of links that carried anything; the last one is as long as its bytes need."""
         starts = [self.start + number * self.length for number in range(self._bins)]
-        return _rows(names, self._bytes, [start for start in starts if start < end * (1 - 1e-9)], end)
+        starts = [start for start in starts if start < end * (1 - 1e-9)]
+        last = min(starts[-1] + self.length, max(end, self._until)) if starts else end
+        return _rows(names, self._bytes, starts, last)
 
     def _reach(self, end: float) -> None:
         if not self.length:

@@ -263,9 +263,7 @@ class Network:
     def _deliver(self, message: Message) -> None:
         now, nbytes, tenant = self.env.now, message.nbytes, message.tenant
         ours = tenant is self.job
-        for link in message.links:
-            carried = link.carried if ours else link.background
-            carried[nbytes] = carried.get(nbytes, 0) + 1
+        self._have_carried(message, message.left)
         tenant.delivered[nbytes] = tenant.delivered.get(nbytes, 0) + 1
         if ours:
             self.latency_sum += message.latency + message.overhead
@@ -273,6 +271,12 @@ class Network:
         if tenant.record:
             tenant.record(message, now)
         message.then(message)
+
+    def _have_carried(self, message: Message, nbytes: float) -> None:
+        """So much of a message has passed all links of its route."""
+        for link in message.links:
+            carried = link.carried if message.tenant is self.job else link.background
+            carried[nbytes] = carried.get(nbytes, 0) + 1
 
     def _last_in_this_moment(self, what: Callable[[Event], None]) -> None:
         event = Event(self.env)
