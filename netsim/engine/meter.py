@@ -48,7 +48,7 @@ class Meter:
         row[last] += rate * self.length * (until - last)
 
     def bins(self, names: Sequence[str], end: float) -> Iterator[LinkBin]:
-        """The bins that begin before `end`, of links that carried anything; the last one is as long as its bytes need."""
+        """The bins that begin before `end`, of links that carried anything; the last is as long as its bytes need."""
         starts = [self.start + number * self.length for number in range(self._bins)]
         starts = [start for start in starts if start < end * (1 - 1e-9)]
         last = min(starts[-1] + self.length, max(end, self._until)) if starts else end
