@@ -182,11 +182,15 @@ def test_ci_runs_the_two_commands_of_the_readme() -> None:
 def test_every_library_has_its_reason_and_is_used() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
-    asked = sum((names for name, names in extras.items() if name not in ("docs", "test", "fuzz")), project["dependencies"])
+    asked = sum(
+        (names for name, names in extras.items() if name not in ("docs", "test", "fuzz")), project["dependencies"]
+    )
     libraries = {re.split(r"[ >=<]", each)[0] for each in asked}
     told = (ROOT / "docs/explanation/dependencies.md").read_text(encoding="utf-8").lower()
     code = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "netsim").rglob("*.py"))
-    modules = {name: {"scikit-learn": "sklearn", "pillow": "PIL"}.get(name, name.replace("-", "_")) for name in libraries}
+    modules = {
+        name: {"scikit-learn": "sklearn", "pillow": "PIL"}.get(name, name.replace("-", "_")) for name in libraries
+    }
     imported = r"(?:import |from |import_module\(\")%s\b"
     assert {name for name in libraries if name.removesuffix("2") not in told} == set()
     assert {name for name, module in modules.items() if not re.search(imported % module, code)} == set()
