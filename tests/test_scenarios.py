@@ -35,7 +35,7 @@ def test_every_point_of_a_scenario_loads_and_the_first_and_last_run(file: Path) 
     points = expand(load(file))
     assert len(points) > 1
     for coordinates, scenario in (points[0], points[-1]):
-        shrunken = {"iterations": 1, "job.batch": 1}
+        shrunken = {"iterations": scenario.job.local_steps, "job.batch": 1}
         if "cluster.workers" not in coordinates and scenario.cluster.workers:
             shrunken["cluster.workers"] = min(4, scenario.cluster.workers)
         summary = simulate(vary(scenario, shrunken), detail="summary").summary()
@@ -54,8 +54,8 @@ def test_a_scenario_has_its_report(file: Path) -> None:
 @each_scenario
 def test_a_report_says_what_the_simulation_says_now(file: Path) -> None:
     report = ROOT / "reports" / file.stem
-    axes = json.loads((report / "result.json").read_text(encoding="utf-8"))["axes"]
-    now = frame(run_points(load(file), axes, simulate=simulate))
+    saved = json.loads((report / "result.json").read_text(encoding="utf-8"))
+    now = frame(run_points(load(file), saved["axes"] | {"zip": saved.get("zip", [])}, simulate=simulate))
     committed = pd.read_csv(report / "data" / "points.csv")
     assert list(now.columns) == list(committed.columns)
     for column in committed.select_dtypes("number"):
