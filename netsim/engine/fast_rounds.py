@@ -62,10 +62,9 @@ class FastNetwork:
         self._classes: Classes | None = None
         self._messages: dict[bytes, Messages] = {}
         self._rates, self._latencies = np.asarray(topology.rates), np.asarray(topology.latencies)
-        self._begin(len(topology.names))
         self._totals = np.zeros(4, dtype=np.longdouble)  # messages, bytes, and s of latency and under way
 
-    def _begin(self, links: int) -> None:
+    def begin(self, links: int) -> None:
         """Nothing has been sent; links are classes of links where hosts are played by classes."""
         self._patterns: dict[bytes, Pattern] = {}
         self._pairs: dict[bytes, int] = {}
@@ -80,7 +79,7 @@ class FastNetwork:
         own = mixed(*map(numbered, (self._rates, self._latencies)))
         self._classes = classes([self._messages_of(each) for each in rounds], colours, own)
         if self._classes:
-            self._begin(len(self._classes.a_link))
+            self.begin(len(self._classes.a_link))
         return self._classes
 
     def use(self) -> Columns[LinkUse]:
@@ -89,6 +88,11 @@ class FastNetwork:
         columns = (self._link_bytes.astype(float), self._link_busy, self._link_messages)
         of = self._classes.links if self._classes else np.arange(len(self._topology.names))
         return Columns.of(LinkUse, self._topology.names, self._topology.rates, *(column[of] for column in columns))
+
+    @property
+    def links(self) -> int:
+        """How many there are."""
+        return len(self._topology.names)
 
     @property
     def messages(self) -> int:
@@ -161,7 +165,8 @@ class FastNetwork:
         key = each.who
         if key not in self._patterns:
             messages = self._messages_of(each)
-            if messages.src.size > 1 and np.bincount(messages.links[messages.links >= 0]).max() > 1:
+            alone = self._classes is not None or messages.src.size < 2  # classes are of rounds in which all are
+            if not alone and np.bincount(messages.links[messages.links >= 0]).max() > 1:
                 raise Meeting("several messages share a link")
             self._patterns[key] = self._classed(messages)
         return self._patterns[key]
@@ -226,6 +231,8 @@ class FastPlay:
             hosts = len(self._classes.a_host)
         elif messages > MOST_MESSAGES:
             raise Meeting("there are too many messages")
+        else:
+            network.begin(network.links)
         self._adder_free, self._adder_last = np.zeros(hosts), np.full(hosts, -np.inf)
 
     def __call__(self, ready: Times, nbytes: float, record: Callable[..., None] | None = None) -> Times:
