@@ -9,11 +9,32 @@ from typing import Any
 
 import pandas as pd
 
-from netsim.errors import ScenarioError
+from netsim.texts import read_json
 from netsim.wording import BOUND_NAMES, part_name
 
 FILE = Path("data") / "explanations.json"
 Explained = Mapping[str, Any]  # of one contender: what `netsim.explain.kept` gives
+_NUMBER = int | float
+_SHAPE = {  # of what pages and figures show of it
+    "iteration_time_s": _NUMBER,
+    "decomposition": {str: _NUMBER},
+    "bottleneck": str,
+    "sensitivities": [
+        {
+            "change": str,
+            "predicted_s": _NUMBER | None,
+            "simulated_s": _NUMBER,
+            "saves_share": _NUMBER,
+            "path_changed": bool | None,
+        }
+    ],
+    "bounds": {str: _NUMBER | None},
+    "sentences": [str],
+    "advice": str,
+    "staleness": list | None,
+    "utilisation": dict | None,
+    "network": [{"link": str, "source": str, "target": str, "utilisation": _NUMBER}],
+}
 
 
 def save(folder: Path, explained: Mapping[str, Explained]) -> None:
@@ -26,12 +47,7 @@ def read(folder: Path) -> dict[str, Explained]:
     file = folder / FILE
     if not file.is_file():
         return {}
-    try:
-        found = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ScenarioError(f"{file} is not JSON: {error}") from None
-    if not isinstance(found, dict) or not all(isinstance(e, dict) and "decomposition" in e for e in found.values()):
-        raise ScenarioError(f"{file} is not what netsim keeps of explanations")
+    found: dict[str, Explained] = read_json(file, {str: _SHAPE})
     return found
 
 

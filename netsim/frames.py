@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
@@ -71,3 +71,15 @@ def together(result: dict[str, Any], points: pd.DataFrame) -> tuple[dict[str, An
     axes = {path: [choice.value for choice in each] for path, each in found.items()}
     here = {path: c.value for path, each in found.items() for c in each if c.at.items() <= base.items()}
     return {**result, "axes": axes, "base": here}, points
+
+
+_COUNTS = ("iteration", "messages", "messages_per_iteration", "workers", "batch", "utilisation", "scaling_efficiency")
+
+
+def no_numbers(records: pd.DataFrame, axes: Collection[str]) -> str:
+    """The columns of figures, as their names say, and of counts that have something else in them; "" for none. Figures
+    of each worker or server are several, as text."""
+    named = [c for c in map(str, records) if c not in axes and not c.startswith(("worker_", "server_"))]
+    figures = [c for c in named if c.endswith("_s") or "bytes" in c or c in _COUNTS]
+    numeric = pd.api.types.is_numeric_dtype
+    return ", ".join(c for c in figures if not numeric(records[c]) and not records[c].isna().all())

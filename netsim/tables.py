@@ -17,7 +17,8 @@ import pandas as pd
 
 from netsim.axes import Axis, contender_axis, distinct, label, name, text
 from netsim.errors import ScenarioError
-from netsim.frames import chunks, columns_of, together
+from netsim.frames import chunks, columns_of, no_numbers, together
+from netsim.texts import read_json
 from netsim.trace import OF_LINKS, OF_SERVERS, OVER_TIME, RECORDS, Trace
 from netsim.units import SUFFIXES
 
@@ -214,6 +215,8 @@ def read(folder: Path | str) -> Saved:
         missing = [column for column in columns if column not in records[kind].columns]
         if missing:
             raise ScenarioError(f"{folder / 'data' / f'{kind}.csv'} has no column {', '.join(missing)}")
+        if wrong := no_numbers(records[kind], axes):
+            raise ScenarioError(f"{folder / 'data' / f'{kind}.csv'} has something else than numbers in {wrong}")
     if not len(records["points"]):
         raise ScenarioError(f"{folder / 'data' / 'points.csv'} has no points")
     scenario = folder / "scenario.toml"
@@ -231,14 +234,11 @@ def _result(folder: Path) -> dict[str, Any]:
         raise ScenarioError(
             f"{folder} is not a result folder: it has no result.json. Make one with `netsim run FILE -o DIR`"
         )
-    try:
-        result = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ScenarioError(f"{file} is not JSON: {error}") from None
-    axes = result.get("axes", {}) if isinstance(result, dict) else None
-    if not isinstance(axes, dict) or not all(isinstance(values, list) and values for values in axes.values()):
-        raise ScenarioError(f"{file} is not a result of netsim: `axes` must be a table of lists")
-    return {**result, "axes": axes}
+    shape = {"name": str, "question": str, "axes": {str: [object]}, "base": {str: object}}
+    result: dict[str, Any] = read_json(file, shape, {"name": "", "question": "", "axes": {}, "base": {}})
+    if not all(result["axes"].values()):
+        raise ScenarioError(f"{file} is not what netsim keeps: one of its axes has no values")
+    return result
 
 
 def _records(file: Path, axes: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:

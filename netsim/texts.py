@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import zlib
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from netsim.errors import ScenarioError
 
@@ -43,3 +46,32 @@ def read_text(file: str, *, path: str = "", most: int = _LARGEST_FILE) -> str:
         raise ScenarioError(f"{file} is no text in UTF-8", path=path) from None
     except (OSError, ValueError) as error:
         raise ScenarioError(f"{file} cannot be read: {why_unreadable(error)}", path=path) from None
+
+
+def read_json(file: Path, shape: Any, defaults: Mapping[str, Any] | None = None) -> Any:
+    """What a JSON file of netsim's own holds, over defaults, if it has that shape; ScenarioError if not.
+
+    A shape is a type or a union of types, a list with the shape of all its elements, a table with the shapes of keys
+    that must be there, or one with the key `str`, the shape of all values: `{"axes": {str: [object]}}`.
+    """
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ScenarioError(f"{file} is not JSON: {error}") from None
+    found = {**defaults, **found} if defaults and isinstance(found, dict) else found
+    if (wrong := next(_misfits(found, shape), None)) is not None:
+        raise ScenarioError(f"{file} is not what netsim keeps: {wrong or 'all of it'} is something else, or missing")
+    return found
+
+
+def _misfits(value: Any, shape: Any, path: str = "") -> Iterator[str]:
+    """Paths at which a value has another shape."""
+    if isinstance(shape, list) and isinstance(value, list):
+        for number, each in enumerate(value):
+            yield from _misfits(each, shape[0], f"{path}[{number}]")
+    elif isinstance(shape, dict) and isinstance(value, dict):
+        for key in value if str in shape else shape:
+            under = f"{path}.{key}" if path else str(key)
+            yield from _misfits(value[key], shape.get(key, shape.get(str)), under) if key in value else [under]
+    elif isinstance(shape, (list, dict)) or not isinstance(value, shape):
+        yield path

@@ -132,7 +132,10 @@ def shown(value: object) -> str:
         return str(value).lower()
     if isinstance(value, int) and value.bit_length() > 128:
         return f"an integer of {value.bit_length()} bits"
-    text = repr(list(value) if isinstance(value, tuple) else value)
+    try:
+        text = repr(list(value) if isinstance(value, tuple) else value)
+    except RecursionError:
+        return "what is nested this deeply"
     return text if len(text) <= 60 else text[:57] + "..."
 
 

@@ -43,6 +43,8 @@ AXES: dict[str, dict[str, list[Any]]] = {
     "three axes": {"job.strategy.kind": ["ring", "tree"], "cluster.workers": [2, 3], "job.overlap": [True, False]},
 }
 
+PAGES = ("report.html", "report.md", "tables.tex")
+
 
 def folder_of(
     path: Path,
@@ -235,6 +237,23 @@ def test_names_are_shown_and_never_run(tmp_path: Path) -> None:
     page = Page(html)
     assert page.tags.count("script") == 1 and page.tags.count("img") == len(page.sources)
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in html
+    markdown = (folder / "report.md").read_text(encoding="utf-8")
+    assert "<script>" not in re.sub(r"\\[<>]", "", markdown).split("```")[0]
+
+
+def test_names_of_models_and_axes_are_shown_on_every_page_and_lead_nowhere(tmp_path: Path) -> None:
+    name = "<script>alert(1)</script>$x_1&\\input{/etc/passwd}../../x"
+    model = {"name": name, "layers": [{"kind": "dense", "input_shape": [9], "units": 9, "name": name}]}
+    folder = folder_of(tmp_path, {"job.model": [model, "mobilenet_v1"]}, **{"cluster.workers": 2})
+    html, markdown, latex = ((folder / page).read_text(encoding="utf-8") for page in PAGES)
+    assert Page(html).tags.count("script") == 1
+    assert "<script" not in re.sub(r"\\<", "", markdown).split("```")[0]
+    assert "\\input" not in latex and "$x" not in latex.replace("\\$", "")
+    assert {file.parent for file in tmp_path.rglob("*") if file.is_file()} <= {
+        folder,
+        folder / "data",
+        folder / "figures",
+    }
 
 
 def test_a_page_says_how_to_make_it_again(tmp_path: Path) -> None:

@@ -157,7 +157,12 @@ def test_the_files_are_tidy_with_units_in_their_columns(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "said"),
-    [("{", "is not JSON"), ("[]", "not a result"), ('{"axes": [1]}', "not a result"), ('{"axes": {"a": []}}', "axes")],
+    [
+        ("{", "is not JSON"),
+        ("[]", "not what netsim keeps"),
+        ('{"axes": [1]}', "netsim keeps: axes is something else"),
+        ('{"axes": {"a": []}}', "axes"),
+    ],
 )
 def test_a_broken_result_is_refused(content: str, said: str, tmp_path: Path) -> None:
     (tmp_path / "result.json").write_text(content, encoding="utf-8")

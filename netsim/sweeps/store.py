@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
@@ -30,6 +31,7 @@ _TABLES = """
 CREATE TABLE IF NOT EXISTS outcomes (key TEXT PRIMARY KEY, row TEXT, error TEXT, refused INTEGER) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS claims (key TEXT PRIMARY KEY, owner TEXT) WITHOUT ROWID;
 """
+_OWNERS_NAME = re.compile("[0-9a-f]{16}")
 _KEEP = """
 INSERT INTO outcomes VALUES (?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET
 row = excluded.row, error = excluded.error, refused = excluded.refused WHERE outcomes.error IS NOT NULL
@@ -54,9 +56,13 @@ class Store:
 
     def __init__(self, file: Path | None = None) -> None:
         self._connection = sqlite3.connect(file or "", timeout=60, isolation_level=None)
-        self._connection.execute("PRAGMA journal_mode = WAL")
-        self._connection.execute("PRAGMA synchronous = NORMAL")
-        self._connection.executescript(_TABLES)
+        try:
+            self._connection.execute("PRAGMA journal_mode = WAL")
+            self._connection.execute("PRAGMA synchronous = NORMAL")
+            self._connection.executescript(_TABLES)
+        except (sqlite3.Error, UnicodeDecodeError) as error:  # the latter where a message quotes the file
+            self._connection.close()  # or its locks would stay
+            raise sqlite3.DatabaseError(str(error)) from None
         self._owner = _Owner(file) if file else None
         self._again: set[str] = set()
 
@@ -75,7 +81,7 @@ class Store:
     def get(self, key: str) -> Outcome | None:
         """The outcome of that key, None if there is none yet."""
         found = self._connection.execute("SELECT row, error, refused FROM outcomes WHERE key = ?", (key,)).fetchone()
-        return None if found is None else Outcome(json.loads(found[0] or "null"), found[1], bool(found[2]))
+        return None if found is None else _outcome(*found)
 
     def keep(self, points: Sequence[Point], outcomes: Sequence[Outcome]) -> None:
         """Writes outcomes down, all of them or none, and gives their points up. A row that is there stays as it is."""
@@ -137,6 +143,17 @@ class Store:
             raise
 
 
+def _outcome(row: Any, error: Any, refused: Any) -> Outcome:
+    """An outcome as it was kept; a database error where it is something else."""
+    try:
+        found = json.loads(row or "null")
+    except (ValueError, TypeError, RecursionError):
+        found = row
+    if not isinstance(found, dict | None) or not isinstance(error, str | None):
+        raise sqlite3.DatabaseError("it has something else than outcomes of points")
+    return Outcome(found, error, bool(refused))
+
+
 class _Owner:
     """This process as others on the store see it: alive as long as its file is locked."""
 
@@ -154,7 +171,7 @@ class _Owner:
         """Whether that owner's process still runs."""
         if name == self.name:
             return True
-        if not fcntl:
+        if not fcntl or not _OWNERS_NAME.fullmatch(str(name)):  # another name might lead to a file of somebody else's
             return False
         try:
             file = os.open(self._path(name), os.O_RDWR)

@@ -185,7 +185,11 @@ def _rows(
     file: Path, known: Known, groups: Mapping[str, Group], problems: list[Problem], choice: Choice | None
 ) -> Iterator[Row]:
     """The rows of a CSV file, in which an empty cell is a key left out; problems are noted down."""
-    lines = csv.DictReader(line for line in io.StringIO(read_text(str(file), path="expect.rows")) if line[0] != "#")
+    text = io.StringIO(read_text(str(file), path="expect.rows"))
+    try:
+        lines = list(csv.DictReader(line for line in text if line[0] != "#"))
+    except csv.Error as error:
+        raise ScenarioError(f"{file}: {error}", path="expect.rows") from None
     for number, cells in enumerate(lines, 1):
         given = {key: value.strip() for key, value in cells.items() if key and value and value.strip()}
         group, path = given.get("group", ""), f"{file.name} row {number}"

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 FOLDER = Path(__file__).parent
@@ -75,7 +75,9 @@ def test_a_reader_reads_or_refuses_what_was_changed(name: str, offline: None) ->
     target = TARGETS[name]
     seeds = list(target.seeds())
 
-    @settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+    @settings(
+        max_examples=8, phases=[Phase.generate], deadline=None, suppress_health_check=list(HealthCheck), database=None
+    )
     @given(content=changed(seeds))
     def check(content: bytes) -> None:
         target(content)
