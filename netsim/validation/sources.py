@@ -188,8 +188,8 @@ def _rows(
     text = io.StringIO(read_text(str(file), path="expect.rows"))
     try:
         lines = list(csv.DictReader(line for line in text if line[0] != "#"))
-    except csv.Error as error:
-        raise ScenarioError(f"{file}: {error}", path="expect.rows") from None
+    except csv.Error as wrong:
+        raise ScenarioError(f"{file}: {wrong}", path="expect.rows") from None
     for number, cells in enumerate(lines, 1):
         given = {key: value.strip() for key, value in cells.items() if key and value and value.strip()}
         group, path = given.get("group", ""), f"{file.name} row {number}"
