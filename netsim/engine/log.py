@@ -197,6 +197,11 @@ class Log:
         book = self.causes or self.story
         return {"activities": book.activities, "routes": book.routes} if book else {}
 
+    @property
+    def reached(self) -> int:
+        """How many steps the worker that came furthest has ended."""
+        return int(np.flatnonzero(~np.isnan(self._end).all(axis=0)).max(initial=-1)) + 1
+
     def steps(self) -> Columns[WorkerStep]:
         """Each worker's steps with what they were made of."""
         stopped = np.zeros_like(self._waited)

@@ -109,13 +109,6 @@ class Plan:
     def _more_factors(self) -> dict[int, npt.NDArray[np.float64]]:
         return {}
 
-    @property
-    def _drawn(self) -> npt.NDArray[np.float64]:
-        """The factors of all steps that some worker has come to: [worker, step]."""
-        longest = max(map(len, self._more_factors.values()), default=0)
-        scenario = self.scenario
-        return scenario.noise.factors(scenario.seed, self.workers, max(longest, scenario.iterations))
-
     def named(self, what: int | str) -> str:
         """A bucket by its number, or what has a name already."""
         return what if isinstance(what, str) else self.buckets[what].name
@@ -244,16 +237,16 @@ class Plan:
         times = job.accumulate + 0.5 if job.sharding == "zero3" else 0.5 if job.forward_only else 1.0
         return sum(bucket.nbytes for bucket in self.buckets) * times / job.local_steps
 
-    @cached_property
-    def lower_bound(self) -> float:
-        """No step is shorter on the mean (s), however it is scheduled. Equal workers begin it together; among unequal
-        or irregular ones some may run ahead, so that only their computing and the ports' bytes bound it."""
+    def lower_bound(self, steps: int) -> float:
+        """No step is shorter on the mean (s), however it is scheduled, where no worker did more than so many. Equal
+        workers begin it together; among unequal or irregular ones some may run ahead, so that only their computing and
+        the ports' bytes bound it."""
         fastest = self.topology.fastest_port
         if self.scenario.job.recovery.workers == "drop":  # nobody knows who is left
-            return min(each.total for each in self.computing) * float(self._drawn.min())
+            return min(each.total for each in self.computing) * float(self._drawn(steps).min())
         ports = self.strategy.lower_bound(self.workers, self.exchanged_bytes, replace(fastest, latency=0.0))
         if self.at_once or self.needed < self.workers:  # a worker beside its server may do most of the work
-            return max(self._least_computing, ports if self.strategy.helpers(self.workers) else 0.0)
+            return max(self._least_computing(steps), ports if self.strategy.helpers(self.workers) else 0.0)
         if self.regular:
             computing = self.computing[0]
             return lower_bound(self.strategy, self.workers, *self._sizes_and_ready(computing), computing, fastest)
@@ -266,13 +259,17 @@ class Plan:
             return sum(self.step_of(worker, step).total for step in steps) / len(steps)
         return self.computing[worker].total * float(self.factors[worker].mean())
 
-    @property
-    def _least_computing(self) -> float:
+    def _drawn(self, steps: int) -> npt.NDArray[np.float64]:
+        """The factors of so many steps, and at least of those that are asked for: [worker, step]."""
+        scenario = self.scenario
+        return scenario.noise.factors(scenario.seed, self.workers, max(steps, scenario.iterations))
+
+    def _least_computing(self, steps: int) -> float:
         """Seconds of an iteration in which nobody waits: n workers at the sum of their paces, as fast as they were on
         the mean over any number of first iterations; or, of those that an iteration takes, the slowest."""
         alone = np.asarray([each.total for each in self.computing])
         if self.at_once:
-            luck = self._drawn
+            luck = self._drawn(steps)
             best = (np.cumsum(luck, axis=1) / np.arange(1, luck.shape[1] + 1)).min(axis=1)
             return len(alone) / float((1 / (alone * best)).sum())
         return float(np.sort(alone[:, None] * self.factors, axis=0)[self.needed - 1].mean())

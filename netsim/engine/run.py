@@ -337,7 +337,7 @@ def _facts(the_plan: Plan, network: Network | fast.Used, log: Log) -> dict[str, 
         "busiest_link": busiest,
         **the_plan.ways,
         "closed_form_s": the_plan.closed_form,
-        "lower_bound_s": the_plan.lower_bound,
+        "lower_bound_s": the_plan.lower_bound(log.reached),
         "warnings": leaves_the_measured(the_plan),
         "more": {},
     }

@@ -55,7 +55,7 @@ def same_rows(ours: Columns[Any], theirs: Columns[Any]) -> None:
 def same_runs(reference: Trace, other: Trace) -> None:
     for records in RECORDS:
         same_rows(getattr(reference, records), getattr(other, records))
-    for key in ("messages", "wire_bytes", "latency_share"):
+    for key in ("messages", "wire_bytes", "latency_share", "lower_bound_s"):
         assert other.facts[key] == pytest.approx(reference.facts[key], rel=1e-9), key
 
 
@@ -112,6 +112,13 @@ def test_a_fast_worker_makes_as_many_more_iterations_as_in_the_reference() -> No
     assert other.engine == "fast"
     assert max(other.steps["iteration"]) > 28  # more than there is room for at first
     same_runs(reference, other)
+
+
+@pytest.mark.parametrize("iterations", [16, 48, 96])
+def test_bounds_are_of_the_steps_that_workers_came_to_whichever_engine_drew_further(iterations: int) -> None:
+    group = [{"count": 7}, {"count": 1, "slowdown": 3.0}]
+    changes = {"noise.jitter": 0.2, "seed": 1, "job.model": "resnet18", "job.bucket": "all"}
+    same_runs(*played(scenario(mode="async", group=group, servers=0, iterations=iterations, **changes)))
 
 
 def test_servers_do_the_same_uncompiled(monkeypatch: pytest.MonkeyPatch) -> None:
