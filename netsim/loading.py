@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
 from functools import lru_cache
@@ -17,11 +15,10 @@ from netsim.families import FAMILIES, FILE_KEYS, Chosen, build, hints_of, json_s
 from netsim.hardware import Device, Link
 from netsim.models.base import Model
 from netsim.scenario import Scenario
-from netsim.texts import bounded, why_unreadable
+from netsim.texts import DEEPEST, bounded, tables_of, why_unreadable
 from netsim.units import Quantity, plain, shown
 
 _LARGEST_FILE = 1_000_000  # bytes; a scenario is some lines
-_DEEPEST = 50  # tables within tables; a scenario has some five
 _NOT_IN_FILES = ("name", "question", "table")
 _SERVERS = "parameter_server"
 
@@ -33,7 +30,7 @@ def load(path: str | Path, overrides: Mapping[str, Any] | None = None) -> Scenar
     """
     text = _read(Path(path))
     try:
-        table = _parsed(text)
+        table = tables_of(text)
     except ValueError as error:
         raise ScenarioError(f"this is not TOML: {error}", path=str(path)) from None
     if not table:
@@ -109,7 +106,7 @@ def override_value(text: str) -> Any:
     (16, True, 'ring', {'kind': 'ring'})
     """
     try:
-        parsed = _parsed(f"value = {text}")
+        parsed = tables_of(f"value = {text}")
     except ValueError:
         return text
     return parsed["value"] if list(parsed) == ["value"] else text
@@ -162,20 +159,6 @@ def _read(path: Path) -> str:
         raise ScenarioError(f"cannot be read: {why_unreadable(error)}", path=str(path)) from None
 
 
-def _parsed(text: str) -> dict[str, Any]:
-    """The tables of a TOML text. Raises ValueError, with a sentence, for what is none, or is too much."""
-    if any(part.count(".") > _DEEPEST for part in re.split(r"[=,{\[\n]|#.*", text)):
-        raise ValueError(f"a key has more than {_DEEPEST} dots")  # tomllib takes the square of them in memory
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError:
-        raise
-    except RecursionError:
-        raise ValueError("tables or lists are nested too deeply") from None
-    except ValueError:
-        raise ValueError("a number in it has too many digits") from None
-
-
 def _with_files_beside(folder: Path, table: Mapping[str, Any]) -> Mapping[str, Any]:
     """The files that a scenario names are found from where it stands: those of `model = { file = ... }` and of links,
     `profile = "..."`, `measured = "..."` of noise, and `topology = { links = "..." }`."""
@@ -206,8 +189,8 @@ def _frozen(value: Any, path: str = "", depth: int = 0) -> Any:
     value = plain(value)
     if not isinstance(value, (Mapping, list, tuple)):
         return value
-    if depth > _DEEPEST:
-        raise ScenarioError(f"tables or lists are nested more than {_DEEPEST} deep", path=path)
+    if depth > DEEPEST:
+        raise ScenarioError(f"tables or lists are nested more than {DEEPEST} deep", path=path)
     if isinstance(value, Mapping):
         return {str(key): _frozen(each, path, depth + 1) for key, each in value.items()}
     return tuple(_frozen(each, path, depth + 1) for each in value)

@@ -23,7 +23,7 @@ from netsim.trace import OF_LINKS, OF_SERVERS, OVER_TIME, RECORDS, Trace
 from netsim.units import SUFFIXES
 
 _MOST_LINKS = 8  # whose use over time a folder keeps, of each contender
-_FIGURES = ("strategy", "iteration_time_s", "samples_per_s", "scaling_efficiency", "gradient_bytes")
+_FIGURES = ("strategy", "bottleneck", "iteration_time_s", "samples_per_s", "scaling_efficiency", "gradient_bytes")
 _HOST_COLUMNS = ("host", "src", "dst", "worker")
 _OF_THE_LAST_ITERATION = ("spans", "transfers")
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import tomllib
 import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -10,6 +12,7 @@ from typing import Any
 
 from netsim.errors import ScenarioError
 
+DEEPEST = 50  # tables within tables; a scenario has some five
 _LARGEST_FILE = 10_000_000  # bytes; such a file has a line a layer
 
 
@@ -46,6 +49,29 @@ def read_text(file: str, *, path: str = "", most: int = _LARGEST_FILE) -> str:
         raise ScenarioError(f"{file} is no text in UTF-8", path=path) from None
     except (OSError, ValueError) as error:
         raise ScenarioError(f"{file} cannot be read: {why_unreadable(error)}", path=path) from None
+
+
+def tables_of(text: str) -> dict[str, Any]:
+    """The tables of a TOML text. Raises ValueError, with a sentence, for what is none, or is too much."""
+    if any(part.count(".") > DEEPEST for part in re.split(r"[=,{\[\n]|#.*", text)):
+        raise ValueError(f"a key has more than {DEEPEST} dots")  # tomllib takes the square of them in memory
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        raise
+    except RecursionError:
+        raise ValueError("tables or lists are nested too deeply") from None
+    except ValueError:
+        raise ValueError("a number in it has too many digits") from None
+
+
+def read_toml(file: str, *, path: str = "") -> dict[str, Any]:
+    """The tables of a TOML file; ScenarioError, at `path`, if it cannot be read or is none."""
+    text = read_text(file, path=path)
+    try:
+        return tables_of(text)
+    except ValueError as error:
+        raise ScenarioError(f"{file} is not TOML: {error}", path=path) from None
 
 
 def read_json(file: Path, shape: Any, defaults: Mapping[str, Any] | None = None) -> Any:

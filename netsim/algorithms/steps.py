@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -17,7 +16,7 @@ from netsim.collectives.rounds import Collective, Operation, Round
 from netsim.errors import Problem, ScenarioError
 from netsim.families import build
 from netsim.hardware import Link
-from netsim.texts import read_text
+from netsim.texts import read_text, tables_of
 from netsim.units import Count
 
 
@@ -143,7 +142,7 @@ def _own(fields: Mapping[str, Any], *, operation: Operation, **own: Any) -> OwnS
 
 
 _READERS: dict[str, Reader] = {
-    ".toml": lambda text, fields: _of_table(tomllib.loads(text), fields),
+    ".toml": lambda text, fields: _of_table(tables_of(text), fields),
     ".json": lambda text, fields: _of_table(json.loads(text), fields),
     ".xml": _of_msccl,
 }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields
 from pathlib import Path
@@ -14,7 +13,7 @@ from netsim.errors import Problem, ScenarioError
 from netsim.families import FAMILIES
 from netsim.layers.base import Layer
 from netsim.models.base import Model
-from netsim.texts import read_text
+from netsim.texts import read_text, read_toml
 from netsim.units import shown
 
 
@@ -58,10 +57,7 @@ def from_csv(file: str) -> Model:
 
 def from_toml(file: str) -> Model:
     """Layers as [[layers]] tables, or as a list of them."""
-    try:
-        found = tomllib.loads(read_text(file, path="file"))
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise ScenarioError(f"{file} is not TOML: {error or 'nested too deeply'}", path="file") from None
+    found = read_toml(file, path="file")
     if extra := sorted(set(found) - {"layers"}):
         raise ScenarioError([Problem("file", f"{file}: {key}: no such key; there is layers") for key in extra])
     tables = found.get("layers")

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from typing import Any
 
 from netsim.errors import Problem, ScenarioError, did_you_mean
 from netsim.families import build
 from netsim.hardware import Link
-from netsim.texts import read_text
+from netsim.texts import read_toml
 from netsim.units import shown
 
 
 def links_in(file: str) -> dict[str, Any]:
     """The tables of a file of links, by name. Raises ScenarioError where it is none."""
-    try:
-        tables = tomllib.loads(read_text(file, path="file"))
-    except (ValueError, RecursionError) as error:
-        if isinstance(error, ScenarioError):
-            raise
-        raise ScenarioError(f"{file} is not TOML: {error}", path="file") from None
+    tables = read_toml(file, path="file")
     if not tables or not all(isinstance(table, dict) for table in tables.values()):
         raise ScenarioError(f"{file} is no file of links, which has a table [name] for each", path="file")
     return tables

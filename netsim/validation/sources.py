@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +13,7 @@ from netsim.errors import Problem, ScenarioError, did_you_mean
 from netsim.families import build
 from netsim.hardware import Link
 from netsim.loading import override_value
-from netsim.texts import read_text
+from netsim.texts import read_text, read_toml
 from netsim.units import Number
 from netsim.validation.exchanges import Exchange
 from netsim.validation.trainings import Training
@@ -139,10 +138,7 @@ def find(folder: Path, only: Sequence[str] = ()) -> list[Source]:
 def read(file: Path, choice: Choice | None = None) -> Source:
     """One source, or the rows of a choice's group where it is made; ScenarioError with all that is wrong in its two
     files."""
-    try:
-        table = tomllib.loads(read_text(str(file)))
-    except tomllib.TOMLDecodeError as error:
-        raise ScenarioError(str(error), path=str(file)) from None
+    table = read_toml(str(file))
     parts = {"source": About, "known": Known, "expect": Expect}
     problems = [Problem(key, f"no such table.{did_you_mean(key, parts)}") for key in table if key not in parts]
     built: dict[str, Any] = {}
