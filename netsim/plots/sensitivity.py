@@ -26,11 +26,12 @@ def sensitivity(frame: pd.DataFrame, ax: Axes) -> Axes:
         label="predicted from the critical path",
     )  # fmt: skip
     ax.axvline(0, color="#404040", linewidth=0.9)
-    low, high = min(0.0, frame["saves_share"].min()), max(0.0, frame["saves_share"].max())
-    room = max(high - low, 1.0)
     furthest = frame["predicted_share"].fillna(frame["saves_share"])
+    low, high = (pick(0.0, *frame["saves_share"], *furthest) for pick in (min, max))
+    room = max(high - low, 1.0)
     for at, share, mark in zip(place.tolist(), frame["saves_share"], furthest, strict=True):
-        beside = max(share, mark, 0.0) if share > -0.05 else min(share, mark)
+        near = mark if abs(mark - share) < 0.25 * room else share  # a word fits between the bar and a mark far off
+        beside = max(share, near, 0.0) if share > -0.05 else min(share, near)
         said = f"{-share:+.1f} %" if abs(share) >= 0.05 else "0.0 %"
         side: Any = ("left", 0.03) if share > -0.05 else ("right", -0.03)
         ax.text(beside + side[1] * room, at, said, va="center", ha=side[0], fontsize=8)

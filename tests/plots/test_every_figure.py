@@ -88,9 +88,9 @@ FRAMES = {
         "lower_bound_samples_per_s": [105.0, 200.0],
     },
     "sensitivity": {
-        "change": ["links 10 % faster", "strategy tree"],
-        "saves_share": [3.0, -12.0],
-        "predicted_share": [3.1, None],
+        "change": ["links 10 % faster", "links twice as fast", "strategy tree"],
+        "saves_share": [3.0, 12.0, -12.0],
+        "predicted_share": [3.1, 90.0, None],  # where the path changes
     },
     "shares": {
         "contender": ["ring", "tree"],
