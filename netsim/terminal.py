@@ -44,12 +44,13 @@ def documents(values: Iterable[Any]) -> None:
 
 
 def summary(figures: Row) -> None:
-    """One figure a line, with its unit."""
+    """One figure a line, with its unit; of a list, one entry a line."""
     table = _table("", "")
     table.show_header = False
     for key, value in figures.items():
         if key != "warnings":  # which have been said on standard error
-            table.add_row(*figure_text(key, value))
+            words, shown = figure_text(key, value)
+            table.add_row(words, shown.replace("; ", "\n"))
     _print(table)
 
 

@@ -31,6 +31,14 @@ def test_lines_of_tables_end_where_their_words_do(capsys: pytest.CaptureFixture[
     assert lines == [line.rstrip() for line in lines] and any("1 MB" in line for line in lines)
 
 
+def test_a_list_among_figures_has_an_entry_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    tried = [f"{size} MB: {2 * size} ms" for size in range(10, 30)]
+    terminal.summary({"buckets": 3, "buckets_tried": "; ".join(tried)})
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.removeprefix("buckets tried").strip() for line in lines[1:]] == tried
+    assert max(map(len, lines)) <= 80
+
+
 def test_points_have_bars_as_long_as_their_iterations_where_there_is_room(capsys: pytest.CaptureFixture[str]) -> None:
     times = (0.04, 0.01, 0.02)
     terminal.points([{**ROW, "iteration_time_s": time} for time in times], {"job.bucket": ["1 MB"]})
