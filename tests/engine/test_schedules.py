@@ -11,11 +11,12 @@ from netsim.engine.run import simulate
 from netsim.loading import load
 from netsim.trace import Trace
 
-TINY = Path(__file__).parents[2] / "docs/explanation/steps/tiny.toml"  # whose figures are these histories
+TINY = Path(__file__).parents[2] / "docs/explanation/steps/tiny.toml"
+HERE = {"iterations": 1, "cluster.device.memory_rate": "100 TB/s"}  # so that updates take a time that can be seen
 
 
 def tiny(changes: dict[str, Any]) -> Trace:
-    return simulate(load(TINY, changes), engine="simpy")
+    return simulate(load(TINY, {**HERE, **changes}), engine="simpy")
 
 
 def history(trace: Trace, iteration: int | None = None) -> list[tuple[str, str, float, float]]:
@@ -161,7 +162,7 @@ def test_the_whole_history_of_accumulation_and_encoded_gradients() -> None:
 
 def test_sparse_gradients_of_all_are_gathered() -> None:
     """Each of four workers gets three times a hundredth of the gradients."""
-    changes = {"cluster.workers": 4, "job.compression": {"ratio": 0.01, "sparse": True}}
+    changes = {"cluster.group": [{"count": 4}], "job.compression": {"ratio": 0.01, "sparse": True}}
     assert tiny(changes).summary()["wire_bytes_per_iteration"] == pytest.approx(4 * 3 * 0.01 * 6e6)
 
 
