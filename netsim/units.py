@@ -43,7 +43,7 @@ bit = byte / 8 = b = bits
 bps = bit / second
 watt = [power] = W
 flop = [work] = FLOP
-flops = flop / second = FLOPS = FLOP/s
+flops = flop / second = FLOPS
 """
 _NUMBER = r"[+-]?(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?"
 _NUMBER_AND_UNIT = re.compile(rf"\s*({_NUMBER})\s*([A-Za-zµμ]{{1,16}}(?:/[A-Za-z]{{1,8}})?)?\s*")
@@ -92,6 +92,7 @@ def parse(text: str, unit: str) -> float:
         raise ValueError(f"{text.strip()!r} has no unit; {example}")
     import pint
 
+    _registry()  # whose own definitions are no part of what may be wrong with a text
     try:
         factor = _factor(name, unit)
     except pint.DimensionalityError:
