@@ -110,17 +110,21 @@ class EventPlay:
             "record_to": recorded.stop if recorded else recorded.start,
         }  # fmt: skip
         run = kernel.Run(numbers, reduction_rate or 0.0, fair, agenda, arrays)
-        while (why := run.run(_AT_A_STROKE)) == _GOING:  # so that an interrupt is heard in between
-            pass
-        if why:
+        if why := self._to_its_end(run, fair, network, watched=bool(recorded)):
             raise Meeting(_WHY[why])
         self._times[:], self.duration_sum, self.ended = iterations, run.duration, float(arrays["end"].max())
-        self._busy, self._waited = network["busy"], network["waited"]
         self._additions = run.additions
-        if recorded:
+        return arrays
+
+    def _to_its_end(self, run: Any, fair: Any, network: dict[str, Any], *, watched: bool) -> int:
+        """Play a kernel's run as far as it goes, and keep what links did; what it is given up for, or 0."""
+        while (why := run.run(_AT_A_STROKE)) == _GOING:  # so that an interrupt is heard in between
+            pass
+        self._busy, self._waited = network["busy"], network["waited"]
+        if watched:
             bins = network["meter"].reshape(-1, BINS)
             self.meter = Meter.of(range(len(bins)), fair.watched_from, fair.bin, bins)
-        return arrays
+        return int(why)
 
     def _network(self, flows: int, messages: int, *, watched: bool) -> dict[str, Any]:
         """The state of links, connections and messages, of which there are none yet."""

@@ -15,14 +15,13 @@ from netsim.engine import kernels, schedules
 from netsim.engine.fast_events import EventPlay, agenda_for
 from netsim.engine.fast_rounds import Meeting, Progress, Times, timetable
 from netsim.engine.log import Log
-from netsim.engine.meter import BINS, Meter
+from netsim.engine.meter import BINS
 from netsim.engine.plan import Plan
 from netsim.trace import ServerUse
 from netsim.training.parameter_server import ParameterServer
 
-_TIE, _MORE, _STUCK, _GOING = 1, 2, 3, 4
+_TIE, _MORE, _STUCK = 1, 2, 3
 _WHY = {_TIE: "gradients come at one moment whose order matters", _STUCK: "nothing can move any more"}
-_AT_A_STROKE = 1_000_000  # moments
 
 
 class ServedPlay(EventPlay):
@@ -66,18 +65,13 @@ class ServedPlay(EventPlay):
             "record_from": recorded.start, "record_to": recorded.stop if recorded else recorded.start,
         }  # fmt: skip
         run = kernels.load("servers").Run(numbers, self._bound, fair, agenda, arrays)
-        while (why := run.run(_AT_A_STROKE)) == _GOING:  # so that an interrupt is heard in between
-            pass
+        why = self._to_its_end(run, fair, network, watched=bool(recorded))
         self._times[:] = np.tile(arrays["iteration"], 2 * servers)
         self.duration_sum, self.ended = run.duration, float(np.nanmax(arrays["end"], initial=0.0))
-        self._busy, self._waited = network["busy"], network["waited"]
         arrays["record"], arrays["record_times"] = (
             arrays["record"][: 2 * run.records],
             arrays["record_times"][: 4 * run.records],
         )
-        if recorded:
-            bins = network["meter"].reshape(-1, BINS)
-            self.meter = Meter.of(range(len(bins)), fair.watched_from, fair.bin, bins)
         return why, arrays
 
     def _luck(self, columns: int) -> Times:
