@@ -12,8 +12,15 @@ WORD = 48
 SIZE = 1e7
 
 
-def play(ranks: int, segments: int, in_flight: int, link: Link = LINK, late: dict[int, float] | None = None) -> float:
-    return gloo.seconds(ranks, SIZE, segments, in_flight, link, late or {})
+def play(
+    ranks: int,
+    segments: int,
+    in_flight: int,
+    link: Link = LINK,
+    late: dict[int, float] | None = None,
+    adding: float = 0.0,
+) -> float:
+    return gloo.seconds(ranks, SIZE, segments, in_flight, link, late or {}, adding)
 
 
 @pytest.mark.parametrize("ranks", [2, 3, 4, 7])
@@ -21,6 +28,11 @@ def play(ranks: int, segments: int, in_flight: int, link: Link = LINK, late: dic
 def test_one_segment_after_the_other_takes_two_latencies_word_and_bytes_each(ranks: int, segments: int) -> None:
     each = 2 * LINK.latency + (WORD + SIZE / (ranks * segments)) / LINK.rate
     assert play(ranks, segments, 1) == pytest.approx(2 * (ranks - 1) * segments * each)
+
+
+@pytest.mark.parametrize("ranks", [2, 3, 4])
+def test_each_segment_is_added_before_the_next_in_the_first_half_alone(ranks: int) -> None:
+    assert play(ranks, 5, 1, adding=0.001) - play(ranks, 5, 1) == pytest.approx((ranks - 1) * 5 * 0.001)
 
 
 @pytest.mark.parametrize("ranks", [2, 3, 4, 8])

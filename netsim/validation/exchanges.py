@@ -115,8 +115,8 @@ class Exchange:
             return
         if not isinstance(self.collective, Ring) or self.collective.operation != "all_reduce":
             raise ScenarioError("Gloo's loop is that of a ring all-reduce", path="in_flight")
-        if self.parts or self.links or self.repeat != 1 or self.reduction_rate is not None:
-            raise ScenarioError("goes with none of parts, links, repeat and reduction_rate", path="in_flight")
+        if self.parts or self.links or self.repeat != 1:
+            raise ScenarioError("goes with none of parts, links and repeat", path="in_flight")
 
 
 def seconds(row: Exchange, known: Mapping[str, Link]) -> float:
@@ -126,7 +126,8 @@ def seconds(row: Exchange, known: Mapping[str, Link]) -> float:
     late = {} if row.late_rank is None else {row.late_rank: row.late}
     if row.in_flight:
         segments = row.collective.lanes(row.size, row.ranks)
-        return row.start_up + gloo.seconds(row.ranks, row.size, segments, row.in_flight, link, late)
+        adding = row.size / (row.ranks * segments) / row.reduction_rate if row.reduction_rate else 0.0
+        return row.start_up + gloo.seconds(row.ranks, row.size, segments, row.in_flight, link, late, adding)
     topology = FAMILIES["topologies"].build(row.topology) if isinstance(row.topology, str) else row.topology
     kinds = [Part(of=row.collective, piece=piece) for piece in row.parts] or [row.collective]
     total = 0.0

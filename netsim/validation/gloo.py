@@ -57,9 +57,12 @@ class Connections:
         self._network.send(segment.src, segment.dst, nbytes, lambda _: comes.succeed())
 
 
-def seconds(ranks: int, size: float, segments: int, in_flight: int, link: Link, late: Mapping[int, float]) -> float:
+def seconds(
+    ranks: int, size: float, segments: int, in_flight: int, link: Link, late: Mapping[int, float], adding: float = 0.0
+) -> float:
     """The mean of what the ranks' own clocks say of one all-reduce of `size` bytes, each rank's part in so many
-    `segments`. `link`: what leaves a host. `late`: how much later (s) than the others a rank comes to the barrier."""
+    `segments`. `link`: what leaves a host. `late`: how much later (s) than the others a rank comes to the barrier.
+    `adding`: seconds for each segment that came, before the next is begun."""
     env = simpy.Environment()
     connections = Connections(network_of("fifo", "cut_through")(env, _shaped(ranks, link.for_payload), None))
     took: list[float] = []
@@ -68,15 +71,18 @@ def seconds(ranks: int, size: float, segments: int, in_flight: int, link: Link, 
         yield env.timeout(late.get(rank, 0.0))
         yield from _barrier(connections, rank, ranks)
         began = env.now
-        for half in ("reduce", "gather"):
+        for half, adds in (("reduce", adding), ("gather", 0.0)):
             under_way: deque[Event] = deque()
             for number in range((ranks - 1) * segments):
                 if len(under_way) == in_flight:
                     yield under_way.popleft()
+                    yield env.timeout(adds)
                 comes = connections.receive(Segment((rank + 1) % ranks, rank, (half, number)))
                 gone = connections.send(Segment(rank, (rank - 1) % ranks, (half, number)), size / (ranks * segments))
                 under_way.append(comes & gone)
-            yield env.all_of(under_way)
+            for event in under_way:
+                yield event
+                yield env.timeout(adds)
         took.append(env.now - began)
 
     for rank in range(ranks):
