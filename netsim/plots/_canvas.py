@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from PIL import Image
 
-from netsim.units import show
+from netsim.units import SCALES, show
 
 Pixels = npt.NDArray[np.uint8]  # [row, column, red green blue]
 
@@ -57,6 +57,7 @@ _UNDATED: dict[str, dict[str, Any]] = {
     "svg": {"Date": None},
     "pdf": {"CreationDate": None, "Producer": None, "Creator": None},
 }
+_MANY = 1e4  # times the least value, from which on each tick of an axis has a prefix of its own
 _CROWDED, _APART = 30, 0.03  # points of a line, from which on markers stand so far apart, as a share of the diagonal
 
 
@@ -133,10 +134,14 @@ def scale(axis: Axis, values: Iterable[float], *, unit: str, label: str, log: bo
     finite = np.unique([value for value in values if np.isfinite(value)])
     typical = (np.median(finite) if ticks else finite.max()) if len(finite) else 1.0
     factor, name = _prefix(float(typical), unit)
-    axis.set_label_text(f"{label} ({name})" if name else label)
     if log:
         (axis.axes.set_xscale if axis is axis.axes.xaxis else axis.axes.set_yscale)("log")
-    axis.set_major_formatter(FuncFormatter(lambda value, _: _plain(value / factor)))
+    if log and unit in SCALES and spans_decades(finite, factor=_MANY):  # no prefix is fit for all of them
+        axis.set_label_text(label)
+        axis.set_major_formatter(FuncFormatter(lambda value, _: show(value, unit, digits=3)))
+    else:
+        axis.set_label_text(f"{label} ({name})" if name else label)
+        axis.set_major_formatter(FuncFormatter(lambda value, _: _plain(value / factor)))
     if log:
         axis.set_minor_locator(NullLocator())
     if ticks and len(finite) <= 10:
@@ -152,7 +157,8 @@ def spans_decades(values: Iterable[float], *, factor: float = 10.0) -> bool:
 
 
 def _round_numbers(low: float, high: float, factor: float) -> list[float]:
-    decades = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
+    first, last = int(np.floor(np.log10(low))), int(np.ceil(np.log10(high)))
+    decades = range(first, last + 1, 1 + (last - first) // 9)
     steps = (1, 2, 5) if np.log10(high / low) < 2.5 else (1,)
     return [step * 10.0**decade * factor for decade in decades for step in steps]
 
