@@ -21,6 +21,9 @@ class ParameterServer(Collective):
 
     servers: None is one server that stands apart, or one on every rank where they are co-located. Each server owns an
     equal part of the buffer. With slices, a part's answers set out while later parts are still being pushed.
+    staggered: what begins with another host each, so that nobody is everybody's first: both pushes (worker i with
+    server i + 1) and answers (server j with worker j + 1), pushes alone, or neither, as plain loops over servers and
+    workers do; then, where links serve in order of arrival, all fill one host's link after the other's.
     A single rank has nobody to share with, so that nothing moves::
 
         0 ---\\               /--> 0
@@ -30,6 +33,7 @@ class ParameterServer(Collective):
 
     servers: Annotated[int, Interval(ge=1, le=1_000_000)] | None = None
     placement: Literal["apart", "colocated"] = "apart"
+    staggered: Literal["both", "pushes", "neither"] = "both"
 
     def shards(self, ranks: int) -> int:
         """How many servers share the buffer; ScenarioError if more are to be co-located than there are ranks."""
@@ -57,13 +61,12 @@ class ParameterServer(Collective):
             return
         shards = self.shards(ranks)
         first_host = ranks if self.helpers(ranks) else 0
-        # Worker i begins with server i + 1, and server j with worker j + 1, so that nobody is everybody's first.
         worker, turn = np.divmod(np.arange(ranks * shards), shards)
-        server = (worker + turn + 1) % shards
+        server = turn if self.staggered == "neither" else (worker + turn + 1) % shards
         away = worker != first_host + server
         yield Round.of(worker[away], first_host + server[away], first=server[away], add=True)
         server, turn = np.divmod(np.arange(ranks * shards), ranks)
-        worker = (server + turn + 1) % ranks
+        worker = (server + turn + 1) % ranks if self.staggered == "both" else turn
         away = worker != first_host + server
         yield Round.of(first_host + server[away], worker[away], first=server[away], add=False)
 

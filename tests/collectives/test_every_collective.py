@@ -32,7 +32,11 @@ VARIANTS = {
     ],
     "ring": [{"two_way": True}],
     "tree": [{"arity": 1}, {"arity": 3}],
-    "parameter_server": [{"servers": 3}, {"placement": "colocated"}, {"placement": "colocated", "servers": 1}],
+    "parameter_server": [
+        {"servers": 3, "staggered": "neither"},
+        {"placement": "colocated", "staggered": "pushes"},
+        {"placement": "colocated", "servers": 1},
+    ],
 }
 
 

@@ -6,6 +6,7 @@ import csv
 import re
 from math import ceil, floor, log2
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -280,6 +281,23 @@ def test_two_pipelined_trees_never_beat_two_buffers_a_port_and_come_within_half_
         kind = DoubleBinaryTree(slices=64)
         seconds = collective(kind, ranks=p, size=S, rate=B, latency=0.0, sharing=sharing).time_s
         assert 2 * S * (p - 1) / p / B <= seconds < 1.5 * 2 * S / B
+
+
+@pytest.mark.parametrize("n", [3, 4, 8])
+def test_in_order_of_arrival_plain_loops_over_hosts_make_a_convoy_that_fair_sharing_does_not(n: int) -> None:
+    """Answers in the order of ranks come to the last worker only when those to all others have left: n - 2 shards' time
+    later with a server on every rank, n - 1 with as many apart."""
+
+    def shards(sharing: str, **fields: Any) -> float:
+        kind = ParameterServer(servers=n, **fields)
+        return collective(kind, ranks=n, size=S, rate=B, latency=0.0, sharing=sharing).time_s * n * B / S
+
+    assert shards("fifo", placement="colocated") == pytest.approx(2 * (n - 1))
+    assert shards("fifo", placement="colocated", staggered="pushes") == pytest.approx(2 * (n - 1) + n - 2)
+    assert shards("fifo") == pytest.approx(2 * n)
+    assert shards("fifo", staggered="neither") == pytest.approx(2 * n + n - 1)
+    for staggered in ("both", "pushes", "neither"):
+        assert shards("fair", staggered=staggered) == pytest.approx(2 * n)
 
 
 @pytest.mark.parametrize("n", [2, 5, 8, 13])
