@@ -19,6 +19,9 @@ from netsim.engine.network import Network
 from netsim.topologies.base import Topology
 
 
+SAME = 1e-12  # shares that are nearer than this, of their own size, count as equal
+
+
 class Flow:
     """A connection's current message in a fair network, its rate, and the messages that wait behind it.
 
@@ -253,26 +256,31 @@ def max_min_rates(links: dict[Link, None]) -> dict[Flow, tuple[float, Link]]:
     """What each flow on these links gets (bytes/s), and the link that keeps it from more, by progressive filling
     (Bertsekas, Gallager: Data Networks, 6.5.2): raise all rates alike until a link is full, freeze its flows, go on
     with the rest. The next link to be full is found in a heap, where its share may be out of date, but only too small:
-    flows that were frozen since then got no more than that."""
+    flows that were frozen since then got no more than that. Of links that are full at once, but for rounding, the first
+    by number is to blame."""
     rates: dict[Flow, tuple[float, Link]] = {}
     left = {link: link.rate for link in links}
     crowd = {link: len(link.flows) for link in links if link.flows}
     heap = [(link.rate / count, link.place, turn, link) for turn, (link, count) in enumerate(crowd.items())]
     heapify(heap)
-    level = 0.0
     while heap:
-        share, place, turn, link = heap[0]
-        count = crowd[link]
-        if count and left[link] / count > share:
-            heapreplace(heap, (left[link] / count, place, turn, link))
-            continue
-        heappop(heap)
-        if share > level * (1 + 1e-12):  # else it is the same level, but for rounding
-            level = share
-        for flow in link.flows if count else ():
-            if flow not in rates:
-                rates[flow] = level, link
-                for other in flow.links:
-                    left[other] -= level
-                    crowd[other] -= 1
+        full: list[tuple[int, int, Link]] = []
+        level = 0.0
+        while heap and (not full or heap[0][0] <= level * (1 + SAME)):
+            share, place, turn, link = heap[0]
+            count = crowd[link]
+            if count and left[link] / count > share:
+                heapreplace(heap, (left[link] / count, place, turn, link))
+                continue
+            heappop(heap)
+            level = level if full else share
+            if count:
+                full.append((place, turn, link))
+        for *_, link in sorted(full):
+            for flow in link.flows:
+                if flow not in rates:
+                    rates[flow] = level, link
+                    for other in flow.links:
+                        left[other] -= level
+                        crowd[other] -= 1
     return rates

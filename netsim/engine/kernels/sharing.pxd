@@ -1,5 +1,7 @@
 cimport cython
 
+cdef double SAME
+
 cdef class Agenda:
     cdef public Py_ssize_t size
     cdef long long turns
@@ -37,5 +39,4 @@ cdef class Fair:
     cdef void settle(self) noexcept
     cdef void _reach(self) noexcept
     cdef void _fill(self) noexcept
-    cdef bint _narrower(self, Py_ssize_t one, Py_ssize_t other) noexcept
     cdef void _freeze(self, Py_ssize_t link, double level) noexcept

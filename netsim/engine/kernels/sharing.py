@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import Any
 
+SAME = 1e-12  # shares that are nearer than this, of their own size, count as equal
+
 Array = Any  # of numbers: a NumPy array, or a memoryview where this runs uncompiled
 
 
@@ -287,7 +289,8 @@ class Fair:
 
     def _fill(self) -> None:
         """Progressive filling (Bertsekas, Gallager: Data Networks, 6.5.2): raise all rates alike until a link is full,
-        freeze its flows, go on with the rest. Bytes/s."""
+        freeze its flows, go on with the rest. Of links that are full at once, the first by number is to blame.
+        Bytes/s."""
         open_links = 0
         for number in range(self.changes):
             link = self.changed[number]
@@ -307,9 +310,9 @@ class Fair:
             full, level = 0, self.left[least] / self.many[least]
             for number in range(open_links):
                 link = self.filling[number]
-                if self.left[link] <= level * (1 + 1e-12) * self.many[link]:
+                if self.left[link] <= level * (1 + SAME) * self.many[link]:
                     place = full
-                    while place > 0 and self._narrower(link, self.full[place - 1]):
+                    while place > 0 and link < self.full[place - 1]:
                         self.full[place] = self.full[place - 1]
                         place -= 1
                     self.full[place] = link
@@ -322,10 +325,6 @@ class Fair:
                     self.filling[kept] = self.filling[number]
                     kept += 1
             open_links = kept
-
-    def _narrower(self, one: int, other: int) -> bool:
-        share, others = self.left[one] / self.many[one], self.left[other] / self.many[other]
-        return share < others or (share == others and one < other)
 
     def _freeze(self, link: int, level: float) -> None:
         """The flows of a full link get this rate, and take it from the other links that they use."""
