@@ -18,7 +18,6 @@ from netsim.engine.messages import Message, Record
 from netsim.engine.network import Network
 from netsim.topologies.base import Topology
 
-
 SAME = 1e-12  # shares that are nearer than this, of their own size, count as equal
 
 

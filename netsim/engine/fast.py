@@ -10,7 +10,8 @@ import numpy as np
 from netsim.collectives.rounds import Collective
 from netsim.engine import fast_events, fast_rounds, fast_servers
 from netsim.engine.fast_events import EventPlay
-from netsim.engine.fast_rounds import IN_ORDER, FastNetwork, FastPlay, Meeting, Progress, Times
+from netsim.engine.fast_links import Sharing
+from netsim.engine.fast_rounds import FastNetwork, FastPlay, Meeting, Progress, Times
 from netsim.engine.log import Log
 from netsim.engine.plan import Plan
 from netsim.engine.symmetry import numbered
@@ -23,13 +24,12 @@ Used = FastNetwork | EventPlay  # what the links have carried
 def train(plan: Plan, detail: str, progress: Progress | None = None) -> tuple[Log, Used]:
     """Play all iterations; Meeting where that would not be exact."""
     _refuse_plan(plan)
-    if not plan.buckets or not (isinstance(plan.strategy, ParameterServer) or plan.scenario.job.streams > 1):
+    several = isinstance(plan.strategy, ParameterServer) or plan.scenario.job.streams > 1
+    if not plan.buckets or not (several or plan.scenario.cluster.forwarding == "store_and_forward"):
         try:
             return fast_rounds.train(plan, detail, progress)
         except Meeting:
             pass
-    if plan.scenario.cluster.sharing == "fifo":
-        raise Meeting(IN_ORDER)
     if plan.at_once:
         return fast_servers.train(plan, detail, progress)
     return fast_events.train(plan, detail, progress)
@@ -55,7 +55,7 @@ def _refuse_plan(plan: Plan) -> None:
     if reason:
         raise Meeting(reason)
     if plan.buckets:
-        _refuse(plan.topology, cluster.forwarding)
+        _refuse(plan.topology)
 
 
 def play(
@@ -73,25 +73,23 @@ def play(
     """Seconds until the last rank is done, all being `ready` at their times and adding at this `rate`; Meeting where
     that would not be exact."""
     if ranks > 1:
-        _refuse(topology, forwarding)
-    queues = sharing == "fifo"
+        _refuse(topology)
+    how = Sharing.of(sharing, forwarding)
     try:
-        network, colours = FastNetwork(topology, queues=queues), numbered(ready) if symmetry else None
+        if not how.cuts_through:
+            raise Meeting("switches pass on whole messages")
+        network, colours = FastNetwork(topology, queues=how.queues), numbered(ready) if symmetry else None
         messages = kind.messages(ranks, enough=fast_rounds.MOST_MESSAGES) * kind.lanes(nbytes, ranks)
         rounds = FastPlay(kind, ranks, network, rate, messages=messages, colours=colours)
         return float(rounds(ready, nbytes).max()), network
     except Meeting:
-        if queues:
-            raise Meeting(IN_ORDER) from None
-        events = EventPlay.of(kind, ranks, topology, [nbytes], 1)
+        events = EventPlay.of(kind, ranks, topology, [nbytes], streams=1, sharing=how)
         at_once = np.zeros((1, len(ready), 2))
         found = events.run(ready[None], at_once, at_once[:, :, 0], reduction_rate=rate)
         return float(found["exchanged"].max()), events
 
 
-def _refuse(topology: Topology, forwarding: str) -> None:
+def _refuse(topology: Topology) -> None:
     """What can be said beforehand of a network."""
     if not all(link.plain for link in links_of(topology.hosts)[0]):
         raise Meeting("messages cost more than their latency and bytes")
-    if forwarding != "cut_through":
-        raise Meeting("switches pass on whole messages")

@@ -14,9 +14,10 @@ import numpy.typing as npt
 
 from netsim.collectives.rounds import Collective
 from netsim.engine import kernels, schedules
+from netsim.engine.fast_links import Links, Sharing
 from netsim.engine.fast_rounds import Meeting, Progress, Times, timetable
 from netsim.engine.log import Log
-from netsim.engine.meter import BINS, Meter
+from netsim.engine.meter import Meter
 from netsim.engine.plan import Plan
 from netsim.engine.schedules import Numbers, Schedule, Sizes
 from netsim.topologies.base import Topology
@@ -37,19 +38,40 @@ _MOST_MESSAGES = 40_000_000  # at once, of some 70 bytes each
 class EventPlay:
     """All hosts' steps and all-reduces, and what the links have carried."""
 
-    def __init__(self, steps: Schedule, sizes: Sizes, topology: Topology, *, streams: int, ways: int) -> None:
-        """streams: on which exchanges follow one another. ways: as many of them have connections of their own."""
-        self._topology, self._streams, self._ways = topology, streams, ways
+    def __init__(
+        self,
+        steps: Schedule,
+        sizes: Sizes,
+        topology: Topology,
+        *,
+        streams: int,
+        ways: int,
+        sharing: Sharing,
+        orders: Numbers | None = None,
+    ) -> None:
+        """streams: on which exchanges follow one another. ways: as many of them have connections of their own. orders:
+        of what hosts send at one moment, bucket by bucket; None for that of the transfers."""
+        self._topology, self._streams, self._ways, self._sharing = topology, streams, ways, sharing
+        self._orders = np.zeros(0, dtype=np.int64) if orders is None else orders
         self._steps, self._sizes, self._buckets = steps, sizes, len(sizes.slices)
         self._lay_routes()
         self._lanes = max(sizes.slices) * steps.owns
-        self.duration_sum, self.ended = 0.0, 0.0
+        self.duration_sum = 0.0
         self._times = np.zeros(len(steps.src), dtype=np.int64)  # how often each transfer has taken place
         self._busy = self._waited = np.zeros(len(topology.names))
         self.meter: Meter | None = None
 
     @classmethod
-    def of(cls, collective: Collective, ranks: int, topology: Topology, sizes: list[float], streams: int) -> EventPlay:
+    def of(
+        cls,
+        collective: Collective,
+        ranks: int,
+        topology: Topology,
+        sizes: list[float],
+        *,
+        streams: int,
+        sharing: Sharing,
+    ) -> EventPlay:
         """All-reduces of these sizes, or whatever else the collective does."""
         steps = schedules.of_collective(collective, ranks)
         if steps is None:
@@ -57,7 +79,7 @@ class EventPlay:
         if (steps.src == steps.dst)[steps.real].any():
             raise Meeting("a host gives something to itself")
         cut = schedules.sizes_of_collective(collective, ranks, sizes, steps)
-        return cls(steps, cut, topology, streams=streams, ways=streams)
+        return cls(steps, cut, topology, streams=streams, ways=streams, sharing=sharing)
 
     def _lay_routes(self) -> None:
         """Connections: one a pair of machines, and stream of its own. What stays on a machine has none."""
@@ -71,6 +93,7 @@ class EventPlay:
         self._pair[self._sent] = pair
         ends = [divmod(each, machines) for each in pairs.tolist()]
         self._routes = [topology.route(one, other, way) for one, other in ends for way in range(ways)]
+        self._sources = [one for one, _ in ends for _ in range(ways)]
         latencies = [sum(topology.latencies[link] for link in route) for route in self._routes]
         if any(latencies[i] != latencies[i - i % ways] for i in range(len(latencies))):
             raise Meeting("streams take routes of different latency")
@@ -90,65 +113,47 @@ class EventPlay:
         """Play so many iterations of [row, host] times, one row for all or one for each; what happened when.
 
         Raises Meeting where the order of what happens at one moment would matter."""
-        steps, sharing, kernel = self._steps, kernels.load("sharing"), kernels.load("events")
+        steps = self._steps
         slots, rows = min(_UNDER_WAY, iterations * self._buckets), len(forward)
         messages = slots * self._streams * self._lanes * steps.a_lane
-        if messages > _MOST_MESSAGES:
-            raise Meeting("there are too many messages")
-        flows, joins = len(self._routes), steps.hosts * self._streams
-        things = flows + messages + joins
-        network = self._network(flows, messages, watched=bool(recorded))
-        agenda = agenda_for(things, sharing)
-        fair = sharing.Fair(agenda, BINS, network)
+        links = self._links(messages, messages + steps.hosts * self._streams, ordered=False, watched=bool(recorded))
         arrays = self._arrays(messages, slots, iterations, recorded)
         arrays.update(forward=forward.ravel(), gaps=gaps.ravel(), update=update.ravel())
         numbers = {
             "hosts": steps.hosts, "transfers": steps.a_lane, "lanes": self._lanes, "owns": steps.owns, "slots": slots,
             "streams": self._streams, "ways": self._ways,
             "joining": steps.joining, "buckets": self._buckets, "iterations": iterations, "rows": rows,
-            "flows": flows, "messages": messages, "overlap": int(overlap), "record_from": recorded.start,
+            "messages": messages, "overlap": int(overlap), "record_from": recorded.start,
             "record_to": recorded.stop if recorded else recorded.start,
         }  # fmt: skip
-        run = kernel.Run(numbers, reduction_rate or 0.0, fair, agenda, arrays)
-        if why := self._to_its_end(run, fair, network, watched=bool(recorded)):
+        run = kernels.load("events").Run(numbers, reduction_rate or 0.0, links.kernel, links.agenda, arrays)
+        if why := self._to_its_end(run, links, watched=bool(recorded)):
             raise Meeting(_WHY[why])
-        self._times[:], self.duration_sum, self.ended = iterations, run.duration, float(arrays["end"].max())
+        self._times[:], self.duration_sum = iterations, run.duration
         self._additions = run.additions
         return arrays
 
-    def _to_its_end(self, run: Any, fair: Any, network: dict[str, Any], *, watched: bool) -> int:
+    def _links(self, messages: int, things: int, *, ordered: bool, watched: bool) -> Links:
+        """The network, where nothing has been sent."""
+        hops = max(map(len, self._routes), default=1) if self._sharing.queues else 1
+        if messages * hops > _MOST_MESSAGES:
+            raise Meeting("there are too many messages")
+        how: dict[str, Any] = {"messages": messages, "things": things, "ordered": ordered, "watched": watched}
+        return Links(self._topology, self._sharing, self._routes, self._sources, **how)
+
+    def _to_its_end(self, run: Any, links: Links, *, watched: bool) -> int:
         """Play a kernel's run as far as it goes, and keep what links did; what it is given up for, or 0."""
         while (why := run.run(_AT_A_STROKE)) == _GOING:  # so that an interrupt is heard in between
             pass
-        self._busy, self._waited = network["busy"], network["waited"]
+        self._busy, self._waited = links.busy, links.waited
         if watched:
-            bins = network["meter"].reshape(-1, BINS)
-            self.meter = Meter.of(range(len(bins)), fair.watched_from, fair.bin, bins)
+            self.meter = links.meter
         return int(why)
 
-    def _network(self, flows: int, messages: int, *, watched: bool) -> dict[str, Any]:
-        """The state of links, connections and messages, of which there are none yet."""
-        lengths = [len(route) for route in self._routes]
-        first, links = np.concatenate([[0], np.cumsum(lengths)]), np.concatenate([[*route] for route in self._routes])
-        size, places = len(self._topology.names), len(links)
-        whole = {
-            **dict.fromkeys(("crowd", "changed", "is_changed", "many", "filling", "full"), np.zeros(size)),
-            **dict.fromkeys(("head", "tail"), np.full(size, -1)),
-            "first": first, "links": links, "owner": np.repeat(np.arange(flows), lengths),
-            **dict.fromkeys(("after", "ahead"), np.full(places, -1)),
-            **dict.fromkeys(("message", "queue", "last", "bottleneck", "narrowest"), np.full(flows, -1)),
-            **dict.fromkeys(("reached", "seen"), np.zeros(flows)),
-            "behind": np.zeros(messages),
-        }  # fmt: skip
-        times = {
-            "rates": np.asarray(self._topology.rates, dtype=float),
-            **dict.fromkeys(("busy", "busy_since", "left", "waited"), np.zeros(size)),
-            "meter": np.zeros(size * BINS if watched else 0),
-            **dict.fromkeys(("rate", "remaining", "since", "level", "alone"), np.zeros(flows)),
-            "entered": np.full(flows, -np.inf),
-            **dict.fromkeys(("nbytes", "begin"), np.zeros(messages)),
-        }
-        return {name: array.astype(np.int32) for name, array in whole.items()} | {k: v.copy() for k, v in times.items()}
+    @property
+    def _entering(self) -> npt.NDArray[np.float64]:
+        """Seconds that each transfer takes to come to its connection; queues know of latencies hop by hop."""
+        return np.zeros_like(self._wait) if self._sharing.queues else self._wait
 
     def _arrays(self, messages: int, slots: int, iterations: int, recorded: range) -> dict[str, Any]:
         """The schedule, and the state of plays, hosts and messages, of which nothing has begun."""
@@ -159,7 +164,6 @@ class EventPlay:
         zeros = {
             "state": messages, "position": parts, "missing": parts, "hosts_left": plays, "lanes_left": plays * hosts,
             "adder_part": hosts, "iteration": hosts, "bucket": hosts * self._streams, "streams_left": hosts,
-            "opening": len(self._routes),
         }  # fmt: skip
         times = {
             "sent": messages, "adder_free": hosts, "offered": hosts * buckets, "done": hosts * buckets,
@@ -172,12 +176,12 @@ class EventPlay:
             **{name: np.zeros(size) for name, size in times.items()},
             **{name: getattr(steps, name) for name in ("src", "dst", "count", "add")},
             **{name: getattr(steps, name) for name in ("step_of", "step_first", "in_step")},
-            "flow": self._pair.astype(np.int32), "wait": self._wait, "adder_last": np.full(hosts, -np.inf),
+            "flow": self._pair.astype(np.int32), "wait": self._entering, "adder_last": np.full(hosts, -np.inf),
             "piece": self._sizes.piece.ravel(), "slices": np.asarray(self._sizes.slices, dtype=np.int32),
             "local": self._local,
             "uneven": np.concatenate(uneven), "play": np.full(plays, -1, dtype=np.int64),
             "size_of": np.where([len(sizes) for sizes in uneven], places, -1).astype(np.int64),
-            "record": np.zeros(2 * kept, dtype=np.int64),
+            "record": np.zeros(2 * kept, dtype=np.int64), "orders": self._orders,
         }  # fmt: skip
 
     def transfers(self, names: Sequence[str], found: dict[str, Any]) -> list[Transfer]:
@@ -261,23 +265,20 @@ class EventPlay:
         return Columns.of(LinkUse, *columns)
 
 
-def agenda_for(things: int, sharing: Any) -> Any:
-    """The kernel's, for so many things, with nothing in it."""
-    heap, place = np.zeros(things, dtype=np.int32), np.full(things, -1, dtype=np.int32)
-    return sharing.Agenda(np.zeros(things), np.zeros(things, dtype=np.int64), heap, place)
-
-
 def train(plan: Plan, detail: str, progress: Progress | None = None) -> tuple[Log, EventPlay]:
     """Play all iterations of workers that all-reduce; Meeting where the order of what happens at one moment matters."""
     log, scenario = Log(plan, detail), plan.scenario
+    sharing = Sharing.of(scenario.cluster.sharing, scenario.cluster.forwarding)
     iterations, rate, servers = scenario.iterations, scenario.cluster.reduction_rate, None
     if isinstance(plan.strategy, ParameterServer):
         servers, rate = plan.strategy, plan.server_costs.adding_rate
         steps, sizes = schedules.of_servers(plan, servers), schedules.sizes_of_servers(plan, servers)
-        play = EventPlay(steps, sizes, plan.topology, streams=len(plan.buckets), ways=1)
+        orders = schedules.orders_of_servers(plan, servers, sizes)
+        play = EventPlay(steps, sizes, plan.topology, streams=len(plan.buckets), ways=1, sharing=sharing, orders=orders)
     else:
         nbytes = [bucket.nbytes for bucket in plan.buckets]
-        play = EventPlay.of(plan.strategy, plan.workers, plan.topology, nbytes, scenario.job.streams)
+        streams = scenario.job.streams
+        play = EventPlay.of(plan.strategy, plan.workers, plan.topology, nbytes, streams=streams, sharing=sharing)
     recorded = [iteration for iteration in range(iterations) if log.records(iteration)]
     factors = plan.factors.T[: 1 if scenario.noise.none else None, :]
     forward, gaps, update = timetable(plan)

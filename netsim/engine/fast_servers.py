@@ -12,16 +12,16 @@ from typing import Any
 import numpy as np
 
 from netsim.engine import kernels, schedules
-from netsim.engine.fast_events import EventPlay, agenda_for
+from netsim.engine.fast_events import EventPlay
+from netsim.engine.fast_links import Sharing
 from netsim.engine.fast_rounds import Meeting, Progress, Times, timetable
 from netsim.engine.log import Log
-from netsim.engine.meter import BINS
 from netsim.engine.plan import Plan
 from netsim.trace import ServerUse
 from netsim.training.parameter_server import ParameterServer
 
 _TIE, _MORE, _STUCK = 1, 2, 3
-_WHY = {_TIE: "gradients come at one moment whose order matters", _STUCK: "nothing can move any more"}
+_WHY = {_TIE: "what comes at one moment has an order that matters", _STUCK: "nothing can move any more"}
 
 
 class ServedPlay(EventPlay):
@@ -29,7 +29,9 @@ class ServedPlay(EventPlay):
 
     def __init__(self, plan: Plan, strategy: ParameterServer) -> None:
         sizes = schedules.sizes_of_servers(plan, strategy)
-        super().__init__(schedules.of_servers(plan, strategy), sizes, plan.topology, streams=len(plan.buckets), ways=1)
+        steps, cluster = schedules.of_servers(plan, strategy), plan.scenario.cluster
+        sharing = Sharing.of(cluster.sharing, cluster.forwarding)
+        super().__init__(steps, sizes, plan.topology, streams=len(plan.buckets), ways=1, sharing=sharing)
         self._plan, self._bound = plan, -1.0 if strategy.bound == math.inf else float(strategy.bound)
         self._keys = int(((sizes.piece >= 0).sum(axis=1) * np.asarray(sizes.slices)).sum())
         if not (sizes.piece >= 0).any(axis=1).all():
@@ -49,25 +51,24 @@ class ServedPlay(EventPlay):
 
     def _try(self, columns: int, recorded: range) -> tuple[int, dict[str, Any]]:
         """Where no worker makes more iterations than so many."""
-        plan, sharing, steps = self._plan, kernels.load("sharing"), self._steps
+        plan, steps = self._plan, self._steps
         workers, buckets, servers = plan.workers, self._buckets, steps.owns
-        messages, flows = buckets * self._lanes * steps.a_lane, len(self._routes)
-        network = self._network(flows, messages, watched=bool(recorded))
-        agenda = agenda_for(flows + messages + workers * (2 + buckets) + servers, sharing)
-        fair = sharing.Fair(agenda, BINS, network)
+        messages = buckets * self._lanes * steps.a_lane
+        things = messages + workers * (2 + buckets) + servers
+        links = self._links(messages, things, ordered=True, watched=bool(recorded))
         arrays = self._state(columns, messages, recorded)
         arrays["luck"] = self._luck(columns)
         arrays.update(zip(("forward", "gaps", "update"), self._timetable(arrays["luck"]), strict=True))
         numbers = {
             "workers": workers, "servers": servers, "buckets": buckets, "lanes": self._lanes, "keys": self._keys,
             "overlap": int(plan.scenario.job.overlap), "rows": len(arrays["luck"]),
-            "columns": columns, "tickets": workers * plan.scenario.iterations, "flows": flows, "messages": messages,
+            "columns": columns, "tickets": workers * plan.scenario.iterations, "messages": messages,
             "record_from": recorded.start, "record_to": recorded.stop if recorded else recorded.start,
         }  # fmt: skip
-        run = kernels.load("servers").Run(numbers, self._bound, fair, agenda, arrays)
-        why = self._to_its_end(run, fair, network, watched=bool(recorded))
+        run = kernels.load("servers").Run(numbers, self._bound, links.kernel, links.agenda, arrays)
+        why = self._to_its_end(run, links, watched=bool(recorded))
         self._times[:] = np.tile(arrays["iteration"], 2 * servers)
-        self.duration_sum, self.ended = run.duration, float(np.nanmax(arrays["end"], initial=0.0))
+        self.duration_sum = run.duration
         arrays["record"], arrays["record_times"] = (
             arrays["record"][: 2 * run.records],
             arrays["record_times"][: 4 * run.records],
@@ -109,7 +110,7 @@ class ServedPlay(EventPlay):
             **{name: np.full(workers * columns, np.nan) for name in names},
             "member": np.ones(workers, dtype=np.int32), "idle": np.ones(servers, dtype=np.int32),
             "inbox_first": np.full(servers, -1, dtype=np.int32), "flow": self._pair.astype(np.int32),
-            "wait": self._wait, "local": self._local, "piece": self._sizes.piece.ravel(),
+            "wait": self._entering, "local": self._local, "piece": self._sizes.piece.ravel(),
             "slices": np.asarray(self._sizes.slices, dtype=np.int32),
         }  # fmt: skip
 

@@ -24,10 +24,12 @@ class Meter:
         self._bytes: npt.NDArray[np.float64] = np.zeros((len(links), bins))
 
     @classmethod
-    def of(cls, links: Sequence[Hashable], start: float, length: float, nbytes: npt.NDArray[np.float64]) -> Meter:
-        """One that has measured this: bytes of each link in each bin."""
+    def of(
+        cls, links: Sequence[Hashable], start: float, length: float, nbytes: npt.NDArray[np.float64], *, until: float
+    ) -> Meter:
+        """One that has measured this: bytes of each link in each bin, the last of them at `until`."""
         meter = cls(links, start, bins=nbytes.shape[1])
-        meter.length, meter._bytes = length, nbytes
+        meter.length, meter._bytes, meter._until = length, nbytes, max(start, until)
         return meter
 
     def passed(self, link: Hashable, begin: float, end: float, rate: float) -> None:

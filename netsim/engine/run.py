@@ -301,7 +301,7 @@ def _link_bins(network: Network | fast.Used, the_plan: Plan, log: Log) -> list[L
     if isinstance(network, FastNetwork):
         within = min((span.start for span in log.spans), default=0.0), max(log.steps()["end"], default=0.0)
         return list(bins_of(log.transfers, topology.names, topology.route, within=within))
-    ended = network.env.now if isinstance(network, Network) else network.ended
+    ended = max(log.steps()["end"], default=0.0)  # SimPy's clock goes on to timers that nobody waits for any more
     return list(network.meter.bins(topology.names, ended)) if network.meter else []
 
 

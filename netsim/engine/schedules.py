@@ -108,6 +108,23 @@ def sizes_of_servers(plan: Plan, strategy: ParameterServer) -> Sizes:
     return Sizes(slices, np.where(piece > 0, piece, ABSENT), [np.zeros(0)] * len(slices))
 
 
+def orders_of_servers(plan: Plan, strategy: ParameterServer, sizes: Sizes) -> Numbers:
+    """Of the transfers of each bucket, laid end to end: the place of each among what its host sends at one moment, in
+    slices one after another (servers.py). Each worker begins with another server, each server with another worker."""
+    workers, servers = plan.workers, strategy.shards(plan.workers)
+    server, worker = np.indices((servers, workers))
+    answers = (worker - server - 1) % workers
+    slices = np.arange(max(sizes.slices))[:, None, None]
+    orders = np.zeros((len(sizes.slices), len(slices), servers, 2, workers), dtype=np.int64)
+    for bucket, piece in enumerate(sizes.piece):
+        owners = piece >= 0
+        turns = np.where(owners[:, None], (server - worker - 1) % servers, servers)
+        rank = np.argsort(np.argsort(turns, axis=0, kind="stable"), axis=0)
+        orders[bucket, :, :, 0] = slices * owners.sum() + rank
+        orders[bucket, :, :, 1] = answers
+    return orders.ravel()
+
+
 def _laid_out(
     src: Numbers,
     dst: Numbers,

@@ -56,7 +56,15 @@ def same_rows(ours: Columns[Any], theirs: Columns[Any]) -> None:
             assert other.tolist() == column.tolist(), name
 
 
-@pytest.mark.parametrize("changes", SCENARIOS.values(), ids=SCENARIOS)
+QUEUES: dict[str, dict[str, Any]] = {
+    f"{forwarding}, {name}": {**changes, "cluster.sharing": "fifo", "cluster.forwarding": forwarding}
+    for name, changes in SCENARIOS.items()
+    for forwarding in ("cut_through", "store_and_forward")
+    if name != "servers that add"
+}
+
+
+@pytest.mark.parametrize("changes", {**SCENARIOS, **QUEUES}.values(), ids={**SCENARIOS, **QUEUES})
 @pytest.mark.parametrize("detail", ["full", "last"])
 def test_whatever_is_recorded_is_alike_in_both_engines(changes: dict[str, Any], detail: str) -> None:
     apart = "parameter_server" in str(changes) and "colocated" not in str(changes)
@@ -74,7 +82,7 @@ def test_queues_carry_as_much_and_are_as_long_busy_in_both_engines(strategy: str
     changes = {"cluster.sharing": "fifo", "job.strategy": strategy, "noise.jitter": 0.1}
     scenario = loading.from_table(BASE, {**changes, **SERVERS} if strategy == "parameter_server" else changes)
     reference, other = (simulate(scenario, engine=engine, detail="summary") for engine in ("simpy", "fast"))
-    assert other.engine == {"ring": "fast", "binomial_tree": "fast"}.get(strategy, "simpy")
+    assert other.engine == "fast"
     for records in ("steps", "links"):
         same_rows(getattr(reference, records), getattr(other, records))
 

@@ -66,6 +66,7 @@ def same_runs(reference: Trace, other: Trace) -> None:
     jitter=st.sampled_from([0.0, 0.3]),
     overlap=st.booleans(),
     latency=st.sampled_from(["0 s", "25 us"]),
+    sharing=st.sampled_from(["fair", "fifo"]),
 )
 def test_updates_are_those_of_the_reference_in_their_order(
     mode: str,
@@ -76,19 +77,23 @@ def test_updates_are_those_of_the_reference_in_their_order(
     jitter: float,
     overlap: bool,
     latency: str,
+    sharing: str,
 ) -> None:
     changes: dict[str, Any] = {"noise.jitter": jitter, "job.overlap": overlap, "cluster.link.latency": latency}
+    changes |= {"cluster.sharing": sharing}
     changes |= {"job.strategy.keys": keys, "job.strategy.slices": slices}
     changes |= {"job.strategy.staleness": 1} if mode == "ssp" else {}
     reference, other = played(scenario(mode=mode, group=group, servers=servers, **changes))
-    assert other.engine == "fast" or other.facts["why_simpy"] == "gradients come at one moment whose order matters"
+    assert other.engine == "fast" or other.facts["why_simpy"] == "what comes at one moment has an order that matters"
     same_runs(reference, other)
 
 
 @pytest.mark.parametrize("detail", ["full", "last"])
 @pytest.mark.parametrize("mode", ["async", "ssp"])
-def test_whatever_is_recorded_of_updates_is_alike_in_both_engines(mode: str, detail: str) -> None:
-    reference, other = played(scenario(mode=mode, servers=2, **{"noise.jitter": 0.1}), detail)
+@pytest.mark.parametrize("sharing", ["fair", "fifo"])
+def test_whatever_is_recorded_of_updates_is_alike_in_both_engines(sharing: str, mode: str, detail: str) -> None:
+    changes = {"noise.jitter": 0.1, "cluster.sharing": sharing}
+    reference, other = played(scenario(mode=mode, servers=2, **changes), detail)
     assert other.engine == "fast"
     same_runs(reference, other)
     spans = [sorted(map(tuple, trace.spans)) for trace in (reference, other)]

@@ -82,15 +82,17 @@ def test_the_engines_agree_on_any_collective_of_unequal_hosts(
     ranks=st.sampled_from([4, 8, 16]),
     network=st.sampled_from(FAMILIES["topologies"].names()),
     late=st.dictionaries(st.integers(0, 3), st.sampled_from([0.0005, 0.001, 0.0042]), max_size=2),
-    sharing=st.sampled_from(["fair", "fifo"]),
+    sharing=st.sampled_from([("fair", "cut_through"), ("fifo", "cut_through"), ("fifo", "store_and_forward")]),
+    latency=st.sampled_from([25e-6, 0.0]),
 )
 def test_the_engines_agree_on_any_network(
-    kind: str, slices: int, ranks: int, network: str, late: Any, sharing: str
+    kind: str, slices: int, ranks: int, network: str, late: Any, sharing: tuple[str, str], latency: float
 ) -> None:
     of = FAMILIES["collectives"].build({"kind": kind, "slices": slices})
     try:
         topology = FAMILIES["topologies"].build(network)
-        options = {"topology": topology, "late": late, "sharing": sharing, **Sizes}
+        options = {"topology": topology, "late": late, "sharing": sharing[0], "forwarding": sharing[1]}
+        options |= {**Sizes, "latency": latency}
         reference = collective(of, ranks=ranks, engine="simpy", **options)
     except ScenarioError:  # a kind of network that needs to be told more, or has no room for so many hosts
         return
@@ -103,7 +105,31 @@ def test_queues_in_which_nothing_waits_are_played_fast(kind: str) -> None:
     reference, other = both(of, 16, **options)
     assert other.engine == "fast"
     same(reference, other)
-    assert both(of, 16, forwarding="store_and_forward", **options)[1].engine == "simpy"
+
+
+@pytest.mark.parametrize("forwarding", ["cut_through", "store_and_forward"])
+@pytest.mark.parametrize("kind", ["direct", "tree", "ring"])
+def test_queues_in_which_messages_wait_are_played_fast_to_the_last_digit(
+    forms: str, kind: str, forwarding: str
+) -> None:
+    """Times are sums and maxima in one order alone, that of the queues."""
+    of, links = FAMILIES["collectives"].build({"kind": kind, "slices": 2}), {2: Link(3e8, 1e-4)}
+    options = {
+        "late": {1: 0.0001},
+        "links": links,
+        "reduction_rate": 3e9,
+        "topology": FAMILIES["topologies"].build("line"),
+    }
+    reference, other = both(of, 8, sharing="fifo", forwarding=forwarding, **options)
+    assert (other.engine, other.time_s) == ("fast", reference.time_s)
+    same(reference, other)
+
+
+def test_what_comes_to_a_queue_in_the_phase_in_which_it_is_served_is_left_to_the_reference() -> None:
+    """Without latency a message goes on at the moment at which it is served, beside others that come to the same link."""
+    of, options = FAMILIES["collectives"].build({"kind": "bcube", "slices": 4}), {"latency": 0.0, "sharing": "fifo"}
+    reference, other = both(of, 8, **options, topology=FAMILIES["topologies"].build("line"))
+    assert other.engine == "simpy" and other.time_s == reference.time_s
 
 
 @pytest.mark.parametrize("kind", KINDS)

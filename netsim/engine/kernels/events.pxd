@@ -1,24 +1,16 @@
-from netsim.engine.kernels.sharing cimport Agenda, Fair
+from netsim.engine.kernels.moments cimport Moments, Network
 
-cdef int DONE, TIE, CROWDED, STUCK, GOING
 cdef int NOTHING, OTHER_END, LATENCY, LINKS, ADDING
-cdef double NEAR
 
-cdef class Run:
-    cdef Agenda agenda
-    cdef Fair fair
+cdef class Run(Moments):
     cdef double reduction_rate
-    cdef public double duration
-    cdef public Py_ssize_t records, additions
-    cdef Py_ssize_t hosts, transfers, lanes, owns, slots, streams, buckets, iterations, rows, flows, messages, overlap, joining, ways
-    cdef Py_ssize_t record_from, record_to, begun, trouble, unfinished
+    cdef public Py_ssize_t additions
+    cdef Py_ssize_t hosts, transfers, lanes, owns, slots, streams, buckets, iterations, rows, messages, overlap, joining, ways
     cdef int[::1] src, dst, add, count, flow, step_of, step_first, in_step, slices, state, position, missing
-    cdef int[::1] hosts_left, lanes_left, adder_part, iteration, bucket, streams_left, opening, local
-    cdef long long[::1] play, size_of, record
+    cdef int[::1] hosts_left, lanes_left, adder_part, iteration, bucket, streams_left, local
+    cdef long long[::1] play, size_of, record, orders
     cdef double[::1] wait, piece, uneven, sent, adder_free, adder_last, forward, gaps, update, offered, done
     cdef double[::1] start, computed, exchanged, exchanging, end, record_times, added, applied
-    cpdef Py_ssize_t run(self, Py_ssize_t moments) except -1
-    cdef void _happens(self, Py_ssize_t thing) noexcept
     cdef void _begin(self, Py_ssize_t host, double start) noexcept
     cdef void _join(self, Py_ssize_t host, Py_ssize_t stream) noexcept
     cdef void _take_part(self, Py_ssize_t part) noexcept
@@ -28,7 +20,7 @@ cdef class Run:
     cdef void _has_added(self, Py_ssize_t message) noexcept
     cdef void _send(self, Py_ssize_t message, Py_ssize_t lane_of_slot) noexcept
     cdef void _enter(self, Py_ssize_t message) noexcept
-    cdef void _arrived(self, Py_ssize_t message) noexcept
+    cdef Py_ssize_t _order(self, Py_ssize_t message) noexcept
     cdef void _note(self, Py_ssize_t message) noexcept
     cdef void _tick(self, Py_ssize_t part) noexcept
     cdef void _through(self, Py_ssize_t slot, Py_ssize_t host) noexcept

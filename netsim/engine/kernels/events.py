@@ -13,34 +13,31 @@ from __future__ import annotations
 
 from typing import Any
 
-# What a run is given up for; or that it is not over.
-DONE, TIE, CROWDED, STUCK, GOING = 0, 1, 2, 3, 4
+from netsim.engine.kernels.moments import Moments
 
 # What a message waits for.
 NOTHING, OTHER_END, LATENCY, LINKS, ADDING = 0, 1, 2, 3, 4
 
-NEAR = 1e-12  # times nearer than this, of their own size, may be equal but for rounding
 
-
-class Run:
+class Run(Moments):
     """Hosts that compute, offer buckets, and all-reduce them one after another on each stream.
 
     Numbers: message ((slot x lanes + lane) x transfers + transfer) is a transfer in a lane of a play, which has a slot
     while it is under way; part ((slot x lanes + lane) x hosts + host) is a host's part in a lane of it. The agenda has
-    ends of flows, then what messages wait for, then hosts' joining on a stream. Hosts below `joining` compute and join;
-    those from there on are servers, which take part in each play as soon as anybody does. One that stands on a worker's
-    machine is a host of its own here, and what it is sent from there is `local`.
+    what the network has, then what messages wait for, then hosts' joining on a stream. Hosts below `joining` compute
+    and join; those from there on are servers, which take part in each play as soon as anybody does. One that stands on
+    a worker's machine is a host of its own here, and what it is sent from there is `local`.
     """
 
-    def __init__(self, numbers: dict[str, int], reduction_rate: float, fair: Any, agenda: Any, arrays: Any) -> None:
-        self.agenda, self.fair, self.reduction_rate = agenda, fair, reduction_rate  # bytes/s, 0 for at no cost
+    def __init__(self, numbers: dict[str, int], reduction_rate: float, network: Any, agenda: Any, arrays: Any) -> None:
+        recorded = numbers["record_from"], numbers["record_to"]
+        super().__init__(network, agenda, numbers["joining"], recorded)
+        self.reduction_rate = reduction_rate  # bytes/s, 0 for at no cost
         self.hosts, self.transfers, self.lanes = numbers["hosts"], numbers["transfers"], numbers["lanes"]
         self.owns, self.slots, self.streams = numbers["owns"], numbers["slots"], numbers["streams"]
         self.buckets, self.iterations, self.rows = numbers["buckets"], numbers["iterations"], numbers["rows"]
-        self.flows, self.messages, self.overlap = numbers["flows"], numbers["messages"], numbers["overlap"]
+        self.messages, self.overlap = numbers["messages"], numbers["overlap"]
         self.joining, self.ways = numbers["joining"], numbers["ways"]
-        self.record_from, self.record_to = numbers["record_from"], numbers["record_to"]
-        self.begun, self.trouble, self.unfinished, self.records, self.duration = 0, DONE, numbers["joining"], 0, 0.0
         self.src, self.dst, self.add, self.count = arrays["src"], arrays["dst"], arrays["add"], arrays["count"]
         self.flow, self.wait = arrays["flow"], arrays["wait"]  # of each transfer: its flow on stream 0, and latency, s
         self.local, self.added, self.applied = arrays["local"], arrays["added"], arrays["applied"]
@@ -58,44 +55,21 @@ class Run:
         self.offered, self.done = arrays["offered"], arrays["done"]  # of each host and bucket of its iteration
         self.start, self.computed, self.exchanged = arrays["start"], arrays["computed"], arrays["exchanged"]
         self.exchanging, self.end = arrays["exchanging"], arrays["end"]
-        self.opening, self.additions = arrays["opening"], 0
+        self.orders, self.additions = arrays["orders"], 0
         self.record, self.record_times = arrays["record"], arrays["record_times"]
 
-    def run(self, moments: int) -> int:
-        """Play so many moments more; GOING, DONE, or what it is given up for."""
-        if not self.begun:
-            self.begun = 1
-            if self.record_from == 0 and self.record_to > 0:
-                self.fair.watch(0.0)
-            for host in range(self.joining):
-                self._begin(host, 0.0)
-        while self.agenda.size > 0 and self.trouble == DONE:
-            if moments == 0:
-                return GOING
-            moments -= 1
-            self.fair.now = self.agenda.at[self.agenda.heap[0]]
-            while self.agenda.size > 0 and self.agenda.at[self.agenda.heap[0]] <= self.fair.now:
-                thing = self.agenda.heap[0]
-                self.agenda.drop(thing)
-                self._happens(thing)
-            if self.fair.changes > 0:
-                self.fair.settle()
-        if self.trouble == DONE and self.unfinished > 0:
-            return STUCK
-        return self.trouble
+    def _begin_all(self) -> None:
+        for host in range(self.joining):
+            self._begin(host, 0.0)
 
     def _happens(self, thing: int) -> None:
-        if thing < self.flows:
-            self._arrived(self.fair.end(thing))
-            return
-        message = thing - self.flows
-        if message >= self.messages:
-            self._join((message - self.messages) // self.streams, (message - self.messages) % self.streams)
-        elif self.state[message] == LATENCY:
-            self._enter(message)
+        if thing >= self.messages:
+            self._join((thing - self.messages) // self.streams, (thing - self.messages) % self.streams)
+        elif self.state[thing] == LATENCY:
+            self._enter(thing)
         else:
-            self.state[message] = NOTHING
-            self._has_added(message)
+            self.state[thing] = NOTHING
+            self._has_added(thing)
 
     def _begin(self, host: int, start: float) -> None:
         """A host's step: forward, then backward; its buckets are ready one after another, or all in the end."""
@@ -116,7 +90,7 @@ class Run:
             if stream < self.buckets:
                 self.bucket[host * self.streams + stream] = stream
                 self.streams_left[host] += 1
-                joining = self.flows + self.messages + host * self.streams + stream
+                joining = self.things + self.messages + host * self.streams + stream
                 self.agenda.put(joining, self.offered[host * self.buckets + stream])
 
     def _join(self, host: int, stream: int) -> None:
@@ -131,7 +105,7 @@ class Run:
             for server in range(self.joining, self.hosts):
                 self._come(slot, server, bucket)
         elif self.play[slot] != play:
-            self.trouble = CROWDED
+            self._no_room()
             return
         self._come(slot, host, bucket)
 
@@ -172,11 +146,11 @@ class Run:
         nbytes = self.piece[bucket * self.owns + lane % self.owns] * self.count[transfer]
         if self.size_of[bucket] >= 0:
             nbytes = self.uneven[self.size_of[bucket] + lane // self.owns * self.owns * self.transfers + transfer]
-        self.fair.nbytes[message], self.sent[message], self.state[message] = nbytes, self.fair.now, LATENCY
+        self.network.nbytes[message], self.sent[message], self.state[message] = nbytes, self.network.now, LATENCY
         if self.local[transfer]:
             self._came(message)
         elif self.wait[transfer] > 0:
-            self.agenda.put(self.flows + message, self.fair.now + self.wait[transfer])
+            self.agenda.put(self.things + message, self.network.now + self.wait[transfer])
         else:
             self._enter(message)
 
@@ -187,39 +161,42 @@ class Run:
         flow = self.flow[transfer] * self.ways + (slot // self.slots if self.ways > 1 else 0)
         first = lane_of_slot * self.hosts
         opens = self.position[first + self.src[transfer]] == 0 and self.position[first + self.dst[transfer]] == 0
-        near = self.fair.now - self.fair.entered[flow] <= NEAR * self.fair.now
-        if near and not (opens and 0 <= self.opening[flow] <= slot):
-            self.trouble = TIE
-        self.fair.entered[flow] = self.fair.now
-        self.opening[flow] = slot if opens else -1
         self.state[message] = LINKS
-        self.fair.enter(flow, message)
+        self.network.enter(flow, message, slot if opens else -1, self._order(message))
+
+    def _order(self, message: int) -> int:
+        """Its place among what its host sends: that of its transfer, unless servers have an order of their own."""
+        place: int = message % (self.lanes * self.transfers)
+        if self.orders.shape[0] == 0:
+            return place
+        bucket = self.play[message // self.transfers // self.lanes] % self.buckets
+        order: int = self.orders[bucket * self.lanes * self.transfers + place]
+        return order
 
     def _arrived(self, message: int) -> None:
         """The last byte has come over the network."""
-        self.duration += self.fair.now - self.sent[message]
+        self.duration += self.network.now - self.sent[message]
         self._note(message)
         self._came(message)
 
     def _came(self, message: int) -> None:
         """The source goes on, and the destination when it has added what it got."""
         transfer, lane_of_slot = self._transfer(message), message // self.transfers
-        now, nbytes, dst = self.fair.now, self.fair.nbytes[message], self.dst[transfer]
+        now, nbytes, dst = self.network.now, self.network.nbytes[message], self.dst[transfer]
         part = lane_of_slot * self.hosts + dst
         self._tick(lane_of_slot * self.hosts + self.src[transfer])
         if not self.add[transfer] or self.reduction_rate <= 0:
             self.state[message] = NOTHING
             self._tick(part)
             return
-        near = now - self.adder_last[dst] <= NEAR * now
-        if near and self.adder_part[dst] != part:
-            self.trouble = TIE
+        if self.network.near(self.adder_last[dst]) and self.adder_part[dst] != part:
+            self.network.tied = 1
         self.adder_last[dst], self.adder_part[dst] = now, part
         free = self.adder_free[dst] if self.adder_free[dst] > now else now
         self.adder_free[dst] = free + nbytes / self.reduction_rate
         self.state[message] = ADDING
-        self.fair.begin[message] = free
-        self.agenda.put(self.flows + message, now + (self.adder_free[dst] - now))
+        self.network.begin[message] = free
+        self.agenda.put(self.things + message, now + (self.adder_free[dst] - now))
 
     def _has_added(self, message: int) -> None:
         transfer, lane_of_slot = self._transfer(message), message // self.transfers
@@ -227,7 +204,7 @@ class Run:
         if self.dst[transfer] >= self.joining and self.record_from <= play // self.buckets < self.record_to:
             row = 2 * self.additions
             self.added[2 * row], self.added[2 * row + 1] = play, self.dst[transfer]
-            self.added[2 * row + 2], self.added[2 * row + 3] = self.fair.begin[message], self.fair.now
+            self.added[2 * row + 2], self.added[2 * row + 3] = self.network.begin[message], self.network.now
             self.additions += 1
         self._tick(lane_of_slot * self.hosts + self.dst[transfer])
 
@@ -238,8 +215,8 @@ class Run:
         if self.record_from <= play // self.buckets < self.record_to:
             row = 4 * self.records
             self.record[2 * self.records], self.record[2 * self.records + 1] = play, self._transfer(message)
-            self.record_times[row], self.record_times[row + 1] = self.fair.nbytes[message], self.sent[message]
-            self.record_times[row + 2], self.record_times[row + 3] = self.fair.begin[message], self.fair.now
+            self.record_times[row], self.record_times[row + 1] = self.network.nbytes[message], self.sent[message]
+            self.record_times[row + 2], self.record_times[row + 3] = self.network.begin[message], self.network.now
             self.records += 1
 
     def _tick(self, part: int) -> None:
@@ -248,7 +225,7 @@ class Run:
             self.position[part] += 1
             if self.position[part] == 1 and part % self.hosts >= self.joining:
                 slot = part // self.hosts // self.lanes
-                self.applied[self.play[slot] // self.buckets] = self.fair.now
+                self.applied[self.play[slot] // self.buckets] = self.network.now
             self._take_part(part)
 
     def _through(self, slot: int, host: int) -> None:
@@ -258,7 +235,7 @@ class Run:
             return
         stream, bucket = slot // self.slots, self.play[slot] % self.buckets
         if host < self.joining:
-            self.done[host * self.buckets + bucket] = self.fair.now
+            self.done[host * self.buckets + bucket] = self.network.now
         self.hosts_left[slot] -= 1
         if self.hosts_left[slot] == 0:
             self.play[slot] = -1
@@ -267,8 +244,8 @@ class Run:
         if bucket + self.streams < self.buckets:
             self.bucket[host * self.streams + stream] = bucket + self.streams
             ready = self.offered[host * self.buckets + bucket + self.streams]
-            joining = self.flows + self.messages + host * self.streams + stream
-            self.agenda.put(joining, ready if ready > self.fair.now else self.fair.now)
+            joining = self.things + self.messages + host * self.streams + stream
+            self.agenda.put(joining, ready if ready > self.network.now else self.network.now)
             return
         self.streams_left[host] -= 1
         if self.streams_left[host] == 0:
@@ -278,7 +255,7 @@ class Run:
         """All buckets are in: when backward has ended, too, the host updates, and begins anew."""
         at = self.iteration[host] * self.joining + host
         row = (self.iteration[host] if self.rows > 1 else 0) * self.joining + host
-        exchanged = self.computed[at] if self.computed[at] > self.fair.now else self.fair.now
+        exchanged = self.computed[at] if self.computed[at] > self.network.now else self.network.now
         under_way, until = 0.0, 0.0
         for bucket in range(self.buckets):
             begin, end = self.offered[host * self.buckets + bucket], self.done[host * self.buckets + bucket]
@@ -290,7 +267,7 @@ class Run:
         self.end[at] = exchanged + self.update[row]
         self.iteration[host] += 1
         if host == 0 and self.iteration[host] == self.record_from and self.record_to > self.record_from:
-            self.fair.watch(self.end[at])
+            self.network.watch(self.end[at])
         if self.iteration[host] < self.iterations:
             self._begin(host, self.end[at])
         else:

@@ -12,34 +12,30 @@ from __future__ import annotations
 
 from typing import Any
 
-# What a run is given up for; or that it is not over.
-DONE, TIE, MORE, STUCK, GOING = 0, 1, 2, 3, 4
-
-NEAR = 1e-12  # times nearer than this, of their own size, may be equal but for rounding
+from netsim.engine.kernels.moments import Moments
 
 # What a worker is at: the gradients of bucket 0, 1, ... of its backward pass, or one of these.
 LEAD, WAITING, UPDATE = -1, -2, -3
 
 
-class Run:
+class Run(Moments):
     """Workers that compute, push keys, and go on when they have pulled all; servers that answer each by itself.
 
     Numbers: a transfer is (server x 2 x workers + worker), with as many more for the way back; a message is ((bucket x
     lanes + slice x servers) x 2 x workers + transfer), of a key (bucket x lanes + slice x servers + server). The agenda
-    has ends of flows, latencies of messages, what workers compute, buckets and gradients that are in, and servers' next
-    gradients.
+    has what the network has, then latencies of messages, what workers compute, buckets and gradients that are in, and
+    servers' next gradients.
     """
 
-    def __init__(self, numbers: dict[str, int], bound: float, fair: Any, agenda: Any, arrays: Any) -> None:
+    def __init__(self, numbers: dict[str, int], bound: float, network: Any, agenda: Any, arrays: Any) -> None:
         """bound: iterations that a worker may be ahead of the slowest; below 0 it may be as many as it likes."""
-        self.agenda, self.fair, self.bound = agenda, fair, bound
+        super().__init__(network, agenda, numbers["workers"], (numbers["record_from"], numbers["record_to"]))
+        self.bound = bound
         self.workers, self.servers, self.buckets = numbers["workers"], numbers["servers"], numbers["buckets"]
         self.lanes, self.overlap, self.rows = numbers["lanes"], numbers["overlap"], numbers["rows"]
         self.columns, self.tickets = numbers["columns"], numbers["tickets"]
-        self.flows, self.messages = numbers["flows"], numbers["messages"]
-        self.record_from, self.record_to = numbers["record_from"], numbers["record_to"]
-        self.begun, self.trouble, self.unfinished, self.version, self.records = 0, DONE, self.workers, 0, 0
-        self.duration, self.granted, self.took_at, self.took_of = 0.0, 0.0, -1.0, -1
+        self.messages, self.version = numbers["messages"], 0
+        self.granted, self.took_at, self.took_of = 0.0, -1.0, -1
         self.flow, self.wait, self.local, self.piece = arrays["flow"], arrays["wait"], arrays["local"], arrays["piece"]
         self.slices = arrays["slices"]  # of each bucket
         self.forward, self.gaps, self.update = arrays["forward"], arrays["gaps"], arrays["update"]
@@ -57,36 +53,13 @@ class Run:
         self.updates, self.update_times = arrays["updates"], arrays["update_times"]
         self.record, self.record_times = arrays["record"], arrays["record_times"]
 
-    def run(self, moments: int) -> int:
-        """Play so many moments more; GOING, DONE, or what it is given up for."""
-        if not self.begun:
-            self.begun = 1
-            if self.record_from == 0 and self.record_to > 0:
-                self.fair.watch(0.0)
-            for worker in range(self.workers):
-                self._begin(worker)
-        while self.agenda.size > 0 and self.trouble == DONE:
-            if moments == 0:
-                return GOING
-            moments -= 1
-            self.fair.now = self.agenda.at[self.agenda.heap[0]]
-            while self.agenda.size > 0 and self.agenda.at[self.agenda.heap[0]] <= self.fair.now:
-                thing = self.agenda.heap[0]
-                self.agenda.drop(thing)
-                self._happens(thing)
-            if self.fair.changes > 0:
-                self.fair.settle()
-        if self.trouble == DONE and self.unfinished > 0:
-            return STUCK
-        return self.trouble
+    def _begin_all(self) -> None:
+        for worker in range(self.workers):
+            self._begin(worker)
 
     def _happens(self, thing: int) -> None:
-        if thing < self.flows:
-            self._arrived(self.fair.end(thing))
-            return
-        thing -= self.flows
         if thing < self.messages:
-            self._enter(thing)
+            self._enter(thing, 0)
             return
         thing -= self.messages
         if thing < self.workers:
@@ -104,20 +77,20 @@ class Run:
 
     def _soon(self, thing: int) -> None:
         """It happens at this moment, after what was to happen in it before."""
-        self.agenda.put(self.flows + self.messages + thing, self.fair.now)
+        self.agenda.put(self.things + self.messages + thing, self.network.now)
 
     # The worker's side
 
     def _begin(self, worker: int) -> None:
         """The next step, if there is one for this worker: as many are made together as if all went together."""
-        now = self.fair.now
+        now = self.network.now
         if self.tickets == 0:
-            if now > self.granted and now - self.granted <= NEAR * now:
-                self.trouble = TIE
+            if now > self.granted and self.network.near(self.granted):
+                self.network.tied = 1
             self._leave(worker)
             return
         if self.iteration[worker] >= self.columns:
-            self.trouble = MORE
+            self._no_room()
             return
         self.tickets -= 1
         self.granted = now
@@ -131,7 +104,7 @@ class Run:
         return (self.iteration[worker] if self.rows > 1 else 0) * self.workers + worker
 
     def _computes(self, worker: int, seconds: float) -> None:
-        self.agenda.put(self.flows + self.messages + worker, self.fair.now + seconds)
+        self.agenda.put(self.things + self.messages + worker, self.network.now + seconds)
 
     def _goes_on(self, worker: int) -> None:
         """It has computed another part of its step."""
@@ -151,7 +124,7 @@ class Run:
         self._computes(worker, self.gaps[self._row(worker) * (self.buckets + 1) + self.phase[worker]])
 
     def _has_computed(self, worker: int) -> None:
-        self.computed[worker * self.columns + self.iteration[worker]] = self.fair.now
+        self.computed[worker * self.columns + self.iteration[worker]] = self.network.now
         if not self.overlap:
             for bucket in range(self.buckets):
                 self._offer(worker, bucket)
@@ -161,22 +134,24 @@ class Run:
 
     def _offer(self, worker: int, bucket: int) -> None:
         """Push to every server that owns a part; each worker begins with another one."""
-        self.offered[worker * self.buckets + bucket] = self.fair.now
+        self.offered[worker * self.buckets + bucket] = self.network.now
         pushes = 0
         for server in range(self.servers):
             if self.piece[bucket * self.servers + server] >= 0:
                 pushes += self.slices[bucket]
         self.left[worker * self.buckets + bucket] = pushes
+        order = 0
         for slice in range(self.slices[bucket]):
             for turn in range(self.servers):
                 server = (worker + 1 + turn) % self.servers
                 if self.piece[bucket * self.servers + server] >= 0:
                     key = bucket * self.lanes + slice * self.servers + server
-                    self._send(key, server, worker, 0)
+                    self._send(key, server, worker, 0, order)
+                    order += 1
 
     def _is_in(self, worker: int, bucket: int) -> None:
         """All keys of a bucket have been pulled."""
-        self.done[worker * self.buckets + bucket] = self.fair.now
+        self.done[worker * self.buckets + bucket] = self.network.now
         self.buckets_left[worker] -= 1
         if self.buckets_left[worker] == 0:
             self._soon(self.workers + self.workers * self.buckets + worker)
@@ -197,7 +172,7 @@ class Run:
             if end > begin:
                 under_way += end - begin
             until = end if end > until else until
-        self.exchanged[at], self.exchanging[at] = self.fair.now, under_way
+        self.exchanged[at], self.exchanging[at] = self.network.now, under_way
         back = self.released[worker] - self.dealt_with[worker]
         self.held_back[at] = back if back > 0.0 else 0.0
         self.held[worker] = self.answered[worker]
@@ -205,10 +180,10 @@ class Run:
         self._computes(worker, self.update[self._row(worker)])
 
     def _end_step(self, worker: int) -> None:
-        self.end[worker * self.columns + self.iteration[worker]] = self.fair.now
+        self.end[worker * self.columns + self.iteration[worker]] = self.network.now
         self.iteration[worker] += 1
         if worker == 0 and self.iteration[worker] == self.record_from and self.record_to > self.record_from:
-            self.fair.watch(self.fair.now)
+            self.network.watch(self.network.now)
         self._begin(worker)
 
     def _leave(self, worker: int) -> None:
@@ -220,18 +195,18 @@ class Run:
 
     # The network
 
-    def _send(self, key: int, server: int, worker: int, back: int) -> None:
-        """Push a key to its server, or give it back."""
+    def _send(self, key: int, server: int, worker: int, back: int, order: int) -> None:
+        """Push a key to its server, or give it back; what is sent at one moment, in this order."""
         transfer = (2 * server + back) * self.workers + worker
         message = (key - server) * 2 * self.workers + transfer
-        self.fair.nbytes[message] = self.piece[key // self.lanes * self.servers + server]
-        self.sent[message] = self.fair.now
+        self.network.nbytes[message] = self.piece[key // self.lanes * self.servers + server]
+        self.sent[message] = self.network.now
         if self.local[transfer]:
             self._came(message)
         elif self.wait[transfer] > 0:
-            self.agenda.put(self.flows + message, self.fair.now + self.wait[transfer])
+            self.agenda.put(self.things + message, self.network.now + self.wait[transfer])
         else:
-            self._enter(message)
+            self._enter(message, order)
 
     def _transfer(self, message: int) -> int:
         return message % (2 * self.workers * self.servers)
@@ -241,19 +216,19 @@ class Run:
         ways = 2 * self.workers
         return message // (ways * self.servers) * self.servers + self._transfer(message) // ways
 
-    def _enter(self, message: int) -> None:
-        self.fair.enter(self.flow[self._transfer(message)], message)
+    def _enter(self, message: int, order: int) -> None:
+        self.network.enter(self.flow[self._transfer(message)], message, -1, order)
 
     def _arrived(self, message: int) -> None:
         """The last byte has come over the network."""
-        self.duration += self.fair.now - self.sent[message]
+        self.duration += self.network.now - self.sent[message]
         iteration = self.iteration[message % self.workers]
         if self.record_from <= iteration < self.record_to:
             row = 4 * self.records
             self.record[2 * self.records] = iteration * self.buckets + self._key(message) // self.lanes
             self.record[2 * self.records + 1] = self._transfer(message)
-            self.record_times[row], self.record_times[row + 1] = self.fair.nbytes[message], self.sent[message]
-            self.record_times[row + 2], self.record_times[row + 3] = self.fair.begin[message], self.fair.now
+            self.record_times[row], self.record_times[row + 1] = self.network.nbytes[message], self.sent[message]
+            self.record_times[row + 2], self.record_times[row + 3] = self.network.begin[message], self.network.now
             self.records += 1
         self._came(message)
 
@@ -309,9 +284,9 @@ class Run:
 
     def _take(self, key: int, worker: int) -> None:
         """A gradient of a key is applied; with its last key it is an update."""
-        now = self.fair.now
-        if now > self.took_at and now - self.took_at <= NEAR * now and self.took_of != worker:
-            self.trouble = TIE
+        now = self.network.now
+        if now > self.took_at and self.network.near(self.took_at) and self.took_of != worker:
+            self.network.tied = 1
         self.took_at, self.took_of = now, worker
         self.clocks[key * self.workers + worker] += 1
         self.waits[key * self.workers + worker] = 1
@@ -340,6 +315,6 @@ class Run:
 
     def _give_back(self, key: int, server: int, worker: int) -> None:
         self.waits[key * self.workers + worker] = 0
-        self.released[worker] = self.fair.now
+        self.released[worker] = self.network.now
         self.answered[worker] = self.version
-        self._send(key, server, worker, 1)
+        self._send(key, server, worker, 1, (worker - server - 1 + self.servers * self.workers) % self.workers)

@@ -1,115 +1,34 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
 # cython: infer_types=True, annotation_typing=False
-"""Links that connections share fairly, on arrays: the twin of fair.py, meter.py and of the agenda in clock.py.
+"""Links that connections share fairly, on arrays: the twin of fair.py.
 
-A link, a connection (flow) and a message are numbers, and what is known of them are entries of arrays, some of which
-have one entry for each link of each flow's route. sharing.pxd has the types.
+Some arrays have one entry for each link of each flow's route. sharing.pxd has the types.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+from netsim.engine.kernels.moments import Network
+
 SAME = 1e-12  # shares that are nearer than this, of their own size, count as equal
 
-Array = Any  # of numbers: a NumPy array, or a memoryview where this runs uncompiled
 
-
-class Agenda:
-    """What is to happen when, each thing once: a heap that knows where in it each thing is. Of things at one moment,
-    the one that was put in first is first, as in SimPy and in clock.py's agenda."""
-
-    def __init__(self, at: Array, turn: Array, heap: Array, place: Array) -> None:
-        self.at, self.turn, self.heap, self.place, self.size, self.turns = at, turn, heap, place, 0, 0
-
-    def put(self, thing: int, time: float) -> None:
-        """The thing happens at this time, whatever was said before."""
-        self.turns += 1
-        self.turn[thing] = self.turns
-        if self.place[thing] < 0:
-            self.place[thing] = self.size
-            self.heap[self.size] = thing
-            self.size += 1
-            self.at[thing] = time
-            self._up(self.place[thing])
-        elif time < self.at[thing]:
-            self.at[thing] = time
-            self._up(self.place[thing])
-        else:
-            self.at[thing] = time
-            self._down(self.place[thing])
-
-    def drop(self, thing: int) -> None:
-        """The thing does not happen."""
-        place = self.place[thing]
-        if place < 0:
-            return
-        self.size -= 1
-        self.place[thing] = -1
-        if place < self.size:
-            last = self.heap[self.size]
-            self.heap[place] = last
-            self.place[last] = place
-            self._up(place)
-            self._down(self.place[last])
-
-    def _before(self, one: int, other: int) -> bool:
-        earlier: bool = self.at[one] < self.at[other] or (
-            self.at[one] == self.at[other] and self.turn[one] < self.turn[other]
-        )
-        return earlier
-
-    def _up(self, place: int) -> None:
-        thing = self.heap[place]
-        while place > 0:
-            above = (place - 1) // 2
-            if not self._before(thing, self.heap[above]):
-                break
-            self.heap[place] = self.heap[above]
-            self.place[self.heap[place]] = place
-            place = above
-        self.heap[place] = thing
-        self.place[thing] = place
-
-    def _down(self, place: int) -> None:
-        thing = self.heap[place]
-        while True:
-            below = 2 * place + 1
-            if below >= self.size:
-                break
-            if below + 1 < self.size and self._before(self.heap[below + 1], self.heap[below]):
-                below += 1
-            if not self._before(self.heap[below], thing):
-                break
-            self.heap[place] = self.heap[below]
-            self.place[self.heap[place]] = place
-            place = below
-        self.heap[place] = thing
-        self.place[thing] = place
-
-
-class Fair:
+class Fair(Network):
     """Max-min fair sharing between connections, recomputed for what a start or an end can reach."""
 
-    def __init__(self, agenda: Any, bins: int, arrays: Any) -> None:
-        """The first things of the agenda are the ends of what flows carry."""
-        self.agenda, self.now, self.changes, self.flows = agenda, 0.0, 0, 0
-        self.rates = arrays["rates"]  # of each link, bytes/s
-        self.busy, self.busy_since = arrays["busy"], arrays["busy_since"]  # of each link, s
+    def __init__(self, agenda: Any, ordered: int, bins: int, arrays: Any) -> None:
+        """The network's things are the ends of what flows carry."""
+        super().__init__(agenda, len(arrays["message"]), ordered, bins, arrays)
+        self.flows = 0
+        self.busy_since = arrays["busy_since"]  # of each link, s
         self.crowd, self.head, self.tail = arrays["crowd"], arrays["head"], arrays["tail"]
         # of each link: how many flows, the first and the last
-        self.first, self.links = (
-            arrays["first"],
-            arrays["links"],
-        )  # flow f has those from first[f] to first[f + 1]
         self.after, self.ahead, self.owner = arrays["after"], arrays["ahead"], arrays["owner"]  # on each of these links
         self.message, self.rate, self.remaining = arrays["message"], arrays["rate"], arrays["remaining"]  # of each flow
-        self.since, self.entered = arrays["since"], arrays["entered"]
+        self.since, self.entered, self.opening = arrays["since"], arrays["entered"], arrays["opening"]
         self.alone, self.bottleneck = arrays["alone"], arrays["bottleneck"]
-        self.waited, self.meter = arrays["waited"], arrays["meter"]  # of each link: s, and bytes in so many bins
-        self.bins, self.watches, self.watched_from, self.bin = bins, 0, 0.0, 0.0  # s
         self.queue, self.last, self.behind = arrays["queue"], arrays["last"], arrays["behind"]
-        self.nbytes, self.begin = arrays["nbytes"], arrays["begin"]  # of each message
         self.changed, self.is_changed = arrays["changed"], arrays["is_changed"]
         self.left, self.many, self.filling, self.full = (
             arrays["left"], arrays["many"], arrays["filling"], arrays["full"]
@@ -117,8 +36,12 @@ class Fair:
         self.reached, self.seen = arrays["reached"], arrays["seen"]
         self.level, self.narrowest = arrays["level"], arrays["narrowest"]
 
-    def enter(self, flow: int, message: int) -> None:
+    def enter(self, flow: int, message: int, opening: int, order: int) -> None:
         """The message's bytes come to its connection, behind those that are there."""
+        if not self.ordered:
+            if self.near(self.entered[flow]) and not 0 <= self.opening[flow] <= opening:
+                self.tied = 1
+            self.entered[flow], self.opening[flow] = self.now, opening
         self.behind[message] = -1
         if self.message[flow] < 0:
             self._start(flow, message)
@@ -174,46 +97,11 @@ class Fair:
             if self.bottleneck[flow] >= 0 and self.rate[flow] < self.alone[flow]:
                 self.waited[self.bottleneck[flow]] += lasted * (1 - self.rate[flow] / self.alone[flow])
             if self.watches:
-                self._passed(flow)
+                for place in range(self.first[flow], self.first[flow + 1]):
+                    self._passed(self.links[place], self.since[flow], self.now, self.rate[flow])
         self.since[flow] = self.now
 
-    def watch(self, start: float) -> None:
-        """From this time on, it is known what passes each link when; the twin of meter.py."""
-        self.watches, self.watched_from = 1, start
-
-    def _passed(self, flow: int) -> None:
-        begin = self.since[flow] if self.since[flow] > self.watched_from else self.watched_from
-        if self.now <= begin or self.rate[flow] <= 0:
-            return
-        if self.bin == 0:
-            self.bin = (self.now - self.watched_from) / self.bins
-        while self.now > self.watched_from + self.bin * self.bins * (1 + 1e-12):
-            self._fold()
-        at, until = (begin - self.watched_from) / self.bin, (self.now - self.watched_from) / self.bin
-        first, last = int(at), int(until)
-        if last > self.bins - 1:
-            last = self.bins - 1
-        for place in range(self.first[flow], self.first[flow + 1]):
-            row = self.links[place] * self.bins
-            if first >= last:
-                self.meter[row + last] += self.rate[flow] * (self.now - begin)
-                continue
-            self.meter[row + first] += self.rate[flow] * self.bin * (first + 1 - at)
-            for number in range(first + 1, last):
-                self.meter[row + number] += self.rate[flow] * self.bin
-            self.meter[row + last] += self.rate[flow] * self.bin * (until - last)
-
-    def _fold(self) -> None:
-        """Two bins become one."""
-        for link in range(self.rates.shape[0]):
-            row = link * self.bins
-            for number in range(self.bins // 2):
-                self.meter[row + number] = self.meter[row + 2 * number] + self.meter[row + 2 * number + 1]
-            for number in range(self.bins // 2, self.bins):
-                self.meter[row + number] = 0.0
-        self.bin *= 2
-
-    def end(self, flow: int) -> int:
+    def happens(self, flow: int) -> int:
         """A message's last byte has come; its number."""
         message: int = self.message[flow]
         following = self.queue[flow]

@@ -1,0 +1,136 @@
+"""Links as the fast engine's kernels have them: what a network's state is made of, where nothing has been sent yet."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from netsim.engine import kernels
+from netsim.engine.meter import BINS, Meter
+from netsim.topologies.base import Topology
+
+Routes = Sequence[Sequence[int]]  # of each connection, and way of its own
+
+
+@dataclass(frozen=True)
+class Sharing:
+    """How links are shared: `queues` serve whole messages in order of arrival, which cut through switches or not."""
+
+    queues: bool = False
+    cuts_through: bool = True
+
+    @classmethod
+    def of(cls, sharing: str, forwarding: str) -> Sharing:
+        """As scenarios say it."""
+        return cls(sharing == "fifo", forwarding == "cut_through")
+
+
+class Links:
+    """A kernel's network and agenda, and the arrays that they work on."""
+
+    def __init__(
+        self,
+        topology: Topology,
+        sharing: Sharing,
+        routes: Routes,
+        sources: Sequence[int],
+        *,
+        messages: int,
+        things: int,
+        ordered: bool,
+        watched: bool,
+    ) -> None:
+        """sources: of connections. things: of the agenda, beside the network's. ordered: what happens at one moment is
+        told in the reference's order. watched: it is kept what passes links when."""
+        hops = max(map(len, routes), default=1)
+        own = messages * hops if sharing.queues else len(routes)
+        self.agenda = _agenda(own + things)
+        arrays = _common(topology, routes, messages, watched=watched)
+        if sharing.queues:
+            arrays |= _of_queues(topology, routes, sources, messages, own)
+            queues = kernels.load("queues").Queues
+            self.kernel = queues(self.agenda, int(ordered), BINS, int(sharing.cuts_through), arrays)
+        else:
+            arrays |= _of_fair(topology, routes, messages)
+            self.kernel = kernels.load("sharing").Fair(self.agenda, int(ordered), BINS, arrays)
+        self.busy, self.waited, self._bytes = arrays["busy"], arrays["waited"], arrays["meter"]
+
+    @property
+    def meter(self) -> Meter:
+        """What passed each link when."""
+        bins, kernel = self._bytes.reshape(-1, BINS), self.kernel
+        return Meter.of(range(len(bins)), kernel.watched_from, kernel.bin, bins, until=kernel.until)
+
+
+def _agenda(things: int) -> Any:
+    """The kernel's, for so many things, with nothing in it."""
+    heap, place = np.zeros(things, dtype=np.int32), np.full(things, -1, dtype=np.int32)
+    return kernels.load("moments").Agenda(np.zeros(things), np.zeros(things, dtype=np.int64), heap, place)
+
+
+def _common(topology: Topology, routes: Routes, messages: int, *, watched: bool) -> dict[str, npt.NDArray[Any]]:
+    size, first = len(topology.names), np.cumsum([0, *map(len, routes)])
+    return {
+        "first": first.astype(np.int32),
+        "links": np.asarray([link for route in routes for link in route], dtype=np.int32),
+        "rates": np.array(topology.rates, dtype=float),
+        "busy": np.zeros(size),
+        "waited": np.zeros(size),
+        "meter": np.zeros(size * BINS if watched else 0),
+        "nbytes": np.zeros(messages),
+        "begin": np.zeros(messages),
+    }
+
+
+def _of_fair(topology: Topology, routes: Routes, messages: int) -> dict[str, npt.NDArray[Any]]:
+    """Of links that are shared fairly: connections, which of them are on each link, and room to work out rates."""
+    size, flows = len(topology.names), len(routes)
+    owner = np.repeat(np.arange(flows), [len(route) for route in routes])
+    whole = {
+        **{name: np.zeros(size) for name in ("crowd", "changed", "is_changed", "many", "filling", "full")},
+        **{name: np.full(size, -1) for name in ("head", "tail")},
+        "owner": owner,
+        **{name: np.full(len(owner), -1) for name in ("after", "ahead")},
+        **{name: np.full(flows, -1) for name in ("message", "queue", "last", "bottleneck", "narrowest", "opening")},
+        **{name: np.zeros(flows) for name in ("reached", "seen")},
+        "behind": np.zeros(messages),
+    }
+    return {
+        **{name: array.astype(np.int32) for name, array in whole.items()},
+        **{name: np.zeros(size) for name in ("busy_since", "left")},
+        **{name: np.zeros(flows) for name in ("rate", "remaining", "since", "level", "alone")},
+        "entered": np.full(flows, -np.inf),
+    }
+
+
+def _of_queues(
+    topology: Topology, routes: Routes, sources: Sequence[int], messages: int, things: int
+) -> dict[str, npt.NDArray[Any]]:
+    """Of links with queues: who waits, who came last; of each message, its hops."""
+    size = len(topology.names)
+    whole = {
+        "source": np.asarray(sources),
+        **{name: np.zeros(messages) for name in ("flow", "left")},
+        **{name: np.zeros(things) for name in ("state", "behind")},
+        **{name: np.full(size, -1) for name in ("waiting", "end", "last_source", "turns")},
+    }
+    longer = {"order": np.zeros(messages), "last_order": np.full(size, -1), "phase_of": np.full(size, -1)}
+    return {
+        **{name: array.astype(np.int32) for name, array in whole.items()},
+        **{name: array.astype(np.int64) for name, array in longer.items()},
+        "latency": np.asarray([latency for route in routes for latency in _latencies(topology, route)]),
+        "tail": np.zeros(things),
+        "free": np.zeros(size),
+        "came": np.full(size, -np.inf),
+    }
+
+
+def _latencies(topology: Topology, route: Sequence[int]) -> list[float]:
+    """Of each hop: its share of the route's, by the reference's operations."""
+    each = [topology.latencies[link] for link in route]
+    whole = sum(each)
+    return [latency * whole / whole if whole > 0 else whole / len(each) for latency in each]
