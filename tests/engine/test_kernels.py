@@ -126,7 +126,7 @@ def test_queues_in_which_messages_wait_are_played_fast_to_the_last_digit(
 
 
 def test_what_comes_to_a_queue_in_the_phase_in_which_it_is_served_is_left_to_the_reference() -> None:
-    """Without latency a message goes on at the moment at which it is served, beside others that come to the same link."""
+    """Without latency a message goes on at the moment at which it is served, beside others that come to its link."""
     of, options = FAMILIES["collectives"].build({"kind": "bcube", "slices": 4}), {"latency": 0.0, "sharing": "fifo"}
     reference, other = both(of, 8, **options, topology=FAMILIES["topologies"].build("line"))
     assert other.engine == "simpy" and other.time_s == reference.time_s

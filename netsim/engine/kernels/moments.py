@@ -202,7 +202,8 @@ class Moments:
 
     def _more(self) -> bool:
         """Whether anything else is to happen at this moment."""
-        return self.agenda.size > 0 and self.agenda.at[self.agenda.heap[0]] <= self.network.now
+        more: bool = self.agenda.size > 0 and self.agenda.at[self.agenda.heap[0]] <= self.network.now
+        return more
 
     def _begin_all(self) -> None:
         """What happens first."""

@@ -51,7 +51,8 @@ class Queues(Network):
         return -1
 
     def _place(self, thing: int) -> int:
-        return self.first[self.flow[thing // self.hops]] + thing % self.hops
+        place: int = self.first[self.flow[thing // self.hops]] + thing % self.hops
+        return place
 
     def _head(self, thing: int, tail: float) -> None:
         """The first byte comes to a hop's link now, the last one at `tail`."""
@@ -71,7 +72,8 @@ class Queues(Network):
 
     def _goes_on(self, thing: int, place: int) -> bool:
         """Whether there is another link behind this one."""
-        return place + 1 < self.first[self.flow[thing // self.hops] + 1]
+        more: bool = place + 1 < self.first[self.flow[thing // self.hops] + 1]
+        return more
 
     def _tell(self, thing: int, head: float, tail: float) -> None:
         """The next link is told when first and last byte leave this hop's."""
@@ -132,7 +134,8 @@ class Queues(Network):
     def _before(self, thing: int, source: int, order: int) -> bool:
         message = thing // self.hops
         mine = self.source[self.flow[message]]
-        return mine < source or (mine == source and self.order[message] < order)
+        earlier: bool = mine < source or (mine == source and self.order[message] < order)
+        return earlier
 
     def settle(self) -> None:
         """The next link is served that something has come to."""
