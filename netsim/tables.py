@@ -23,7 +23,8 @@ from netsim.trace import OF_LINKS, OF_SERVERS, OVER_TIME, RECORDS, Trace
 from netsim.units import SUFFIXES
 
 _MOST_LINKS = 8  # whose use over time a folder keeps, of each contender
-_FIGURES = ("strategy", "bottleneck", "iteration_time_s", "samples_per_s", "scaling_efficiency", "gradient_bytes")
+_SPEEDS = ("iteration_time_s", "samples_per_s")
+_FIGURES = ("strategy", "bottleneck", *_SPEEDS, "scaling_efficiency", "gradient_bytes")
 _HOST_COLUMNS = ("host", "src", "dst", "worker")
 _OF_THE_LAST_ITERATION = ("spans", "transfers")
 
@@ -219,6 +220,8 @@ def read(folder: Path | str) -> Saved:
             raise ScenarioError(f"{folder / 'data' / f'{kind}.csv'} has something else than numbers in {wrong}")
     if not len(records["points"]):
         raise ScenarioError(f"{folder / 'data' / 'points.csv'} has no points")
+    if records["points"][list(_SPEEDS)].isna().any(axis=None):
+        raise ScenarioError(f"{folder / 'data' / 'points.csv'} has a point without {' or '.join(_SPEEDS)}")
     scenario = folder / "scenario.toml"
     try:
         resolved = scenario.read_text(encoding="utf-8") if scenario.is_file() else ""
