@@ -77,6 +77,7 @@ def test_keys_by_size_go_whole_to_scattered_servers_or_to_all() -> None:
     [
         ({"staleness": 3}, 'staleness is the bound of mode = "ssp"'),
         ({"mode": "async", "backup": 1}, "backup workers are for mode"),
+        ({"staggered": "neither"}, "staggered is of collectives"),
         ({"whole_below": 1e3}, "whole_below is for keys"),
     ],
 )
