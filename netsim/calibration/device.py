@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import accumulate
 
 import numpy as np
 
@@ -39,13 +41,51 @@ class Work:
 
     def predicted(self, constants: Constants) -> float:
         """Seconds by the roofline with these constants in place of the device's."""
+        return float(self.of_each(constants).sum())
+
+    def of_each(self, constants: Constants) -> Floats:
+        """Seconds of each entry."""
         device = with_constants(self.device, constants)
-        rates = {kind: device.rate(kind, self.batch) for pair in set(self.kinds) for kind in pair}
+        distinct, where = self._distinct
         flop, elementwise, nbytes, kernels, times = self.counts
-        products, vectors = np.array([[rates[kind] for kind in pair] for pair in self.kinds]).T
+        products, vectors = np.array([device.rate(kind, self.batch) for kind in distinct])[where]
         compute = flop / products + elementwise / vectors
         memory = nbytes / device.reached_memory_rate(self.batch)
-        return float((times * (np.maximum(compute, memory) + kernels * device.kernel_overhead)).sum())
+        return np.asarray(times * (np.maximum(compute, memory) + kernels * device.kernel_overhead))
+
+    @cached_property
+    def _distinct(self) -> tuple[list[str], np.ndarray[tuple[int, ...], np.dtype[np.intp]]]:
+        """The kinds of work, and where among them each entry's two are."""
+        distinct = sorted({kind for pair in self.kinds for kind in pair})
+        place = {kind: number for number, kind in enumerate(distinct)}
+        return distinct, np.array([[place[kind] for kind in pair] for pair in self.kinds]).T
+
+
+class _Works:
+    """Many, of which those on the same device with the same batch are predicted together: a fit asks some thousand
+    times."""
+
+    def __init__(self, works: Sequence[Work]) -> None:
+        alike: dict[tuple[Device, int], list[int]] = {}
+        for place, work in enumerate(works):
+            alike.setdefault((work.device, work.batch), []).append(place)
+        self._groups = [(places, *_joined([works[place] for place in places])) for places in alike.values()]
+        self._count = len(works)
+
+    def predicted(self, constants: Constants) -> Floats:
+        """Seconds of each, in their order."""
+        found = np.empty(self._count)
+        for places, joined, starts in self._groups:
+            found[places] = np.add.reduceat(joined.of_each(constants), starts)
+        return found
+
+
+def _joined(works: Sequence[Work]) -> tuple[Work, list[int]]:
+    """One work of all entries, and where those of each begin."""
+    counts = np.concatenate([work.counts for work in works], axis=1)
+    kinds = tuple(kind for work in works for kind in work.kinds)
+    starts = [0, *accumulate(len(work.kinds) for work in works[:-1])]
+    return Work(works[0].device, works[0].batch, kinds, counts, sum(work.seconds for work in works)), starts
 
 
 def with_constants(device: Device, constants: Constants) -> Device:
@@ -79,13 +119,13 @@ def fit(measured: Sequence[Work], start: Constants) -> dict[str, float]:
     spread = np.array([_SPREAD.get(name, _USUAL_SPREAD) for name in names])
     highest = np.array([np.inf if name == OVERHEAD else np.log(_MOST.get(name, 1.0)) for name in names])
     weights = np.sqrt([work.weight for work in measured])
+    works, seconds = _Works(measured), np.array([work.seconds for work in measured])
 
     def constants(at: Floats) -> dict[str, float]:
         return {name: float(value) for name, value in zip(names, np.exp(at), strict=True)}
 
     def residuals(at: Floats) -> Floats:
-        chosen = constants(at)
-        errors = np.log([work.predicted(chosen) / work.seconds for work in measured])
+        errors = np.log(works.predicted(constants(at)) / seconds)
         return np.concatenate([weights * errors, (at - origin) / spread])
 
     at, damping = np.minimum(origin, highest), 1e-2
