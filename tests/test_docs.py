@@ -18,9 +18,12 @@ import doctest
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
+import tempfile
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -33,6 +36,8 @@ ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 TUTORIAL = ROOT / "docs" / "tutorial"
 READINGS = [[page] for page in PAGES if page.parent != TUTORIAL] + [sorted(TUTORIAL.glob("*.md"))]
+QUICK = Path(__file__).parent / "quick_netsim.py"
+PYTHON = f'"{sys.executable}"'
 SET_UP = "python3 -m venv "
 SHOWN = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
@@ -60,18 +65,36 @@ def blocks_of(page: Path) -> list[Block]:
     return blocks
 
 
-class Reader:
-    """Someone who follows a page literally, in `folder`."""
+@pytest.fixture(scope="module")
+def quick_netsim() -> Iterator[str]:
+    """A command line, before arguments, that is `netsim` without the time that it takes to start."""
+    with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(address := f"{folder}/netsim")
+        listening.listen(64)
+        server = subprocess.Popen(
+            [sys.executable, QUICK, str(listening.fileno())],
+            pass_fds=[listening.fileno()],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )
+        yield f'"{sys.executable}" -I -S "{QUICK}" "{address}"'
+        server.terminate()
+        server.wait()
 
-    def __init__(self, folder: Path) -> None:
+
+class Reader:
+    """Someone who follows a page literally, in `folder`, for whom `netsim` is a command line that answers at once."""
+
+    def __init__(self, folder: Path, netsim: str) -> None:
         self.folder = folder
         self.names: dict[str, Any] = {"__name__": "__main__"}
         shutil.copytree(ROOT / "scenarios", folder / "scenarios")
         tools = folder / ".bin"
         tools.mkdir()
-        for name, arguments in {"netsim": "-m netsim", "python": "", "python3": ""}.items():
+        for name, command in {"netsim": netsim, "python": PYTHON, "python3": PYTHON}.items():
             tool = tools / name
-            tool.write_text(f'#!/bin/sh\nexec "{sys.executable}" {arguments} "$@"\n', encoding="utf-8")
+            tool.write_text(f'#!/bin/sh\nexec {command} "$@"\n', encoding="utf-8")
             tool.chmod(0o755)
         path = f"{tools}{os.pathsep}{os.environ['PATH']}"
         self.environment = {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT), "COLUMNS": "80"}
@@ -157,8 +180,10 @@ def set_up_commands() -> list[str]:
 
 
 @pytest.mark.parametrize("pages", READINGS, ids=lambda pages: str(pages[0].relative_to(ROOT)))
-def test_every_block_of_a_page_runs(pages: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    reader = Reader(tmp_path)
+def test_every_block_of_a_page_runs(
+    pages: list[Path], quick_netsim: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader = Reader(tmp_path, quick_netsim)
     monkeypatch.chdir(tmp_path)
     for page in pages:
         for block in blocks_of(page):
@@ -213,9 +238,9 @@ def test_the_shown_scenario_is_the_quickstart() -> None:
         ("```python\n>>> 1 + 1\n3\n```\n", "Expected:"),
     ],
 )
-def test_a_page_that_lies_is_told_so(page: str, complaint: str, tmp_path: Path) -> None:
+def test_a_page_that_lies_is_told_so(page: str, complaint: str, quick_netsim: str, tmp_path: Path) -> None:
     file = tmp_path / "page.md"
     file.write_text(page, encoding="utf-8")
     with pytest.raises(AssertionError, match=re.escape(complaint)):
         for block in blocks_of(file):
-            Reader(tmp_path).follow(block)
+            Reader(tmp_path, quick_netsim).follow(block)

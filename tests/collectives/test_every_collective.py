@@ -18,8 +18,8 @@ ENGINES_PLAY = [
     *((ranks, rate) for ranks in range(1, 10) for rate in (None, 5e9)),
     (12, None),
     (13, 5e9),
-    (17, 5e9),
-    (32, 5e9),
+    (16, 5e9),
+    (17, None),
 ]
 LANES = [1, 2, 3, 8]
 SIZE, RATE, LATENCY = 96e6, 1.25e9, 10e-6
@@ -107,7 +107,7 @@ def test_so_do_many(name: str) -> None:
 @pytest.mark.parametrize("kind", [kind for lanes in LANES for kind in members(slices=lanes)], ids=repr)
 def test_a_collective_keeps_its_closed_form_its_bound_and_its_bytes(kind: Collective) -> None:
     """In the faster of the engines that are exact: that both agree is another test's."""
-    for ranks in range(1, 34) if kind.slices == 1 else (2, 3, 5, 7, 8, 13, 16, 33):
+    for ranks in range(1, 34) if kind.slices == 1 else (2, 3, 5, 7, 8, 13, 16, 17):
         result = played(kind, ranks)
         if result.ideal_time_s is not None:
             assert result.time_s == pytest.approx(result.ideal_time_s, rel=1e-9), ranks  # sums of some thousand floats

@@ -263,7 +263,7 @@ def test_background_traffic_slows_the_job_down_is_counted_apart_and_is_the_same_
 def test_traffic_offers_its_rate_on_the_mean(sizes: str, arrivals: str) -> None:
     traffic = [{"size": "10 kB", "rate": "1 Gbit/s", "arrivals": arrivals, "sizes": sizes}]
     job = {
-        "model": {"layers": [{"kind": "dense", "input_shape": [2_000_000], "units": 100}]},
+        "model": {"layers": [{"kind": "dense", "input_shape": [600_000], "units": 100}]},
         "batch": 8,
         "strategy": "ring",
     }

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from netsim import loading
-from netsim.engine import kernels
+from netsim.engine import fast_events, kernels
 from netsim.engine.run import simulate
 from netsim.trace import Columns
 
@@ -43,6 +43,14 @@ SCENARIOS: dict[str, dict[str, Any]] = {
     "servers on the workers' machines": {"job.strategy": {"kind": "parameter_server", "placement": "colocated"}},
     "everyone to everyone": {"job.strategy.kind": "direct", "cluster.topology": {"kind": "fat_tree"}},
 }
+FEW: dict[str, Any] = {  # hosts and layers, as plain Python is a hundred times slower
+    "cluster.group": [{"count": 2}, {"count": 1, "slowdown": 1.5}],
+    "job.model": {
+        "layers": [{"kind": "dense", "input_shape": [301], "units": 101, "name": name} for name in "abcd"],
+    },
+    "job.bucket": "layer",
+}
+UNCOMPILED = {**SCENARIOS, "whole elements": {"job.strategy": {"kind": "direct", "element": "4 B", "slices": 2}}}
 SERVERS = {"cluster.server_link": "25gbe"}
 RECORDS = ("steps", "links", "transfers", "link_bins", "servers")  # the others are in the order of their being noted
 
@@ -87,12 +95,19 @@ def test_queues_carry_as_much_and_are_as_long_busy_in_both_engines(strategy: str
         same_rows(getattr(reference, records), getattr(other, records))
 
 
-def test_the_kernel_does_the_same_uncompiled(monkeypatch: pytest.MonkeyPatch) -> None:
-    scenario = loading.from_table(BASE, {"iterations": 2, "job.bucket": "all"})
-    compiled = simulate(scenario)
+@pytest.mark.parametrize("changes", UNCOMPILED.values(), ids=UNCOMPILED)
+@pytest.mark.parametrize("detail", ["full", "last"])
+def test_the_kernel_does_the_same_uncompiled(
+    changes: dict[str, Any], detail: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scenario = loading.from_table(BASE, {**FEW, **changes})
+    compiled = simulate(scenario, engine="fast", detail=detail)
     load: Callable[[str], Any] = kernels.interpreted
     monkeypatch.setattr(kernels, "load", load)
-    plain = simulate(scenario)
+    monkeypatch.setattr(fast_events, "_AT_A_STROKE", 10)  # moments
+    plain = simulate(scenario, engine="fast", detail=detail)
+    assert plain.facts["why_simpy"] == compiled.facts["why_simpy"]
+    assert compiled.facts["why_simpy"] in (None, "messages come at one moment whose order matters")
     assert plain.summary() == compiled.summary()
     for records in RECORDS:
         for name, column in getattr(compiled, records).columns.items():

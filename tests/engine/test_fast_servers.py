@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netsim import loading
-from netsim.engine import kernels
+from netsim.engine import fast_events, kernels
 from netsim.engine.run import simulate
 from netsim.scenario import Scenario
 from netsim.trace import Columns, Trace
@@ -123,14 +123,38 @@ def test_bounds_are_of_the_steps_that_workers_came_to_whichever_engine_drew_furt
     same_runs(*played(scenario(mode="async", group=group, servers=0, iterations=iterations, **changes)))
 
 
-def test_servers_do_the_same_uncompiled(monkeypatch: pytest.MonkeyPatch) -> None:
-    each = scenario(mode="ssp", servers=0, **{"noise.jitter": 0.1})
-    compiled = simulate(each, detail="summary")
+@pytest.mark.parametrize("overlap", [True, False])
+@pytest.mark.parametrize("detail", ["full", "last"])
+@pytest.mark.parametrize("servers", [0, 1, 2])
+@pytest.mark.parametrize("mode", ["async", "ssp"])
+def test_servers_do_the_same_uncompiled(
+    mode: str, servers: int, detail: str, overlap: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layers = [{"kind": "dense", "input_shape": [301], "units": 101, "name": name} for name in "abc"]
+    few = {"job.model": {"layers": layers}, "job.bucket": "layer", "job.strategy.slices": 2, "job.overlap": overlap}
+    group = [{"count": 2}, {"count": 1, "slowdown": 40.0}]  # which makes more iterations than there is room for
+    latency = {"cluster.link.latency": "25 us" if overlap else "0 s"}
+    each = scenario(mode=mode, servers=servers, group=group, **few, **latency, **{"noise.jitter": 0.1})
+    compiled = simulate(each, engine="fast", detail=detail)
     monkeypatch.setattr(kernels, "load", kernels.interpreted)
-    plain = simulate(each, detail="summary")
+    monkeypatch.setattr(fast_events, "_AT_A_STROKE", 10)  # moments
+    plain = simulate(each, engine="fast", detail=detail)
     assert plain.engine == compiled.engine == "fast"
-    assert plain.updates["time"].tolist() == compiled.updates["time"].tolist()
+    for records in RECORDS:
+        for name, column in getattr(compiled, records).columns.items():
+            assert getattr(plain, records)[name].tolist() == column.tolist(), (records, name)
     assert plain.summary() == compiled.summary()
+
+
+def test_equal_workers_that_begin_at_one_moment_are_left_to_the_reference_uncompiled_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Their gradients come at moments that differ in last digits alone, so that their order has no meaning."""
+    each = scenario(mode="async", group=EQUAL, servers=3, **{"job.strategy.keys": "by_size"})
+    compiled = simulate(each, engine="fast", detail="summary")
+    monkeypatch.setattr(kernels, "load", kernels.interpreted)
+    plain = simulate(each, engine="fast", detail="summary")
+    assert (plain.engine, plain.summary()) == (compiled.engine, compiled.summary())
 
 
 @pytest.mark.parametrize(

@@ -51,11 +51,11 @@ def seconds(*changes: dict[str, Any]) -> float:
     return float(run(*changes, detail="summary").summary()["iteration_time_s"])
 
 
-@pytest.mark.parametrize("workers", [1, 2, 5])
+@pytest.mark.parametrize("workers", [1, 2, 3])
 @pytest.mark.parametrize("noise", [{}, {"noise.jitter": 0.2, "noise.layer_jitter": 0.2}], ids=["calm", "noisy"])
 @pytest.mark.parametrize("schedule", SCHEDULES, ids=str)
 def test_any_schedule_keeps_its_books(schedule: dict[str, Any], noise: dict[str, Any], workers: int) -> None:
-    trace = run(schedule, noise, {"cluster.workers": workers})
+    trace = run(schedule, noise, {"cluster.workers": workers, "iterations": 2})
     summary = trace.summary()
     assert summary["iteration_time_s"] >= summary["lower_bound_iteration_time_s"] * (1 - 1e-12)
     assert summary["wire_bytes_per_iteration"] == pytest.approx(summary["formula_wire_bytes_per_iteration"], rel=1e-9)
@@ -77,16 +77,16 @@ def test_overlap_is_never_slower(schedule: dict[str, Any]) -> None:
     assert seconds(schedule) <= seconds(schedule, {"job.overlap": False}) * (1 + 1e-9)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=20)
 @given(
     rate=st.sampled_from(["1 Gbit/s", "4 Gbit/s", "10 Gbit/s", "40 Gbit/s"]),
-    partition=st.sampled_from(["100 kB", "400 kB", "2 MB"]),
+    partition=st.sampled_from(["200 kB", "400 kB", "2 MB"]),
     model=st.sampled_from(["squeezenet", "mobilenet_v1"]),
     overlap=st.booleans(),
 )
 def test_priorities_never_lose_to_fifo_on_one_stream(rate: str, partition: str, model: str, overlap: bool) -> None:
     changes = {"cluster.link.rate": rate, "job.partition": partition, "job.model": model, "job.overlap": overlap}
-    layered = {"job.bucket": "layer", "iterations": 2, **changes}
+    layered = {"job.bucket": "layer", "iterations": 2, "cluster.workers": 3, **changes}
     priority = seconds(layered, {"job.schedule": "priority"})
     assert priority <= seconds(layered, {"job.next_forward": "by_layer"}) * (1 + 1e-9)
     assert priority <= seconds(layered) * (1 + 1e-9)
