@@ -166,6 +166,12 @@ def test_what_does_not_wait_for_one_another_is_in_lanes_and_what_does_comes_afte
         ('coll="allreduce"', 'coll="custom"', "no collective 'custom'"),
         ('ngpus="3"', 'ngpus="999999"', "<algo> ngpus: '999999' is no whole number from 1 to 4096"),
         ('nchunksperloop="3"', 'nchunksperloop="1000000"', "at most 20000000 can be proved"),
+        (
+            'nchunksperloop="3" ngpus="3" coll="allreduce"',
+            'nchunksperloop="4" ngpus="3" coll="allgather"',
+            "nchunksperloop: 4 is no multiple of the 3 GPUs",
+        ),
+        ('<tb id="0" send="1"', '<tb id="0"/><tb id="0" send="1"', "two thread blocks of one gpu have the same id"),
         ("<algo", "<algos", "begins with <algos>"),
         ('<gpu id="1"', '<gpu id="0"', "number 0 is there twice"),
         ("<algo", '<!DOCTYPE a [<!ENTITY b "c"><!ENTITY d "&b;&b;">]><algo', "declares a document type"),
@@ -180,6 +186,13 @@ def test_a_wrong_or_hostile_file_ends_in_a_message(tmp_path: Path, old: str, new
     if new.startswith("<algos"):
         changed = changed.replace("</algo>", "</algos>")
     assert said in complaint(tmp_path, changed)
+
+
+def test_what_is_sent_to_the_wrong_one_does_not_belong_there(tmp_path: Path) -> None:
+    text = all_to_all(2).replace('type="s" srcbuf="i" srcoff="1"', 'type="s" srcbuf="i" srcoff="0"', 1)
+    assert "rank 1 ends with piece 0 in which the contribution of rank 0 to piece 0 does not belong" in complaint(
+        tmp_path, text
+    )
 
 
 def test_messages_of_other_sizes_than_are_received_and_such_that_nobody_receives_are_found(tmp_path: Path) -> None:
