@@ -107,7 +107,7 @@ def test_so_do_many(name: str) -> None:
 @pytest.mark.parametrize("kind", [kind for lanes in LANES for kind in members(slices=lanes)], ids=repr)
 def test_a_collective_keeps_its_closed_form_its_bound_and_its_bytes(kind: Collective) -> None:
     """In the faster of the engines that are exact: that both agree is another test's."""
-    for ranks in range(1, 34) if kind.slices == 1 else (2, 3, 5, 7, 8, 13, 16, 17):
+    for ranks in (*range(1, 18), 31, 32, 33) if kind.slices == 1 else (2, 3, 5, 7, 8, 13, 16, 17):
         result = played(kind, ranks)
         if result.ideal_time_s is not None:
             assert result.time_s == pytest.approx(result.ideal_time_s, rel=1e-9), ranks  # sums of some thousand floats
