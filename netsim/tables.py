@@ -208,10 +208,7 @@ def read(folder: Path | str) -> Saved:
     result = _result(folder)
     axes = {path: {text(value): value for value in values} for path, values in result["axes"].items()}
     records = {kind: _records(folder / "data" / f"{kind}.csv", axes) for kind in ("points", *RECORDS)}
-    needed = {
-        "points": [*axes, *_FIGURES],
-        **{kind: ["contender", *names.values()] for kind, names in RECORDS.items()},
-    }
+    needed = {kind: ["contender", *names.values()] for kind, names in RECORDS.items()} | {"points": [*axes, *_FIGURES]}
     for kind, columns in needed.items():
         missing = [column for column in columns if column not in records[kind].columns]
         if missing:
