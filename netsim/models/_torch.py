@@ -58,7 +58,8 @@ def _torch() -> Any:
     try:
         return import_module("torch")
     except ModuleNotFoundError:
-        raise ScenarioError("a PyTorch module needs PyTorch, which is not installed") from None
+        needs = "a PyTorch module needs PyTorch, which is not installed: pip install 'netsim-training[torch]'"
+        raise ScenarioError(needs) from None
 
 
 def _runner(torch: Any, module: Any, example: Any) -> Callable[[], None]:

@@ -11,8 +11,8 @@ from matplotlib import pyplot
 
 from netsim import plots
 from netsim.engine.run import simulate
-from netsim.errors import ScenarioError
-from netsim.loading import from_table, vary
+from netsim.errors import RunError, ScenarioError
+from netsim.loading import from_table, load, vary
 from netsim.search import crossover, optimize, results
 from netsim.sweeps import kept_in
 
@@ -157,3 +157,40 @@ def test_a_front_of_money_and_time_has_their_units_on_its_axes() -> None:
     plots.figures()["pareto"](rows, ax)
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("epoch time (s)", "epoch cost (USD)")
     pyplot.close()
+
+
+def test_a_precision_that_brackets_nothing_is_refused() -> None:
+    along = crossover.Along.of("cluster.workers", 2, 5)
+    for precision in (0.0, 1.0):
+        with pytest.raises(ScenarioError, match=f"^--precision: {precision:g} will not do; a share from 1e-9"):
+            crossover.crossover(SCENARIO, ("ring", "tree"), along, precision=precision)
+
+
+def test_what_is_drawn_along_an_axis_are_the_times_of_simulations() -> None:
+    along = crossover.Along.of("cluster.workers", 2, 4)
+    rows = crossover.drawn(SCENARIO, ("ring", "parameter_server"), along, "auto")
+    places = [(kind, workers) for kind in ("ring", "parameter_server") for workers in (2, 3, 4)]
+    assert [(row["contender"], row["cluster.workers"]) for row in rows] == [
+        (kind.replace("_", " "), workers) for kind, workers in places
+    ]
+    times = [time_at({"job.strategy.kind": kind, "cluster.workers": workers}) for kind, workers in places]
+    assert [row["iteration_time_s"] for row in rows] == times
+
+
+@needs_optuna
+def test_a_search_whose_store_is_no_database_of_optuna_says_so(tmp_path: Path) -> None:
+    (tmp_path / "optuna.sqlite").write_bytes(b"no database" * 100)
+    with pytest.raises(RunError, match=r"optuna\.sqlite cannot be used: "):
+        tried(tmp_path, 2)
+
+
+@needs_optuna
+def test_what_is_kept_of_a_search_are_its_trials_and_the_best_settings(tmp_path: Path) -> None:
+    search, trials = tried(None, 6, {"job.batch": {"from": 8, "to": 16}, "job.strategy.kind": ["ring", "tree"]})
+    results.save(tmp_path, search, trials)
+    kept = pd.read_csv(tmp_path / "trials.csv")
+    assert kept["iteration_time_s"].tolist() == [trial.outcome.row["iteration_time_s"] for trial in trials]
+    best = load(tmp_path / "best.toml")
+    assert simulate(best, detail="summary").summary()["iteration_time_s"] == kept["iteration_time_s"].min()
+    with pytest.raises(ScenarioError, match=r"--plot: .*front\.png cannot be written: No such file"):
+        results.draw(tmp_path / "nowhere" / "front.png", search, trials)
