@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -39,4 +40,4 @@ def costs(scenario: Scenario, samples_per_step: int, step: float) -> dict[str, A
 
 def _sum(devices: Sequence[Device], field: str) -> float | None:
     values = [getattr(device, field) for device in devices]
-    return None if None in values else float(sum(values))
+    return None if None in values else math.fsum(values)

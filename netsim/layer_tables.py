@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -35,7 +36,11 @@ def layer_table(model: Model, device: Device | None, batch: int, *, precision: s
     if device:
         times = step_times(model, batch, device)
         table |= {"device": device.name, "precision": device.precision, "batch": batch}
-        table |= {"forward_s": sum(times.forward), "backward_s": sum(times.backward), "update_s": times.update}
+        table |= {
+            "forward_s": math.fsum(times.forward),
+            "backward_s": math.fsum(times.backward),
+            "update_s": times.update,
+        }
         needed = memory_needed(model, batch, device, gradient_element=element)
         table["memory"] = {
             **{f"{part}_bytes": nbytes for part, nbytes in asdict(needed).items()},
@@ -53,7 +58,7 @@ def shares(table: Mapping[str, Any]) -> list[Row]:
     layers = table["layers"]
     timed = "device" in table
     macs = sum(row["macs"] for row in layers)
-    seconds = sum(row["forward_s"] + row["backward_s"] for row in layers) if timed else 0.0
+    seconds = math.fsum(row["forward_s"] + row["backward_s"] for row in layers) if timed else 0.0
     return [
         {
             "layer": number,
@@ -69,7 +74,7 @@ def under_the_roof(model: Model, device: Device, batch: int) -> list[Row]:
     """Each layer's flop a byte and flop/s, forward, with the kind of its work and the device's peaks (SI units)."""
     rows = []
     for layer, time in zip(model.layers, _times(model, batch, device), strict=True):
-        flop, touched = 2.0 * layer.macs * batch, sum(bytes_touched(part, batch, device) for part in layer.parts)
+        flop, touched = 2.0 * layer.macs * batch, math.fsum(bytes_touched(part, batch, device) for part in layer.parts)
         rows.append(
             {
                 "name": layer.name,
@@ -101,8 +106,13 @@ def side_by_side(one: Model, other: Model, device: Device | None, batch: int, *,
     for stage in dict.fromkeys([*sums[0], *sums[1]]):
         formula = _formula(*(found.get(stage, ()) for found in layers))
         stages.append({"stage": stage, **_ratios(*(found.get(stage) for found in sums)), **formula})
-    totals = [{key: sum(row[key] for row in found.values()) for key in _quantities(device)} for found in sums]
-    return {**table, **_ratios(*totals), "stages": stages}
+    return {**table, **_ratios(*map(_total, sums)), "stages": stages}
+
+
+def _total(stages: Mapping[str, Row]) -> Row:
+    """Of a whole model: counts are whole, seconds are not."""
+    total = {key: [row[key] for row in stages.values()] for key in next(iter(stages.values()), ())}
+    return {key: math.fsum(each) if key == "time_s" else sum(each) for key, each in total.items()}
 
 
 def _options(model: Model) -> Row:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -54,7 +55,7 @@ def layer_times(text: str) -> dict[str, tuple[float, float]]:
     made = _sequences(ranges, [event for event in operators if not event.name.startswith(_BACKWARD)])
     calls: dict[str, list[tuple[float, float]]] = defaultdict(list)
     for number, event in enumerate(ranges):
-        calls[event.name].append((spent(event), sum(nodes.get(sequence, 0.0) for sequence in made[number])))
+        calls[event.name].append((spent(event), math.fsum(nodes.get(sequence, 0.0) for sequence in made[number])))
     return {
         name: (_mean([forward for forward, _ in times]), _mean([backward for _, backward in times]))
         for name, times in calls.items()
@@ -133,4 +134,4 @@ def _number(value: Any) -> int | None:
 
 
 def _mean(microseconds: Sequence[float]) -> float:
-    return sum(microseconds) / len(microseconds) / _SECOND
+    return math.fsum(microseconds) / len(microseconds) / _SECOND

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 import re
 import tomllib
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -218,7 +219,7 @@ def plan_of(
         kept = sum(point.key in store for point in sweep) if len(store) else 0
     left, cores_used = len(sweep) - kept, jobs or cores()
     seconds = _seconds_of_some(sweep) if left else []
-    each = sum(seconds) / len(seconds) if seconds else 0.0
+    each = math.fsum(seconds) / len(seconds) if seconds else 0.0
     return {
         "points": len(sweep),
         "kept": kept,
@@ -236,7 +237,7 @@ def _seconds_of_some(sweep: Sweep) -> list[float]:
     stride = max(1, len(sweep) // _TIMED)
     for at in [*islice(sweep.design.points, 1), *islice(sweep.design.points, 0, None, stride)]:
         seconds.append(work([at])[1])
-        if sum(seconds) > _LONGEST_TRIAL:
+        if math.fsum(seconds) > _LONGEST_TRIAL:
             break
     return seconds[1:] or seconds
 

@@ -6,6 +6,7 @@ forward = max(2 MACs batch / (peak efficiency) + elementwise batch / (vector pea
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal
@@ -43,7 +44,7 @@ class StepTimes:
     @property
     def total(self) -> float:
         """Seconds of one step of one worker that has nobody to exchange gradients with."""
-        return sum(self.forward) + sum(self.backward) + self.update
+        return math.fsum(self.forward) + math.fsum(self.backward) + self.update
 
 
 @dataclass(frozen=True)
@@ -75,8 +76,8 @@ def layer_time(layer: Layer, batch: int, device: Device, *, first: bool = False)
         for index, part in enumerate(layer.parts)
     ]
     return LayerTime(
-        forward=sum(leg.total for leg in legs),
-        backward=sum(times * leg.total for times, leg in zip(passes, legs, strict=True)),
+        forward=math.fsum(leg.total for leg in legs),
+        backward=math.fsum(times * leg.total for times, leg in zip(passes, legs, strict=True)),
         bound=max(legs, key=lambda leg: leg.total).bound,
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -239,7 +240,7 @@ class Trace:
             needed = int((self.updates["version"] > 0).sum()) / iterations
         rate = sum(facts["samples"]) * needed / facts["workers"] / iteration if iteration else None
         each = zip(facts["samples"], facts["computing_s"], strict=True)
-        alone = sum(samples / seconds for samples, seconds in each if seconds)
+        alone = math.fsum(samples / seconds for samples, seconds in each if seconds)
         busiest: LinkUse | None = facts["busiest_link"]
         load = busiest.nbytes / busiest.rate / iterations if busiest else 0.0
         return {

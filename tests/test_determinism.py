@@ -101,3 +101,9 @@ def test_a_result_folder_has_the_same_bytes_elsewhere(tmp_path: Path) -> None:
         folders.append({str(file.relative_to(folder)): file.read_bytes() for file in files})
     assert folders[0].keys() == folders[1].keys() and "report.md" in folders[0]
     assert [name for name in folders[0] if folders[0][name] != folders[1][name]] == []
+
+
+def test_a_sum_of_floats_is_found_out_in_all_tests() -> None:
+    with pytest.raises(AssertionError, match=r"math\.fsum"):
+        exec("sum([0.1, 0.2])", {"__name__": "netsim.anything"})
+    exec("assert sum([1, 2]) == 3", {"__name__": "netsim.anything"})

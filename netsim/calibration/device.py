@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -194,9 +195,9 @@ def calibrate(model: Model, batch: int, device: Device, profile: Profile) -> Cal
     layers = [
         LayerFit(
             name,
-            sum(work.seconds for work in pair),
-            sum(work.predicted(constants) for work in pair),
-            sum(work.predicted(unseen[name]) for work in pair),
+            math.fsum(work.seconds for work in pair),
+            math.fsum(work.predicted(constants) for work in pair),
+            math.fsum(work.predicted(unseen[name]) for work in pair),
         )
         for name, pair in works.items()
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
@@ -68,7 +69,7 @@ class Nested:
             times.append(self.up.ideal_time(self.size, nbytes, link, reduction_rate))
         if self.spreads:
             times.append(self.down.ideal_time(self.size, nbytes, link, reduction_rate))
-        return None if None in times else sum(time for time in times if time is not None)
+        return None if None in times else math.fsum(time for time in times if time is not None)
 
     def wire_bytes(self, nbytes: float) -> float:
         """What the groups move inside, and what goes between them."""

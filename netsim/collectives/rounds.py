@@ -123,7 +123,7 @@ class Collective:
             raise ValueError("slice is empty; it must be more than 0 B")
         if self.element == 0:
             raise ValueError("element is empty; it must be more than 0 B")
-        if self.shares is not None and not (all(0 <= s < math.inf for s in self.shares) and sum(self.shares) > 0):
+        if self.shares is not None and not (all(0 <= s < math.inf for s in self.shares) and math.fsum(self.shares) > 0):
             raise ValueError("shares must be numbers of at least 0, and not all of them 0")
 
     @property

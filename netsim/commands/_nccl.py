@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Sequence
 
@@ -26,7 +27,7 @@ def printed(results: Sequence[CollectiveResult]) -> None:
         count = f"{each.size_bytes / 4 / parts:.0f}"
         figures = (_microseconds(each.time_s * 1e6), f"{each.algbw / 1e9:.2f}", f"{each.busbw / 1e9:.2f}", "0")
         lines.append(_columns((f"{each.size_bytes:.0f}", count, "float", redop, str(root), *figures * 2)))
-    mean = sum(each.busbw for each in results) / len(results) / 1e9
+    mean = math.fsum(each.busbw for each in results) / len(results) / 1e9
     lines += ["# Out of bounds values : 0 OK", f"# Avg bus bandwidth    : {mean:g} ", "#"]
     sys.stdout.write("\n".join(lines) + "\n")  # as wide as it is, for those who read it by column
 

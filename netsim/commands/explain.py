@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -68,7 +69,7 @@ def _bars(title: str, seconds: Mapping[str, float], whole: float, *, most: int =
         return
     shown, rest = dict(list(seconds.items())[:most]), list(seconds.values())[most:]
     if rest:
-        shown[f"{len(rest)} more"] = sum(rest)
+        shown[f"{len(rest)} more"] = math.fsum(rest)
     terminal.say("")
     rows = [(name, show(each, "s"), f"{each / whole:.1%}", terminal.bar(each / whole)) for name, each in shown.items()]
     terminal.grid((title, "an iteration", "share", ""), rows, left=(0, 3))

@@ -141,7 +141,7 @@ class InTurn(Collectives):
         iteration, buckets = self._turns[number]
         several = [self.plan.buckets[bucket] for bucket in buckets]
         label = several[0].name if len(several) == 1 else f"{several[0].name}..{several[-1].name}"
-        nbytes = sum(bucket.nbytes for bucket in several)
+        nbytes = math.fsum(bucket.nbytes for bucket in several)
         return self._join(worker, number, lambda: self._play(self._steps, nbytes, stream, (iteration, label)))
 
 

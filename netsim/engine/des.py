@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -62,7 +63,7 @@ def _disturbances(network: Network, others: list[Neighbour], background: list[Te
     """What a summary says of the neighbours, of background traffic and of links that failed, where there are any."""
     figures = {key: value for neighbour in others for key, value in neighbour.figures.items()}
     if background:
-        figures["background_bytes"] = sum(tenant.nbytes for tenant in background)
+        figures["background_bytes"] = math.fsum(tenant.nbytes for tenant in background)
     if network.changes:
         figures["link_failures"] = sum(not change.share > 0 for change in network.changes)
         figures["interrupted_messages"] = len(network.interruptions)

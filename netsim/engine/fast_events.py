@@ -6,6 +6,7 @@ words of the reference. `Meeting` is raised where the order of two things that h
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -94,7 +95,7 @@ class EventPlay:
         ends = [divmod(each, machines) for each in pairs.tolist()]
         self._routes = [topology.route(one, other, way) for one, other in ends for way in range(ways)]
         self._sources = [one for one, _ in ends for _ in range(ways)]
-        latencies = [sum(topology.latencies[link] for link in route) for route in self._routes]
+        latencies = [math.fsum(topology.latencies[link] for link in route) for route in self._routes]
         if any(latencies[i] != latencies[i - i % ways] for i in range(len(latencies))):
             raise Meeting("streams take routes of different latency")
         self._wait = np.asarray([*latencies[::ways], 0.0])[self._pair] * (1 - self._local)
@@ -234,7 +235,7 @@ class EventPlay:
     @property
     def latency_sum(self) -> float:
         waits = self._wait * self._times
-        return float(sum((waits * self._slices_of(s))[self._sent].sum() for s in range(self._streams)))
+        return math.fsum((waits * self._slices_of(s))[self._sent].sum() for s in range(self._streams))
 
     def _bytes_of(self, stream: int) -> npt.NDArray[np.longdouble]:
         """Bytes of each transfer in one iteration: of all slices of the buckets that go on this stream."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -132,5 +133,5 @@ def _of_queues(
 def _latencies(topology: Topology, route: Sequence[int]) -> list[float]:
     """Of each hop: its share of the route's, by the reference's operations."""
     each = [topology.latencies[link] for link in route]
-    whole = sum(each)
+    whole = math.fsum(each)
     return [latency * whole / whole if whole > 0 else whole / len(each) for latency in each]

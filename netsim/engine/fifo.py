@@ -162,7 +162,7 @@ class Fifo(Network):
     def _latency(self, message: Message, link: Link) -> float:
         """Of one hop: its share of the route's, which depends on the message's size where the hosts' links say so."""
         links = message.links
-        whole = sum(each.latency for each in links)
+        whole = math.fsum(each.latency for each in links)
         return link.latency * message.latency / whole if whole > 0 else message.latency / len(links)
 
     def _comes(self, message: Message, link: Link, head: float, tail: float) -> float:

@@ -6,6 +6,7 @@ What a trace did not record is not checked: `detail="full"`, which `check` asks 
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -236,7 +237,7 @@ def no_link_passes_more_than_failures_leave(run: Run) -> Violations:
 def _whole_seconds(changes: list[tuple[float, float]], start: float, end: float) -> float:
     """Seconds of a stretch of time, each counted by the share of its rate that a link has then."""
     times = [(-np.inf, 1.0), *changes, (np.inf, 0.0)]
-    return sum(max(0.0, min(end, until) - max(start, at)) * share for (at, share), (until, _) in pairwise(times))
+    return math.fsum(max(0.0, min(end, until) - max(start, at)) * share for (at, share), (until, _) in pairwise(times))
 
 
 @rule

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -47,7 +48,7 @@ def _rest(exchange: Exchange, worker: int, iteration: int) -> Process:
     buckets = range(len(plan.buckets)) if plan.exchanges(iteration) else range(0)
     log.lay_out(worker, iteration, env.now, list(computing.parts(plan.layers, plan.buckets))[len(plan.layers) :])
     *gaps, rest = computing.backward_until(plan.buckets)
-    yield lasting(env.timeout(computing.lead - sum(computing.forward)), "forward", worker, (iteration, None))
+    yield lasting(env.timeout(computing.lead - math.fsum(computing.forward)), "forward", worker, (iteration, None))
     for bucket, backward in enumerate(gaps):
         yield lasting(env.timeout(backward), "backward", worker, (iteration, None))
         if overlap and bucket in buckets:
@@ -67,7 +68,7 @@ def _take_over(exchange: Exchange, worker: int, iteration: int, layer: int, step
         step.waited += env.now - asked
         if layer == len(plan.layers) - 1:
             exchange.close(worker, iteration)
-    seconds = plan.step_of(worker, iteration).update * plan.gradient_bytes[layer] / sum(plan.gradient_bytes)
+    seconds = plan.step_of(worker, iteration).update * plan.gradient_bytes[layer] / math.fsum(plan.gradient_bytes)
     yield lasting(env.timeout(seconds), "update", worker, (iteration, None))
     exchange.log.did(worker, "update", plan.layers[layer], iteration, env.now - seconds, env.now)
     step.computed += seconds

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 
 from netsim.collectives.rounds import Collective, PieceBytes
@@ -39,7 +40,7 @@ def _of_job(the_plan: Plan) -> Iterator[float]:
     if isinstance(strategy, ParameterServer):
         for bucket in the_plan.buckets:
             for server in range(strategy.shards(workers)):
-                nbytes = sum(the_plan.owned[layer][server] for layer in bucket.layers)
+                nbytes = math.fsum(the_plan.owned[layer][server] for layer in bucket.layers)
                 yield nbytes / strategy.lanes(bucket.nbytes, workers)
     else:
         for nbytes in {bucket.nbytes for bucket in the_plan.buckets}:

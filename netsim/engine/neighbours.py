@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any
@@ -28,7 +29,7 @@ class Neighbour:
     @property
     def figures(self) -> dict[str, float | int | None]:
         """What a summary says of it; no iteration time where none has ended."""
-        mean = sum(self.lengths) / len(self.lengths) if self.lengths else None
+        mean = math.fsum(self.lengths) / len(self.lengths) if self.lengths else None
         figures = {"iteration_time_s": mean, "iterations": len(self.lengths), "wire_bytes": self.tenant.nbytes}
         return {f"neighbour.{self.name}.{key}": value for key, value in figures.items()}
 

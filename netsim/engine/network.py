@@ -185,7 +185,7 @@ class Network:
             if found is None:
                 return False
             links, latency = found
-        message.latency += latency - sum(link.latency for link in message.links)
+        message.latency += latency - math.fsum(link.latency for link in message.links)
         message.links = links
         return True
 
@@ -230,7 +230,7 @@ class Network:
     def _price(self, message: Message) -> None:
         """Latency and cap of a message by its size and its two hosts' links; each has half of the latency."""
         ports = self._ports[message.src], self._ports[message.dst]
-        message.latency += sum(port.latency_of(message.nbytes) - port.latency for port in ports) / 2
+        message.latency += math.fsum(port.latency_of(message.nbytes) - port.latency for port in ports) / 2
         caps = [port.cap_of(message.nbytes, message.latency) for port in ports]
         caps += [port.host_rate for port in ports if port.host_rate]
         message.cap = min(message.cap, *caps)
@@ -286,4 +286,4 @@ class Network:
 
 
 def _with_latency(links: list[Link]) -> Route:
-    return links, sum(link.latency for link in links)
+    return links, math.fsum(link.latency for link in links)

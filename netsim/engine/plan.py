@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -116,7 +117,10 @@ class Plan:
     @cached_property
     def sent(self) -> list[tuple[Bucket, float]]:
         """Each bucket with the bytes that are exchanged for a byte of its layers' gradients."""
-        return [(each, each.nbytes / sum(self.gradient_bytes[layer] for layer in each.layers)) for each in self.buckets]
+        return [
+            (each, each.nbytes / math.fsum(self.gradient_bytes[layer] for layer in each.layers))
+            for each in self.buckets
+        ]
 
     @cached_property
     def owned(self) -> tuple[tuple[float, ...], ...]:
@@ -235,7 +239,7 @@ class Plan:
         that are pulled go one of the two ways."""
         job = self.scenario.job
         times = job.accumulate + 0.5 if job.sharding == "zero3" else 0.5 if job.forward_only else 1.0
-        return sum(bucket.nbytes for bucket in self.buckets) * times / job.local_steps
+        return math.fsum(bucket.nbytes for bucket in self.buckets) * times / job.local_steps
 
     def lower_bound(self, steps: int) -> float:
         """No step is shorter on the mean (s), however it is scheduled, where no worker did more than so many. Equal
@@ -256,7 +260,7 @@ class Plan:
         """Seconds that a worker computes in a step, on the mean over all."""
         steps = range(self.scenario.iterations)
         if self.scenario.noise.layer_jitter or self.scenario.job.local_steps > 1:
-            return sum(self.step_of(worker, step).total for step in steps) / len(steps)
+            return math.fsum(self.step_of(worker, step).total for step in steps) / len(steps)
         return self.computing[worker].total * float(self.factors[worker].mean())
 
     def _drawn(self, steps: int) -> npt.NDArray[np.float64]:

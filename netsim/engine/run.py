@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -327,7 +328,7 @@ def _facts(the_plan: Plan, network: Network | fast.Used, log: Log) -> dict[str, 
         "iterations": scenario.iterations,
         "seed": scenario.seed,
         "name": scenario.name,
-        "gradient_bytes": whole(sum(the_plan.gradient_bytes)),
+        "gradient_bytes": whole(math.fsum(the_plan.gradient_bytes)),
         "buckets": len(the_plan.buckets) if log.collectives is None else log.collectives / scenario.iterations,
         "computing_s": list(the_plan.alone),
         "wire_bytes": whole(network.nbytes),

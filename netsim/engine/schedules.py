@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -101,7 +102,7 @@ def sizes_of_servers(plan: Plan, strategy: ParameterServer) -> Sizes:
     slices = [strategy.lanes(bucket.nbytes, plan.workers) for bucket in plan.buckets]
     servers = range(strategy.shards(plan.workers))
     owned = [
-        [sum(plan.owned[layer][server] for layer in bucket.layers) * sent for server in servers]
+        [math.fsum(plan.owned[layer][server] for layer in bucket.layers) * sent for server in servers]
         for bucket, sent in plan.sent
     ]
     piece = np.asarray(owned) / np.asarray(slices)[:, None]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -140,7 +141,7 @@ def _of_transfers(trace: Trace, topology: Topology, **known: Any) -> Traffic:
     """Messages that took the topology's routes, and nothing but its latencies."""
     transfers = trace.transfers
     route, routes = _routes(topology, transfers["src"], transfers["dst"])
-    latency = np.asarray([sum(topology.latencies[link] for link in each) for each in routes])
+    latency = np.asarray([math.fsum(topology.latencies[link] for link in each) for each in routes])
     return Traffic(
         hosts=trace.hosts,
         topology=topology,

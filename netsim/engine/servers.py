@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import count
@@ -83,7 +84,9 @@ class Servers(Exchange):
         plan = self.plan
         first_host = plan.workers if strategy.helpers(plan.workers) else 0
         for number in range(strategy.shards(plan.workers)):
-            owns = [sum(plan.owned[layer][number] for layer in bucket.layers) * sent for bucket, sent in plan.sent]
+            owns = [
+                math.fsum(plan.owned[layer][number] for layer in bucket.layers) * sent for bucket, sent in plan.sent
+            ]
             server = Server(self.env, number, first_host + number, owns)
             for bucket, nbytes in enumerate(owns):
                 for lane in range(self._lanes[bucket] if nbytes > 0 else 0):

@@ -8,6 +8,7 @@ whose backward prefetch also has the next bucket gathered before this one's grad
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
@@ -105,7 +106,7 @@ def worker_without_parameters(exchange: Sharded, worker: int, progress: Progress
             gathered += [exchange.ask(worker, iteration, use[0], "gather") for use in wanted]
             yield from _wait(exchange, worker, iteration, [gathered[number]])
             begun = env.now
-            yield lasting(env.timeout(sum(part[2] for part in parts)), parts[0][0], worker, (iteration, None))
+            yield lasting(env.timeout(math.fsum(part[2] for part in parts)), parts[0][0], worker, (iteration, None))
             log.lay_out(worker, iteration, begun, parts)
             if last and overlap:
                 scattered.append(exchange.ask(worker, iteration, bucket, "scatter"))

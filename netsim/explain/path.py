@@ -6,6 +6,7 @@ that it had waited for, and so on: steps that meet end to start, without a gap, 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -102,7 +103,7 @@ class CriticalPath:
         parts = {name: seconds for name, seconds in self.decomposition.items() if name not in ON_LINKS}
         parts["stragglers"] = parts.pop("straggler_wait")
         if self.by_link:
-            parts[f"link {next(iter(self.by_link))}"] = sum(self.by_link.values())
+            parts[f"link {next(iter(self.by_link))}"] = math.fsum(self.by_link.values())
         return max(parts, key=lambda part: parts[part])
 
 
@@ -139,7 +140,7 @@ def _of_each_worker(trace: Trace, ends: npt.NDArray[np.int64]) -> CriticalPath:
     last = {host: int(ends[hosts == host][np.argmax(lengths[hosts == host])]) for host in workers}
     until = {host: float(lengths.max() if stops else rows["end"][last[host]]) for host in workers}
     pace = {host: float((hosts == host).sum()) / until[host] for host in workers}
-    whole = sum(pace.values())
+    whole = math.fsum(pace.values())
     time, taken = trace.facts["workers"] / whole if whole else 0.0, _Pieces(trace)
     steps: list[Step] = []
     for host in workers:
@@ -266,14 +267,15 @@ class _Pieces:
             *self._losses(lost, rivals, flow, link),
         ]
         kept = [piece for piece in pieces if piece.seconds > 0]
-        share = (end - start) / sum(piece.seconds for piece in kept)  # less than 1 where the path begins within it
+        whole = math.fsum(piece.seconds for piece in kept)
+        share = (end - start) / whole  # less than 1 where the path begins within it
         return [Piece(piece.part, piece.seconds * share, piece.what, piece.link) for piece in kept]
 
     def _latency(self, at: int, latency: float, flow: str) -> Iterator[Piece]:
         """Dealt to the links of the route as they have it; alike where none has any of its own."""
         route = self._trace.routes[int(self.rows["route"][at])]
         own = [self._latencies.get(link, 0.0) for link in route]
-        whole = sum(own)
+        whole = math.fsum(own)
         for link, each in zip(route, own, strict=True):
             yield Piece("latency", latency * (each / whole if whole else 1 / len(route)), flow, link)
 
@@ -288,7 +290,7 @@ class _Pieces:
         meanwhile. Where there may be traffic that is not the job's, or faults, the job's flows account for the time of
         their bytes and no more; without any of the three, the link gave less than its full rate."""
         queued = self._trace.scenario.cluster.sharing == "fifo"
-        total, rate = sum(rivals.values()), self._rates.get(link, np.inf)
+        total, rate = math.fsum(rivals.values()), self._rates.get(link, np.inf)
         mine = lost if total and not self._disturbed else min(lost, total / rate)
         pieces = [
             Piece("queueing" if queued or rival == flow else "sharing", mine * nbytes / total, rival, link)
@@ -346,7 +348,7 @@ class Rivals:
         load = 0.0
         for link in self._routes[int(self._rows["route"][at])]:
             moved = self._moved(self._on[link], at, start, end)
-            busy = sum(moved.values()) / self._rates.get(link, np.inf)
+            busy = math.fsum(moved.values()) / self._rates.get(link, np.inf)
             if busy > load:
                 best, load = (moved, link), busy
         return best

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -232,7 +233,7 @@ def _with_strategy(scenario: Scenario, strategy: Any) -> Scenario:
 
 def _spent(path: CriticalPath, share: Callable[[Piece], float]) -> float:
     """Seconds an iteration of the pieces, each by its share."""
-    return sum(step.weight * piece.seconds * share(piece) for step in path.steps for piece in step.pieces)
+    return math.fsum(step.weight * piece.seconds * share(piece) for step in path.steps for piece in step.pieces)
 
 
 def _times(scenario: Scenario, changed: Scenario, *, rates: bool, otherwise: float) -> Callable[[str], float]:

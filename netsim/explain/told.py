@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -109,12 +110,12 @@ def _busiest(explained: Explanation) -> Iterator[str]:
 def _link(explained: Explanation) -> str:
     """Which links the path waits for: one host's, or many alike; and what the busiest carries."""
     path, summary = explained.path, explained.summary
-    whole, waits = sum(path.by_link.values()), sum(path.by("sharing", "queueing").values())
+    whole, waits = math.fsum(path.by_link.values()), math.fsum(path.by("sharing", "queueing").values())
     hosts: dict[str, dict[str, float]] = {}
     for link, seconds in path.by_link.items():
         hosts.setdefault(link.rpartition(".")[0], {})[link] = seconds
-    ports = max(hosts.values(), key=lambda links: sum(links.values()))
-    if sum(ports.values()) > _MOST * whole:
+    ports = max(hosts.values(), key=lambda links: math.fsum(links.values()))
+    if math.fsum(ports.values()) > _MOST * whole:
         over = listed([f"{link_name(link)} for {_seconds(seconds)}" for link, seconds in ports.items()])
     else:
         link, seconds = next(iter(path.by_link.items()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from importlib import import_module
@@ -30,7 +31,7 @@ def from_torch(
     torch = _torch()
     run = _runner(torch, module, example_input)
     macs = _macs_by_module(module, run, _batch(example_input))
-    in_all = sum(macs.values())
+    in_all = math.fsum(macs.values())
     calls = _calls(module, run)
     strangers = {call.path: type(call.part).__name__ for call in calls if _is_strange(call.part)}
     if strangers and unknown == "error":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Collection
 from typing import Any
@@ -44,7 +45,7 @@ def oversubscription(topology: Topology) -> float | None:
     """The rates of half of the hosts' links over the bisection: 1 where all can send to the other half at full rate;
     None where there is no other half."""
     cut = bisection(topology)
-    return sum(host.link.rate for host in topology.hosts) / 2 / cut if cut else None
+    return math.fsum(host.link.rate for host in topology.hosts) / 2 / cut if cut else None
 
 
 def placed_links(topology: Topology) -> list[dict[str, Any]]:

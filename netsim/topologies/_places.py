@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import combinations
-from math import cos, hypot, pi, sin
+from math import cos, fsum, hypot, pi, sin
 
 Place = tuple[float, float]
 _MOST_SPREAD = 300  # nodes; more take long, and show little
@@ -81,7 +81,7 @@ def cube(corners: Sequence[Sequence[int]]) -> list[Place]:
 
 def _sum(steps: Sequence[Place], times: Iterable[int]) -> Place:
     pairs = list(zip(steps, times, strict=True))
-    return sum(x * many for (x, _), many in pairs), sum(y * many for (_, y), many in pairs)
+    return fsum(x * many for (x, _), many in pairs), fsum(y * many for (_, y), many in pairs)
 
 
 def spread_out(nodes: int, links: Sequence[tuple[int, int]]) -> list[Place]:

@@ -6,6 +6,7 @@ cable at a switch half of it, as on the star.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Literal, NamedTuple
@@ -35,7 +36,7 @@ def direct(hosts: Sequence[Host], one: int, other: int) -> Cable:
     """Between two hosts: at the slower one's rate."""
     links = hosts[one].link, hosts[other].link
     duplex: Literal["full", "half"] = "half" if "half" in (links[0].duplex, links[1].duplex) else "full"
-    return Cable(one, other, min(k.rate for k in links), sum(k.latency for k in links) / 2, duplex)
+    return Cable(one, other, min(k.rate for k in links), math.fsum(k.latency for k in links) / 2, duplex)
 
 
 def to_switch(hosts: Sequence[Host], host: int, switch: int) -> Cable:

@@ -71,7 +71,7 @@ def leaf_spine(
 def _uplink(hosts: Sequence[Host], per_leaf: int, spines: int, oversubscription: float) -> Link:
     """Rate such that the leaf with the most has so many times as much below it as above."""
     rates = [host.link.rate for host in hosts]
-    most = max(sum(rates[first : first + per_leaf]) for first in range(0, len(rates), per_leaf))
+    most = max(math.fsum(rates[first : first + per_leaf]) for first in range(0, len(rates), per_leaf))
     if len(rates) < per_leaf:
         most *= per_leaf / len(rates)
     return replace(fabric_link(None, hosts), rate=most / spines / oversubscription)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate, count
-from math import hypot
+from math import fsum, hypot
 from typing import Annotated, Any, NamedTuple
 
 from netsim.errors import Problem, ScenarioError
@@ -233,4 +233,4 @@ class _Whole:
 
 
 def _mean(places: Sequence[Place]) -> Place:
-    return sum(x for x, _ in places) / len(places), sum(y for _, y in places) / len(places)
+    return fsum(x for x, _ in places) / len(places), fsum(y for _, y in places) / len(places)

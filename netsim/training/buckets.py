@@ -126,7 +126,9 @@ def gather(gradient_bytes: Sequence[float], names: Sequence[str], rule: float | 
                 limit, current, held = next(limits), [], 0.0
     if current:
         buckets.append(tuple(current))
-    return tuple(Bucket(_name(names, layers), layers, sum(gradient_bytes[i] for i in layers)) for layers in buckets)
+    return tuple(
+        Bucket(_name(names, layers), layers, math.fsum(gradient_bytes[i] for i in layers)) for layers in buckets
+    )
 
 
 def cut(buckets: Iterable[Bucket], partition: float | None) -> tuple[Bucket, ...]:

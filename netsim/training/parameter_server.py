@@ -138,7 +138,7 @@ class ParameterServer(collective.ParameterServer):
         tensors, which are keys, layers in the model's order."""
         servers = self.shards(ranks)
         if self.keys == "split":
-            return tuple((sum(layer) / servers,) * servers for layer in tensors)
+            return tuple((math.fsum(layer) / servers,) * servers for layer in tensors)
         owned, loads = [[0.0] * servers for _ in tensors], [0.0] * servers
         sizes = ((layer, nbytes) for layer, its in enumerate(tensors) for nbytes in its)
         for key, (layer, nbytes) in enumerate(sizes):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -29,17 +30,17 @@ class Computing(StepTimes):
     @cached_property
     def passes(self) -> float:
         """Forward and backward of one micro-batch (s)."""
-        return sum(self.forward) + sum(self.backward)
+        return math.fsum(self.forward) + math.fsum(self.backward)
 
     @cached_property
     def lead(self) -> float:
         """Seconds from the beginning of the step to that of the backward pass in which gradients are exchanged."""
-        return (self.micro_batches - 1) * self.passes + sum(self.forward)
+        return (self.micro_batches - 1) * self.passes + math.fsum(self.forward)
 
     @cached_property
     def until_update(self) -> float:
         """Seconds from the beginning of the step to the end of its last backward pass."""
-        return self.lead + sum(self.backward) + sum(self.encode)
+        return self.lead + math.fsum(self.backward) + math.fsum(self.encode)
 
     @cached_property
     def total(self) -> float:
@@ -129,5 +130,5 @@ def lower_bound(
     if not sizes:
         return computing.total
     last = ready[-1] + collective.lower_bound(ranks, sizes[-1], link)
-    all_of_them = ready[0] + collective.lower_bound(ranks, sum(sizes), link)
+    all_of_them = ready[0] + collective.lower_bound(ranks, math.fsum(sizes), link)
     return max(computed, last, all_of_them) + computing.update

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -69,7 +70,7 @@ def deal(total: int, weights: Sequence[float]) -> list[int]:
     >>> deal(96, [2.0, 1.0, 1.0]), deal(10, [1.0, 1.0, 1.0])
     ([48, 24, 24], [4, 3, 3])
     """
-    exact = [total * weight / sum(weights) for weight in weights]
+    exact = [total * weight / math.fsum(weights) for weight in weights]
     dealt = [int(share) for share in exact]
     by_remainder = sorted(range(len(exact)), key=lambda i: (dealt[i] - exact[i], i))
     for i in by_remainder[: total - sum(dealt)]:

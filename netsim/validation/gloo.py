@@ -8,6 +8,7 @@ barrier (gloo/barrier.cc); where one of them came last to it, they are not in st
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Generator, Mapping
 from typing import Any, NamedTuple
@@ -88,7 +89,7 @@ def seconds(
     for rank in range(ranks):
         env.process(live(rank))
     env.run()
-    return sum(took) / len(took)
+    return math.fsum(took) / len(took)
 
 
 def _barrier(connections: Connections, rank: int, ranks: int) -> Generator[Event, Any, None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -119,7 +120,7 @@ def summaries(source: Source, judged: Iterable[Judged]) -> list[Summary]:
                     title=group.title,
                     why=group.why,
                     rows=len(mine),
-                    mean=sum(errors) / len(errors),
+                    mean=math.fsum(errors) / len(errors),
                     worst=max(mine, key=lambda each: abs(each.error)),
                     mean_allowed=group.mean,
                     known_misses=sum(each.row.known_error is not None for each in mine),
