@@ -54,7 +54,7 @@ class Add(Layer):
 
     @property
     def elementwise(self) -> int:
-        return self.input_elements
+        return self.output_elements
 
     @property
     def kept_elements(self) -> int:

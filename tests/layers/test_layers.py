@@ -110,6 +110,8 @@ def test_a_hierarchical_softmax_scores_a_class_and_the_words_in_it() -> None:
     layer = HierarchicalSoftmax(input_shape=(6, 64), vocabulary=10_000)
     assert layer.output_shape == (6, 100 + 100)
     assert (layer.macs, layer.params) == (6 * 200 * 64, (100 + 10_000) * 65)
+    one = HierarchicalSoftmax(input_shape=(64,), vocabulary=10_000)
+    assert (one.output_shape, 6 * one.macs, one.params) == ((200,), layer.macs, layer.params)
 
 
 def test_an_embedding_reads_and_writes_only_the_rows_that_it_looks_up() -> None:
