@@ -88,7 +88,7 @@ def _in_one_lane(collective: Collective, ranks: int) -> Iterator[Round]:
             if same:
                 names = ("src", "dst", "first", "count")
                 src, dst, first, count = (np.concatenate([getattr(each, name) for each in same]) for name in names)
-                yield Round(src, dst, first, count, add)
+                yield Round.of(src, dst, first=first, count=count, add=add)
 
 
 def _without_wrap(each: Round, pieces: int) -> Round:
@@ -97,4 +97,5 @@ def _without_wrap(each: Round, pieces: int) -> Round:
     again = over > 0
     src, dst = (np.concatenate([ends, ends[again]]) for ends in (each.src, each.dst))
     first = np.concatenate([each.first, np.zeros(again.sum(), dtype=np.int64)])
-    return Round(src, dst, first, np.concatenate([each.count - over, over[again]]), each.add)
+    count = np.concatenate([each.count - over, over[again]])
+    return Round.of(src, dst, first=first, count=count, add=each.add)

@@ -55,15 +55,16 @@ class Ring(Collective):
         return np.repeat(self._places(ranks), 2 if self.two_way else 1)
 
     def rounds(self, ranks: int) -> Iterator[Round]:
+        if ranks == 1:
+            return
         place, rank, ways = np.arange(ranks), self._places(ranks), 2 if self.two_way else 1
         if self.operation == "broadcast":
             yield from BinomialTree(operation="scatter").rounds(ranks)
         for add in [True] * self.reduces + [False] * self.spreads:
             late = 1 if add else 0  # what a rank sends first: its left neighbour's piece, then the sum that it has
-            if ranks > 1:
-                steps, first = ranks - 1, ways * ((place - late) % ranks)
-                yield Round.of(rank, np.roll(rank, -1), first=first, add=add, times=steps, shift=-ways)
-            if ranks > 1 and self.two_way:
+            steps, first = ranks - 1, ways * ((place - late) % ranks)
+            yield Round.of(rank, np.roll(rank, -1), first=first, add=add, times=steps, shift=-ways)
+            if self.two_way:
                 first = ways * ((place + late) % ranks) + 1
                 yield Round.of(rank, np.roll(rank, 1), first=first, add=add, lane=1, times=steps, shift=ways)
         if self.operation == "reduce":

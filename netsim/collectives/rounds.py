@@ -56,9 +56,9 @@ class Round:
     first: IntArray
     count: IntArray
     add: bool
-    lane: int = 0
-    times: int = 1
-    shift: int = 0
+    lane: int
+    times: int
+    shift: int
 
     @cached_property
     def who(self) -> bytes:

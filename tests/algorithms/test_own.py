@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from netsim.algorithms.code import from_code
 from netsim.algorithms.steps import from_file
 from netsim.api import allreduce, choose
+from netsim.collectives import _libraries
 from netsim.collectives.rounds import Collective
 from netsim.errors import ScenarioError
 
@@ -137,6 +141,38 @@ def test_a_library_chooses_as_it_documents() -> None:
         ("openmpi", "4 kB"): "recursive_doubling",
         ("openmpi", "64 MB"): "ring",
     }
+
+
+@given(ranks=st.integers(2, 512), power=st.integers(0, 23))
+def test_nccls_model_is_made_of_the_parts_that_its_source_names(ranks: int, power: int) -> None:
+    """src/graph/tuning.cc: latencies alone without bytes, bandwidth beyond them; LL for little, Simple for much."""
+    nbytes, steps, hops = 64.0 * 2**power, 2 * (ranks - 1), 2 * math.log2(ranks)
+    ring, tree = nbytes * steps / ranks, 2 * nbytes / 0.92  # bytes over the rate are seconds
+    low = {"ring": 6.6e-6 + steps * 2.7e-6, "tree": 6.8e-6 + hops * 5e-6}
+    assert _libraries._nccl_ring(ranks, nbytes, math.inf) == pytest.approx(low["ring"], rel=1e-12)
+    assert _libraries._nccl_tree(ranks, nbytes, math.inf) == pytest.approx(low["tree"], rel=1e-12)
+    little, much = 1e-6, 1.0  # s
+    share, half = _libraries._TREE_LL[power], _libraries._TREE_SIMPLE[power]
+    assert _libraries._nccl_ring(ranks, nbytes, ring / little) == pytest.approx(low["ring"] + 2 * little, rel=1e-12)
+    assert _libraries._nccl_tree(ranks, nbytes, tree / little) == pytest.approx(low["tree"] + 3.8 * little / share)
+    late = (1.4 if nbytes >= 64 * ranks else 1.0) * (8.4e-6 + steps * 14e-6)
+    assert _libraries._nccl_ring(ranks, nbytes, ring / much) - much == pytest.approx(late, rel=1e-6)
+    assert _libraries._nccl_tree(ranks, nbytes, tree / much) - much / half == pytest.approx(
+        8.4e-6 + hops * 14e-6, rel=1e-6
+    )
+
+
+def test_a_tree_of_nccl_reaches_a_share_of_its_rate_at_each_size_up_to_512_mib() -> None:
+    for shares in (_libraries._TREE_LL, _libraries._TREE_SIMPLE):
+        assert len(shares) == 24 and all(0 < share <= 1 for share in shares)
+    assert _libraries._nccl_tree(8, 1.0, 1e9) <= _libraries._nccl_tree(8, 64.0, 1e9)
+    ends = [_libraries._nccl_tree(8, size * 2.0**30, 1e9) for size in (1, 2, 3)]
+    assert ends[2] - ends[1] == pytest.approx(ends[1] - ends[0], rel=1e-9)
+
+
+def test_open_mpi_leaves_recursive_doubling_at_ten_thousand_bytes() -> None:
+    kinds = [_libraries.documented("openmpi", 8, nbytes, 1e9) for nbytes in (9_999, 10_000)]
+    assert kinds == ["recursive_doubling", "ring"]
 
 
 def test_an_operation_that_one_kind_has_is_chosen_without_a_runner_up() -> None:

@@ -19,7 +19,7 @@ from netsim.collectives.parameter_server import ParameterServer
 from netsim.collectives.rabenseifner import Rabenseifner
 from netsim.collectives.recursive_doubling import RecursiveDoubling
 from netsim.collectives.ring import Ring
-from netsim.collectives.rounds import Collective
+from netsim.collectives.rounds import Collective, Operation
 from netsim.collectives.torus import Torus
 from netsim.collectives.torus_2d import Torus2D
 from netsim.collectives.tree import Tree
@@ -79,6 +79,18 @@ def test_a_full_tree_takes_twice_its_depth(arity: int, depth: int) -> None:
     result = collective(Tree(arity=arity), ranks=ranks, size=S, rate=B, latency=a)
     assert result.time_s == pytest.approx(2 * depth * (a + arity * S / B), rel=1e-9)
     assert result.busiest_link_bytes == (arity + (depth > 1)) * S  # an inner node also talks to its parent
+
+
+@pytest.mark.parametrize("operation", ["broadcast", "reduce"])
+@pytest.mark.parametrize(("arity", "depth"), [(1, 3), (2, 1), (2, 3), (3, 2)])
+@pytest.mark.parametrize("m", [2, 9])
+def test_one_way_of_a_full_tree_in_segments_is_a_pipeline(operation: Operation, arity: int, depth: int, m: int) -> None:
+    """depth (a + t) + (m - 1) t with m segments of t = k S / (m B), however long they are."""
+    kind, ranks = Tree(arity=arity, operation=operation, slices=m), sum(arity**level for level in range(depth + 1))
+    for latency in (0.0, a):
+        seconds = depth * latency + (depth + m - 1) * arity * S / m / B
+        result = collective(kind, ranks=ranks, size=S, rate=B, latency=latency)
+        assert [result.time_s, result.ideal_time_s] == pytest.approx([seconds, seconds], rel=1e-9)
 
 
 @pytest.mark.parametrize(("ranks", "messages"), [(4, 5), (8, 9), (16, 13)])
@@ -367,7 +379,12 @@ def test_what_does_not_fit_the_ranks_is_said(kind: Collective, ranks: int, compl
     [
         ({"operation": "gather"}, "not in its power"),
         ({"library": "nccl", "slices": 2}, "library and slices"),
+        ({"library": "nccl", "slice": 1e6}, "library and slices"),
+        ({"slice": 1e6, "slices": 2}, "slices and slice"),
+        ({"slice": 0.0}, "slice is empty"),
         ({"shares": (1.0, -1.0)}, "shares must be"),
+        ({"shares": (0.0, 0.0)}, "shares must be"),
+        ({"shares": (1.0, float("inf"))}, "shares must be"),
         ({"element": 0.0}, "element is empty"),
     ],
 )

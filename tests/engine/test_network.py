@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from netsim.engine.fair import Flow, max_min_rates
 from netsim.engine.links import Link
 from netsim.engine.messages import Message
+from netsim.engine.meter import Meter
 from netsim.engine.network import Network
 from netsim.engine.sharing import SHARING
 from netsim.hardware import Link as HostLink
@@ -173,3 +174,29 @@ def test_rates_are_max_min_fair(paths: list[list[int]], rates: list[float]) -> N
             and given_rates[flow] >= max(given_rates[other] for other in link.flows) * (1 - 1e-9)
             for link in flow.links
         )
+
+
+Stretches = st.lists(st.tuples(st.floats(0, 30), st.floats(-1, 9), st.sampled_from([0.0, 1.0, 7.0])), max_size=12)
+
+
+@settings(deadline=None)
+@given(st.sampled_from([0.0, 2.5]), Stretches)
+def test_a_meter_has_the_bytes_of_each_bin_from_when_it_was_turned_on(
+    start: float, stretches: list[tuple[float, float, float]]
+) -> None:
+    """Whatever the order in which it is told; where nothing passes, it is as if nothing was said."""
+    meter, passing = Meter(["wire", "idle"], start, bins=8), Meter(["wire", "idle"], start, bins=8)
+    for begin, length, rate in stretches:
+        meter.passed("wire", begin, begin + length, rate)
+        if rate > 0 and begin + length > start:
+            passing.passed("wire", begin, begin + length, rate)
+    end = max((begin + length for begin, length, rate in stretches), default=0.0)
+    bins = list(meter.bins(["wire", "idle"], end))
+    assert bins == list(passing.bins(["wire", "idle"], end))
+    for each in bins:
+        inside = ((min(b + n, each.end) - max(b, each.start), rate) for b, n, rate in stretches)
+        assert each.nbytes == pytest.approx(sum(rate * max(0.0, lasts) for lasts, rate in inside), abs=1e-9)
+    total = sum(rate * max(0.0, begin + length - max(begin, start)) for begin, length, rate in stretches)
+    assert sum(each.nbytes for each in bins) == pytest.approx(total, abs=1e-9)
+    assert {each.link for each in bins} <= {"wire"} and len(bins) <= 8
+    assert [each.start for each in bins[1:]] == [each.end for each in bins[:-1]]
