@@ -17,7 +17,7 @@ import pytest
 import netsim
 from netsim import loading
 from netsim.cli import main
-from netsim.engine.limits import Size, memory_limit
+from netsim.engine.limits import Size, memory_limit, most_messages
 from netsim.engine.run import simulate
 from netsim.errors import ScenarioError
 
@@ -62,6 +62,11 @@ def test_the_limit_is_the_users_else_half_of_the_machine() -> None:
         netsim.allreduce(
             "tree", ranks=8, size="1 MB", rate="1 GB/s", latency="1 us", engine="simpy", limit_memory="1 kB"
         )
+
+
+def test_as_many_messages_as_there_may_be_fill_the_limit() -> None:
+    for limit in (1e3, 8e9):
+        assert Size(workers=0, at_once=most_messages(limit)).memory == pytest.approx(limit, rel=1e-12)
 
 
 @pytest.mark.parametrize("engine", ["fast", "simpy"])

@@ -30,6 +30,7 @@ SCENARIOS: dict[str, dict[str, Any]] = {
     "slices": {"job.strategy.slices": 3},
     "streams": {"job.streams": 3},
     "noise": {"noise.jitter": 0.2},
+    "noise of two steps": {"noise.jitter": 0.2, "iterations": 2},
     "no overlap": {"job.overlap": False},
     "adding": {"job.strategy.kind": "double_binary_tree", "cluster.reduction_rate": "5 GB/s"},
     "a line": {"cluster.topology": {"kind": "line"}},

@@ -119,6 +119,33 @@ CASES: dict[str, Any] = {
 }
 
 
+SLIGHTLY = 1 + 1e-6
+MORE: list[tuple[str, Any]] = [
+    ("no_message_comes_before_it_is_sent", ("activities", of_messages(end=lambda t: t / SLIGHTLY))),
+    ("no_link_is_above_its_rate", ("activities", of_messages(nbytes=lambda n: n * SLIGHTLY))),
+    ("links_carry_what_was_sent_over_them", ("links", first(nbytes=lambda n: n * SLIGHTLY))),
+    ("links_are_busy_for_what_they_carry", ("links", first(busy=lambda t: t / SLIGHTLY))),
+    ("parts_sum_to_steps", ("steps", first(straggler_wait=lambda t: t - 1.0, compute=lambda t: t + 1.0))),
+    ("a_worker_does_one_step_after_the_other", ("steps", first(end=lambda t: t * SLIGHTLY))),
+    ("a_worker_computes_one_thing_at_a_time", ("spans", first(end=lambda t: t * SLIGHTLY))),
+    ("nothing_begins_before_its_cause_has_ended", ("activities", lambda rows: [rows[0]._replace(cause=0), *rows[1:]])),
+]
+UPDATES: list[Any] = [
+    lambda rows: [*rows, rows[0]],  # one counts twice
+    lambda rows: [rows[0]._replace(held=rows[0].version), *rows[1:]],  # computed on weights that it led to
+]
+
+
+@pytest.mark.parametrize(("rule", "change"), MORE, ids=lambda it: it if isinstance(it, str) else "")
+def test_a_rule_finds_what_was_tampered_with_a_little(rule: str, change: Any) -> None:
+    assert rule in broken(tampered(played(), *change))
+
+
+@pytest.mark.parametrize("change", UPDATES)
+def test_gradients_count_once_and_for_weights_that_come_after_theirs(change: Any) -> None:
+    assert list(invariants.weights_go_forward(tampered(played(SERVERS), "updates", change)))
+
+
 def test_every_rule_has_a_case() -> None:
     assert {rule.__name__ for rule in (*RULES, *TRAFFIC_RULES)} == set(CASES)
 

@@ -13,10 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netsim import loading
+from netsim.engine.measured import outside
+from netsim.engine.plan import plan
 from netsim.engine.run import collective, simulate
 from netsim.errors import ScenarioError
 from netsim.families import FAMILIES
-from netsim.hardware import Link
+from netsim.hardware import Link, Measured
+from netsim.models.mobilenet_v1 import mobilenet_v1
 from netsim.scenario import Scenario
 from netsim.trace import Trace
 
@@ -362,10 +365,83 @@ def test_the_trace_is_the_same_in_every_process() -> None:
     assert len(outputs) == 1 and json.loads(outputs.pop())
 
 
-def test_progress_hears_of_every_iteration() -> None:
-    heard: list[int] = []
-    run(progress=heard.append)
-    assert heard == [0, 1]
+@pytest.mark.parametrize("workers", [1, 3])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"job.strategy": "parameter_server"},
+        {"job.strategy": {"kind": "parameter_server", "mode": "async"}},
+        *({"job.sharding": stage} for stage in ("zero1", "zero2", "zero3")),
+        {"job.local_steps": 2},
+    ],
+    ids=str,
+)
+def test_progress_hears_once_of_every_iteration(changes: dict[str, Any], workers: int) -> None:
+    for engine in ("auto", "simpy"):
+        heard: list[int] = []
+        run({"cluster.workers": workers, **changes}, engine=engine, progress=heard.append)
+        assert heard == [0, 1]
+
+
+def test_messages_beyond_those_that_links_were_measured_with_are_told() -> None:
+    """A ring of 4 sends quarters of its buckets, servers of 2 hosts halves; whoever is alone sends none."""
+    link = {"rate": "10 Gbit/s", "latency": "25 us", "measured": {"smallest": "1 kB", "largest": "1 MB"}}
+    tight = {"cluster.link": link, "job.bucket": "all"}
+    small = [{"kind": "dense", "input_shape": [100], "units": 100, "bias": False}]  # 40 kB
+    for changes, told in (
+        ({}, True),
+        ({"cluster.workers": 1}, False),
+        ({"cluster.workers": 2}, True),
+        ({"job.model": {"layers": small}}, False),
+        ({"job.model": {"layers": small}, "cluster.workers": 60}, True),
+        ({"job.model": {"layers": small}, "job.strategy": {"kind": "parameter_server", "servers": 2}}, False),
+        ({"job.strategy": {"kind": "parameter_server", "servers": 2}}, True),
+        ({"cluster.link": {"rate": "10 Gbit/s", "latency": "25 us"}}, False),
+    ):
+        said = run({**tight, **changes}, detail="summary").facts["warnings"]
+        assert [("are extrapolated" in each) for each in said] == [True] * told, changes
+    measured = Link(rate=1e9, latency=1e-5, measured=Measured(smallest=1e3, largest=1e6))
+    kind = FAMILIES["collectives"].build("ring")
+    for nbytes, said in ((7.9e3, 1), (8e3, 0), (8e6, 0), (8.1e6, 1)):
+        assert len(outside(kind, 8, nbytes, measured)) == said
+    assert outside(kind, 1, 1e9, measured) == outside(kind, 8, 1e9, Link(rate=1e9, latency=1e-5)) == ()
+
+
+def test_where_bytes_cost_nothing_the_bound_is_the_slowest_of_the_fastest_that_a_step_takes() -> None:
+    workers, iterations, slow = 4, 5, 3.0
+    for needed in (4, 3, 2):
+        told = loading.from_table(
+            {**BASE, "cluster": {"group": [{"count": 3}, {"count": 1, "slowdown": slow}], "device": "v100"}},
+            {
+                "cluster.link": {"rate": "1e9 Gbit/s", "latency": "0 s"},
+                "iterations": iterations,
+                "noise.jitter": 0.5,
+                "job.strategy": {"kind": "parameter_server", "backup": workers - needed},
+            },
+        )
+        the_plan = plan(told)
+        alone = [each.total for each in the_plan.computing]
+        assert alone[3] > 2 * alone[0]
+        drawn = told.noise.factors(told.seed, workers, iterations).T.tolist()
+        paces = [sorted(a * f for a, f in zip(alone, factors, strict=True)) for factors in drawn]
+        expected = sum(pace[needed - 1] for pace in paces) / iterations
+        if needed == workers:  # nobody is left behind, and some may run ahead: the slowest on the mean
+            expected = max(a * sum(each) / iterations for a, each in zip(alone, zip(*drawn, strict=True), strict=True))
+        assert the_plan.lower_bound(iterations) == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("mode", ["async", "ssp"])
+def test_workers_that_do_not_wait_are_bound_by_their_ports_unless_they_are_servers_themselves(mode: str) -> None:
+    """A gradient passes its worker's port in M / B; of one beside its server, only computing is known."""
+    slow, of = {"cluster.link.rate": "0.1 Gbit/s", "cluster.workers": 2}, {"kind": "parameter_server", "mode": mode}
+    apart, beside = (
+        run({**slow, "job.strategy": {**of, "placement": placement}}, detail="summary")
+        for placement in ("apart", "colocated")
+    )
+    nbytes = 4 * mobilenet_v1().params
+    assert apart.facts["lower_bound_s"] == pytest.approx(nbytes / 12.5e6, rel=1e-9)
+    assert beside.facts["lower_bound_s"] < 0.1 * apart.facts["lower_bound_s"]
 
 
 def test_more_workers_than_memory_allows_are_refused_with_an_estimate() -> None:
