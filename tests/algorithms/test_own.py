@@ -210,8 +210,10 @@ def test_a_generator_of_rounds_is_an_all_reduce_named_by_its_file_or_its_module(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "swaps_for_a_test.py").write_text(GENERATOR)
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "swaps_for_a_test.py").write_text("1 / 0")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setattr(sys, "path", [str(tmp_path / "elsewhere"), *sys.path])  # the folder of the command comes first
     twin = allreduce("recursive_doubling", ranks=8, **NETWORK)
     for place in ("swaps_for_a_test.py:swap", "swaps_for_a_test:swap"):
         result = allreduce(from_code(place, {}, 8), ranks=8, **NETWORK)

@@ -13,6 +13,7 @@ from netsim.collectives.rounds import Collective, Round, prove, unrolled
 from netsim.engine.run import CollectiveResult, collective
 from netsim.errors import ScenarioError
 from netsim.families import FAMILIES
+from netsim.hardware import Link
 
 ENGINES_PLAY = [
     *((ranks, rate) for ranks in range(1, 10) for rate in (None, 5e9)),
@@ -22,6 +23,7 @@ ENGINES_PLAY = [
     (17, None),
 ]
 LANES = [1, 2, 3, 8]
+WITHOUT_FORMULA = ("double_binary_tree",)  # whose two trees share ports
 SIZE, RATE, LATENCY = 96e6, 1.25e9, 10e-6
 VARIANTS = {
     "bcube": [{"base": 3}],
@@ -115,6 +117,36 @@ def test_a_collective_keeps_its_closed_form_its_bound_and_its_bytes(kind: Collec
         assert result.wire_bytes == pytest.approx(kind.wire_bytes(ranks, SIZE), rel=1e-12), ranks
         assert result.messages == kind.slices * kind.messages(ranks), ranks
         assert kind.messages(ranks) == sum(len(each) * each.times for each in kind.rounds(ranks)), ranks
+
+
+@pytest.mark.parametrize("kind", [kind for lanes in (1, 3) for kind in members(slices=lanes)], ids=repr)
+def test_a_closed_form_with_adding_is_kept_wherever_one_is_claimed(kind: Collective) -> None:
+    for ranks in (1, 2, 3, 8):
+        result = played(kind, ranks, reduction_rate=5e9)
+        if result.ideal_time_s is not None:
+            assert result.time_s == pytest.approx(result.ideal_time_s, rel=1e-9), ranks
+
+
+PART = 7 / 8  # of the buffer, that one of 8 ranks has to send or get
+BUFFERS = {"all_reduce": 2 * PART, "barrier": 0.0, "broadcast": 1.0, "reduce": 1.0}
+
+
+@pytest.mark.parametrize("kind", [*members(), *operations()], ids=repr)
+def test_the_bound_is_what_ports_carry_at_least_and_how_far_news_is(kind: Collective) -> None:
+    bytes_alone, latency_alone = Link(rate=RATE, latency=0.0), Link(rate=1e30, latency=LATENCY)
+    apart, steps = kind.helpers(8) > 0, math.ceil(round(math.log(8, kind.fan(8) + 1), 9))
+    buffers = 1.0 if apart else BUFFERS.get(kind.operation, PART)
+    assert kind.lower_bound(8, SIZE, bytes_alone) == pytest.approx(buffers * SIZE / RATE, rel=1e-12)
+    assert kind.lower_bound(8, SIZE, latency_alone) == pytest.approx((2 if apart else steps) * LATENCY, rel=1e-9)
+
+
+@pytest.mark.parametrize("name", [name for name in FAMILIES["collectives"].names() if name not in WITHOUT_FORMULA])
+def test_a_closed_form_is_claimed_in_one_lane_for_every_power_of_two(name: str) -> None:
+    member, link = FAMILIES["collectives"].member(name), Link(rate=RATE, latency=LATENCY)
+    for operation in member.operations:  # type: ignore[attr-defined]
+        kind = FAMILIES["collectives"].build({"kind": name, "operation": operation})
+        assert all(kind.ideal_time(ranks, SIZE, link) is not None for ranks in (1, 2, 4, 16)), operation
+        assert kind.ideal_time(1, SIZE, link) == kind.lower_bound(1, SIZE, link) == 0.0, operation
 
 
 @pytest.mark.parametrize("ranks", [*range(2, 18), 33])

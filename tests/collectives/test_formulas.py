@@ -65,6 +65,14 @@ def test_who_is_an_inner_node_of_one_of_two_trees_is_a_leaf_of_the_other(ranks: 
     assert len(both) <= (1 if ranks % 2 == 0 else 2)  # the roots' ends of the two trees may meet
 
 
+@pytest.mark.parametrize("ranks", [2, 3, 8, 9, 16, 31])
+def test_the_second_tree_is_the_first_mirrored_or_of_an_odd_number_shifted_by_one(ranks: int) -> None:
+    """NCCL's ncclGetDtree (src/graph/trees.cc)."""
+    one, other = (DoubleBinaryTree()._levels(ranks, which) for which in (0, 1))
+    renamed = [ranks - 1 - rank if ranks % 2 == 0 else (rank + 1) % ranks for rank in range(ranks)]
+    assert [[[renamed[rank] for rank in ends] for ends in level] for level in one] == [list(level) for level in other]
+
+
 def test_slices_bring_two_trees_near_twice_the_rate_of_one() -> None:
     one, two = (
         collective(kind, ranks=16, size=1e9, rate=B, latency=0.0).time_s
@@ -391,6 +399,12 @@ def test_what_does_not_fit_the_ranks_is_said(kind: Collective, ranks: int, compl
 def test_fields_that_contradict_one_another_are_refused(fields: dict[str, object], complaint: str) -> None:
     with pytest.raises(ValueError, match=complaint):
         Ring(**fields)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("dims", [(), (2, 0), (-1, 2)])
+def test_a_torus_has_ranks_along_each_dimension(dims: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match="dims must be numbers of ranks, each at least 1"):
+        Torus(dims=dims)
 
 
 @pytest.mark.parametrize(

@@ -149,6 +149,12 @@ def test_a_bad_network_is_refused(topology: Any, told: list[str]) -> None:
     assert refusals(topology) == told
 
 
+def test_of_a_host_alone_it_is_said_that_it_is_alone() -> None:
+    links = [{"ends": ["worker0", "hub"]}, {"ends": ["worker1", "hub"]}]
+    told = refusals({"kind": "graph", "links": links}, workers=1)
+    assert told[0] == "cluster.topology.links[1]: there is no host 'worker1'; there are worker0 alone"
+
+
 def test_nodes_of_hosts_must_be_enough_and_differ() -> None:
     links = [*TWO_LEAVES, {"ends": ["leaf0", "leaf1"], **ABOVE}]
     told = refusals({"kind": "graph", "links": links, "at": ["worker1", "worker1", "leaf1"]})

@@ -19,6 +19,7 @@ from netsim.errors import RunError
 from netsim.families import FAMILIES
 from netsim.hardware import Link
 from netsim.topologies import _measures
+from netsim.topologies._routes import mixed
 from netsim.topologies.base import Host, Topology
 
 FAMILY = FAMILIES["topologies"]
@@ -166,6 +167,12 @@ def test_no_halves_of_few_hosts_are_cut_off_by_less_than_the_bisection(network: 
     assert _measures.bisection(network) == pytest.approx(min(cuts), rel=1e-12)
 
 
+def test_flows_are_drawn_by_splitmix64() -> None:
+    """The first numbers of its author's C program from seed 1234567, https://prng.di.unimi.it/splitmix64.c."""
+    drawn = [mixed(1234567 + number * 0x9E3779B97F4A7C15) for number in range(3)]
+    assert drawn == [6457827717110365317, 3203168211198807973, 9817491932198370423]
+
+
 def digest() -> str:
     """Of all routes of all networks, with and without ECMP."""
     seen = hashlib.sha256()
@@ -250,6 +257,14 @@ def test_a_fat_tree_has_the_papers_figures(k: int) -> None:
     assert set(degrees[:count]) == {1} and set(degrees[count:]) == {k}
     assert _measures.diameter(network) == 6
     assert _measures.bisection(network) == count / 2 * B
+
+
+@pytest.mark.parametrize("k", [2, 4, 6, 8])
+def test_a_fat_tree_is_the_smallest_that_has_room(k: int) -> None:
+    most = k**3 // 4
+    for count, ports in ((most, k), (most + 1, k + 2)):
+        network: Topology = FAMILY.build("fat_tree")(hosts(count))
+        assert len(network.switches) == 5 * ports * ports // 4
 
 
 @pytest.mark.parametrize("ratio", [1.0, 2.0, 4.0])
