@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from typing import Annotated
 
@@ -66,7 +67,7 @@ def fat_tree(hosts: Sequence[Host], *, k: Ports | None = None, link: ALink | Non
 
 
 def _fitting(hosts: int, k: int | None) -> int:
-    smallest = next(ports for ports in range(2, 2 * hosts + 4, 2) if ports**3 // 4 >= hosts)
+    smallest = next(ports for ports in itertools.count(2, 2) if ports**3 // 4 >= hosts)
     if k is None:
         return smallest
     if k % 2:
