@@ -36,6 +36,10 @@ SCENARIOS: dict[str, dict[str, Any]] = {
     "a line": {"cluster.topology": {"kind": "line"}},
     "a server": {"job.strategy": "parameter_server"},
     "servers of whole keys": {"job.strategy": {"kind": "parameter_server", "servers": 2, "keys": "whole"}},
+    "servers without a part": {
+        "job.strategy": {"kind": "parameter_server", "servers": 3, "keys": "whole"},
+        "job.bucket": "layer",
+    },
     "servers that add": {
         "job.strategy": {"kind": "parameter_server", "servers": 3, "slices": 2},
         "cluster.reduction_rate": "5 GB/s",

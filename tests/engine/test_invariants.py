@@ -206,6 +206,10 @@ def test_collectives_keep_all_rules_and_engines_agree(kind: str, sharing: str) -
         kind, ranks=ranks, size="1 MB", rate="1 GB/s", latency="10 us", sharing=sharing, check=True
     )
     assert result.ranks == ranks
+    none = netsim.allreduce(
+        {"kind": kind, "operation": "barrier"}, ranks=ranks, size="0 B", rate="1 GB/s", latency="0 s", check=True
+    )
+    assert (none.time_s, none.wire_bytes) == (0.0, 0.0)
 
 
 def test_an_engine_that_disagrees_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

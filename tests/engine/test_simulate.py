@@ -384,6 +384,32 @@ def test_progress_hears_once_of_every_iteration(changes: dict[str, Any], workers
         assert heard == [0, 1]
 
 
+def test_whoever_sends_nothing_spends_no_time_on_latency() -> None:
+    assert run({"cluster.workers": 1}, detail="summary").facts["latency_share"] == 0.0
+    assert run({"cluster.link.latency": "0 s"}, detail="summary").facts["latency_share"] == 0.0
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"job.streams": 2},
+        {"cluster.server_rate": "5 GB/s"},
+        {"cluster.link.overhead": "5 us"},
+        {"cluster.traffic": [{"size": "100 kB", "rate": "0.2 Gbit/s"}]},
+        {"cluster.topology": "ring"},
+        {"job.schedule": "priority"},
+        {"job.sharding": "zero1"},
+        {"job.local_steps": 2},
+        {"noise.jitter": 0.1},
+    ],
+    ids=lambda changes: next(iter(changes)),
+)
+def test_a_step_has_a_closed_form_only_where_nothing_disturbs_it(changes: dict[str, Any]) -> None:
+    servers = {"job.strategy": "parameter_server"} if "cluster.server_rate" in changes else {}
+    assert plan(scenario(servers)).closed_form is not None
+    assert plan(scenario(servers | changes)).closed_form is None
+
+
 def test_messages_beyond_those_that_links_were_measured_with_are_told() -> None:
     """A ring of 4 sends quarters of its buckets, servers of 2 hosts halves; whoever is alone sends none."""
     link = {"rate": "10 Gbit/s", "latency": "25 us", "measured": {"smallest": "1 kB", "largest": "1 MB"}}

@@ -276,7 +276,9 @@ def _waited(child: int, end: float) -> int | None:
 
 def _run(tree: Path, names: Sequence[str], killer: Path, limit: int) -> None:
     """The child: never returns."""
-    os.setsid()
+    os.setpgid(
+        0, 0
+    )  # so that what it starts ends with it; a session of its own would have a share of the CPU of its own
     resource.setrlimit(resource.RLIMIT_CPU, (limit, limit + 5))
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     out = os.open(tree / "last.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)

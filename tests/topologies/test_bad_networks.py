@@ -149,6 +149,19 @@ def test_a_bad_network_is_refused(topology: Any, told: list[str]) -> None:
     assert refusals(topology) == told
 
 
+def test_a_link_has_two_ends_in_either_order() -> None:
+    cables = [("worker0", "hub"), ("worker1", "hub"), ("worker2", "hub"), ("worker2", "worker3")]
+    one, other = (
+        FAMILIES["topologies"].build({"kind": "graph", "links": [{"ends": ends} for ends in order]})(
+            [Host(f"worker{number}", Link(rate=(1 + number) * 1e9, latency=1e-5)) for number in range(4)]
+        )
+        for order in (cables, [cable[::-1] for cable in cables])
+    )
+    for src, dst in ((0, 1), (1, 3), (3, 0), (2, 1)):
+        ways = [[(each.rates[link], each.latencies[link]) for link in each.route(src, dst)] for each in (one, other)]
+        assert ways[0] == ways[1]
+
+
 def test_of_a_host_alone_it_is_said_that_it_is_alone() -> None:
     links = [{"ends": ["worker0", "hub"]}, {"ends": ["worker1", "hub"]}]
     told = refusals({"kind": "graph", "links": links}, workers=1)
