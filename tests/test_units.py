@@ -8,7 +8,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netsim.units import EXAMPLES, Count, FlopRate, Number, Quantity, Rate, parse, plain, show, write
+from netsim.units import (
+    EXAMPLES,
+    SCALES,
+    Count,
+    FlopRate,
+    Number,
+    Quantity,
+    Rate,
+    known,
+    looked_up,
+    parse,
+    plain,
+    show,
+    write,
+)
 
 
 @pytest.mark.parametrize(
@@ -34,6 +48,11 @@ from netsim.units import EXAMPLES, Count, FlopRate, Number, Quantity, Rate, pars
 )
 def test_quantities_are_read_as_the_nearest_si_number(text: str, unit: str, value: float) -> None:
     assert parse(text, unit) == value
+
+
+@pytest.mark.parametrize("unit", SCALES)
+def test_units_that_are_known_by_heart_are_those_of_the_units_library(unit: str) -> None:
+    assert {name: looked_up(name, unit) for name in known(unit)} == pytest.approx(known(unit), rel=1e-15)
 
 
 @pytest.mark.parametrize(

@@ -119,9 +119,7 @@ class ServedPlay(EventPlay):
         workers = self._plan.workers
         names = ("start", "computed", "exchanged", "exchanging", "end", "held_back")
         log.own_steps(found["luck"].T, *(found[name].reshape(workers, -1) for name in names))
-        whose = found["updates"].reshape(-1, 4).tolist()
-        for (worker, iteration, held, version), now in zip(whose, found["update_times"].tolist(), strict=True):
-            log.updated(now, worker, iteration, held, version)
+        log.all_updated(found["update_times"], *found["updates"].reshape(-1, 4).T)
         log.transfers += self.transfers([bucket.name for bucket in self._plan.buckets], found)
         owned = sum(np.maximum(self._sizes.piece, 0.0) * np.asarray(self._sizes.slices)[:, None])
         for server, nbytes in enumerate((owned * int(found["iteration"].sum())).tolist()):

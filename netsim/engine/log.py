@@ -40,6 +40,7 @@ class Log:
         self._idle: dict[int, float] = {}
         self.outages: list[Outage] = []
         self.updates: list[Update] = []
+        self._all_updates: Columns[Update] | None = None
         self.servers: list[ServerUse] = []
         self.causes: Causal | None = None  # of the reference, which notes them as it goes
         self.story: Story | None = None  # of the fast engine, as far as it follows them
@@ -166,6 +167,10 @@ class Log:
         """A gradient has become part of the weights, or been thrown away."""
         self.updates.append(Update(now, worker, iteration, held, version))
 
+    def all_updated(self, now: Times, *columns: npt.NDArray[np.int64]) -> None:
+        """The same of all gradients of a run, column by column."""
+        self._all_updates = Columns.of(Update, now, *columns)
+
     def held(self, worker: int, iteration: int, seconds: float) -> None:
         """How long the last answer to a worker was held back for slower workers."""
         self._held[worker, iteration] = seconds
@@ -188,7 +193,8 @@ class Log:
     @property
     def of_servers(self) -> dict[str, Any]:
         """What was noted of updates, of servers and of hosts that stopped."""
-        updates, servers = Columns(Update, self.updates), Columns(ServerUse, self.servers)
+        servers = Columns(ServerUse, self.servers)
+        updates = Columns(Update, self.updates) if self._all_updates is None else self._all_updates
         return {"updates": updates, "servers": servers, "outages": Columns(Outage, self.outages)}
 
     @property

@@ -1,7 +1,10 @@
+cimport cython
+
 from netsim.engine.kernels.moments cimport Moments, Network
 
 cdef int NOTHING, OTHER_END, LATENCY, LINKS, ADDING
 
+@cython.final
 cdef class Run(Moments):
     cdef double reduction_rate
     cdef public Py_ssize_t additions

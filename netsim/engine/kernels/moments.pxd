@@ -3,6 +3,7 @@ cimport cython
 cdef int DONE, TIE, FULL, STUCK, GOING
 cdef double NEAR
 
+@cython.final
 cdef class Agenda:
     cdef public Py_ssize_t size
     cdef long long turns

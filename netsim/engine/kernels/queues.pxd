@@ -1,7 +1,10 @@
+cimport cython
+
 from netsim.engine.kernels.moments cimport Agenda, Network
 
 cdef int HEAD, JOINS, TOLD
 
+@cython.final
 cdef class Queues(Network):
     cdef Py_ssize_t cuts_through, hops, phase, of_phase, next
     cdef double moment

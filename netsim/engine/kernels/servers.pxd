@@ -1,7 +1,10 @@
+cimport cython
+
 from netsim.engine.kernels.moments cimport Moments, Network
 
 cdef int LEAD, WAITING, UPDATE
 
+@cython.final
 cdef class Run(Moments):
     cdef double bound, granted, took_at
     cdef public Py_ssize_t version

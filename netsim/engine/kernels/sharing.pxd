@@ -1,7 +1,10 @@
+cimport cython
+
 from netsim.engine.kernels.moments cimport Agenda, Network
 
 cdef double SAME
 
+@cython.final
 cdef class Fair(Network):
     cdef Py_ssize_t flows
     cdef double[::1] busy_since, rate, remaining, since, entered, left, level, alone

@@ -188,8 +188,8 @@ class Fair(Network):
                 open_links += 1
         for number in range(self.flows):
             self.level[self.reached[number]] = -1.0
-        self.flows = 0  # from here on those that have their rate, in the order in which they get it
-        while open_links > 0:
+        all_of_them, self.flows = self.flows, 0  # from here on those that have their rate, in their order of getting it
+        while self.flows < all_of_them:
             least = self.filling[0]
             for number in range(1, open_links):
                 link = self.filling[number]
