@@ -59,6 +59,7 @@ SCALES = {
     "flop/s": [(1.0, "flop/s"), (1e6, "Mflop/s"), (1e9, "Gflop/s"), (1e12, "Tflop/s")],
     "W": [(1.0, "W"), (1e3, "kW"), (1e6, "MW")],
 }
+_BINARY = [(2.0**10, "KiB"), (2.0**20, "MiB"), (2.0**30, "GiB"), (2.0**40, "TiB")]
 
 
 @cache
@@ -73,10 +74,10 @@ def _registry() -> pint.UnitRegistry[Any]:
 
 @cache
 def known(unit: str) -> dict[str, float]:
-    """What is read without the units library, whose import takes longer than most runs do: what `show` writes, and
-    bytes a second."""
-    scales = SCALES[unit] + [(factor, f"{name}/s") for factor, name in SCALES["B"] if unit == "B/s"]
-    return {name: factor for factor, name in scales}
+    """What is read without the units library, whose import takes longer than most runs do: what `show` writes, binary
+    bytes, and bytes a second."""
+    more = {"B": [*SCALES["B"], *_BINARY], "B/s": [(factor, f"{name}/s") for factor, name in SCALES["B"]]}
+    return {name: factor for factor, name in [*SCALES[unit], *more.get(unit, [])]}
 
 
 @lru_cache(maxsize=1024)
