@@ -86,7 +86,8 @@ def _joined(works: Sequence[Work]) -> tuple[Work, list[int]]:
     counts = np.concatenate([work.counts for work in works], axis=1)
     kinds = tuple(kind for work in works for kind in work.kinds)
     starts = [0, *accumulate(len(work.kinds) for work in works[:-1])]
-    return Work(works[0].device, works[0].batch, kinds, counts, sum(work.seconds for work in works)), starts
+    seconds = math.fsum(work.seconds for work in works)
+    return Work(works[0].device, works[0].batch, kinds, counts, seconds), starts
 
 
 def with_constants(device: Device, constants: Constants) -> Device:
