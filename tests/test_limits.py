@@ -23,6 +23,20 @@ from netsim.errors import ScenarioError
 
 ROOT = Path(__file__).parents[1]
 QUICKSTART = str(ROOT / "scenarios" / "quickstart.toml")
+ALONG = [
+    "--along",
+    "size",
+    "--from",
+    "1 kB",
+    "--to",
+    "1 GB",
+    "--ranks",
+    "8",
+    "--rate",
+    "10 Gbit/s",
+    "--latency",
+    "1 us",
+]
 NETWORK = ["--ranks", "8", "--size", "1 MB", "--rate", "10 Gbit/s", "--latency", "10 us"]
 BASE: dict[str, Any] = {
     "cluster": {"workers": 4, "device": "v100", "link": "10gbe"},
@@ -112,6 +126,10 @@ def test_a_dry_run_says_how_large_a_run_is(monkeypatch: pytest.MonkeyPatch, caps
         (["compare", QUICKSTART], "netsim.sweeps.computed"),
         (["sweep", QUICKSTART, "--axis", "seed=1,2"], "netsim.sweeps.computed"),
         (["collective", "ring", *NETWORK], "netsim.api.allreduce"),
+        (["explain", QUICKSTART], "netsim.explain.explanation.explanation"),
+        (["optimize", QUICKSTART, "--over", "job.bucket=1 MB,25 MB"], "netsim.search.optimize.trials"),
+        (["crossover", "ring", "tree", *ALONG], "netsim.api.crossover"),
+        (["calibrate", QUICKSTART], "netsim.calibrated.calibrate_link"),
         (["validate", str(ROOT / "scenarios" / "validation")], "netsim.validation.judge.judge"),
     ],
 )
