@@ -79,7 +79,7 @@ class Elastic(AllReduces):
 
     def close(self, worker: int, iteration: int) -> None:
         super().close(worker, iteration)
-        counts = self._since.get(worker, iteration + 1) <= iteration
+        counts = self._since[worker] <= iteration  # who has left is away, and closes nothing
         self.log.updated(self.env.now, worker, iteration, iteration, iteration + 1 if counts else THROWN_AWAY)
 
     def leave(self, worker: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Generator
 from functools import partial
 from itertools import count
@@ -36,7 +37,7 @@ class Gate:
         self.env, self._network, self._log, self._outages = network.env, network, log, outages
         self._workers, self._recovery = plan.workers, plan.scenario.job.recovery
         self._hosts, self._names = range(len(plan.hosts)), plan.hosts
-        self._stops: dict[int, int] = {}  # of each host since it last got something done
+        self._stops = Counter[int]()  # of each host since it last got something done
         self._at: dict[tuple[int, bool], tuple[int, Any]] = {}  # what each life was at last: iteration and bucket
         self._steps: dict[int, tuple[int, float]] = {}  # of each worker: its iteration, and what it computed of it (s)
         self._backstage = Backstage(self.env)  # a stop that may come keeps no run going
@@ -89,7 +90,7 @@ class Gate:
         began, cause, stop = self.env.now, getattr(self.env, "cause", NO_CAUSE), self._next_stop(host)
         yield self._event_or_stop(event, stop) if math.isfinite(stop) else event
         if event.processed:
-            self._stops[host] = 0
+            del self._stops[host]
             if works and kind not in _IDLE:
                 self._has_computed(host, about[0], self.env.now - began)
             return event.value
@@ -102,7 +103,7 @@ class Gate:
     ) -> Life:
         """A stop, and the end of what it came upon: `passed` is for how long that has lasted."""
         kind, pause = _about(event)[0], self.env.now
-        self._stops[host] = self._stops.get(host, 0) + 1
+        self._stops[host] += 1
         self._still_hopes(host, self._stops[host])
         computes = works and kind not in _IDLE
         left = event._delay - passed if kind else 0.0  # type: ignore[attr-defined]

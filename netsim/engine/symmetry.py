@@ -116,4 +116,4 @@ def _on_links(each: Messages, colour: Numbers, links: int) -> Numbers:
 
 
 def _apart(numbers: Numbers) -> bool:
-    return len(numbers) < 2 or int(np.bincount(numbers).max()) <= 1
+    return bool(np.bincount(numbers).max() <= 1)

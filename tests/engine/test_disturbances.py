@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from netsim.engine.health import Health, healths
 from netsim.engine.messages import Message
 from netsim.engine.network import Network
 from netsim.engine.sharing import network_of
+from netsim.engine.waits import describe
 from netsim.errors import RunError, ScenarioError
 from netsim.families import FAMILIES, kind_of
 from netsim.hardware import Link
@@ -500,3 +502,25 @@ def test_a_path_may_lead_through_a_list_of_tables() -> None:
     assert (kind_of(varied.neighbour[0].job.strategy), varied.cluster.fault[0].factor) == ("tree", 0.5)
     with pytest.raises(ScenarioError, match=r"neighbour\.1\.workers: there is no table number 1"):
         vary(given, {"neighbour.1.workers": 3})
+
+
+@pytest.mark.parametrize(("waiting", "lines"), [(12, 12), (13, 13), (2, 14)])
+def test_a_dozen_of_those_that_wait_and_of_the_reasons_are_told(waiting: int, lines: int) -> None:
+    hosts = tuple(f"h{host}" for host in range(waiting))
+    of_host_0 = [(0, 1, 7)] * (lines - 2)
+    plan = SimpleNamespace(hosts=hosts, named=lambda bucket: f"b{bucket}")
+    exchange: Any = SimpleNamespace(plan=plan, waits=lambda: iter(of_host_0))
+    message = SimpleNamespace(label=(3, 5), src=1, dst=0)
+    down = SimpleNamespace(name="h1.up")
+    network: Any = SimpleNamespace(
+        env=SimpleNamespace(now=2.5), held_up=lambda: [(message, down), (message, None)]
+    )  # fmt: skip
+    first, *rest = describe(exchange, network, range(waiting)).split("\n  ")
+    who = ", ".join(hosts[:12]) + (", ..." if waiting == 13 else "")
+    assert first == f"nothing can move any more at 2.5 s, and these still wait: {who}"
+    assert rest[:2] == [
+        "bucket b5 from h1 to h0 waits for link h1.up, which is down for good",
+        "bucket b5 from h1 to h0 waits for a route: none is left",
+    ]
+    assert rest[2:12] == ["h0 waits for h1 with bucket b7"] * 10
+    assert rest[12:] == ([f"and {lines - 12} more"] if lines > 12 else [])

@@ -78,6 +78,17 @@ def test_a_rank_without_others_is_done_at_once(slices: int) -> None:
     assert play(Ring(slices=slices), [1.0], nbytes=4.0) == ([], [0.0])
 
 
+def test_an_adder_adds_one_piece_after_the_other() -> None:
+    """Of pieces that come together the second waits for the first; after a pause there is nothing to wait for."""
+    env = simpy.Environment()
+    adder, at_once = Adder(env, 10.0), Adder(env, None)
+    assert [adder.add(20.0), adder.add(10.0), adder.add(0.0), at_once.add(20.0)] == [2.0, 3.0, 3.0, 0.0]
+    env.run(until=1.0)
+    assert adder.add(10.0) == 3.0
+    env.run(until=100.0)
+    assert adder.add(10.0) == 1.0
+
+
 def test_a_countdown_of_nothing_happens_at_once() -> None:
     env = simpy.Environment()
     assert Countdown(env, 0).triggered and not Countdown(env, 1).triggered

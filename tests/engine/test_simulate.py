@@ -8,11 +8,13 @@ import subprocess
 import sys
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netsim import loading
+from netsim.engine import fast, fast_rounds
 from netsim.engine.measured import outside
 from netsim.engine.plan import plan
 from netsim.engine.run import collective, simulate
@@ -21,6 +23,8 @@ from netsim.families import FAMILIES
 from netsim.hardware import Link, Measured
 from netsim.models.mobilenet_v1 import mobilenet_v1
 from netsim.scenario import Scenario
+from netsim.topologies.base import Host
+from netsim.topologies.star import star
 from netsim.trace import Trace
 
 BASE: dict[str, Any] = {
@@ -478,3 +482,28 @@ def test_more_workers_than_memory_allows_are_refused_with_an_estimate() -> None:
 def test_an_engine_that_is_not_there_is_refused_by_name() -> None:
     with pytest.raises(ScenarioError, match=r"engine: no engine 'simpi'\. Did you mean 'simpy'"):
         run(engine="simpi")
+
+
+def test_rounds_are_played_in_strokes_of_any_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    """How many rounds are played at a stroke decides when an interrupt is heard, and nothing else."""
+    for kind, size in (("ring", 1e6), ("recursive_doubling", 1e6)):
+        how = {"ranks": 8, "size": size, "rate": 1e9, "latency": 1e-5}
+        whole = [collective(FAMILIES["collectives"].build(kind), **how, symmetry=alike) for alike in (True, False)]
+        for messages in (1, 8, 20):
+            monkeypatch.setattr(fast_rounds, "_AT_A_STROKE", messages)
+            cut = [collective(FAMILIES["collectives"].build(kind), **how, symmetry=alike) for alike in (True, False)]
+            assert cut == whole
+        monkeypatch.undo()
+
+
+def test_more_messages_than_rounds_may_have_go_event_by_event(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A ring of 4 in 3 slices: 6 rounds of 4 messages each, in 3 lanes."""
+    ring = FAMILIES["collectives"].build({"kind": "ring", "slices": 3})
+    hosts = [Host(f"rank{rank}", Link(rate=1e9, latency=1e-5)) for rank in range(4)]
+    found = []
+    for most in (72, 71):
+        monkeypatch.setattr(fast_rounds, "MOST_MESSAGES", most)
+        how: dict[str, Any] = {"sharing": "fair", "forwarding": "cut_through", "rate": None, "symmetry": False}
+        found.append(fast.play(ring, 4, star(hosts), nbytes=1e6, ready=np.zeros(4), **how))
+    assert [isinstance(used, fast_rounds.FastNetwork) for _, used in found] == [True, False]
+    assert found[0][0] == pytest.approx(found[1][0], rel=1e-12)

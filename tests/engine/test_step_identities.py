@@ -9,10 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netsim.engine.run import collective, simulate
+from netsim.engine.search import best_bucket, in_words
 from netsim.errors import ScenarioError
 from netsim.families import FAMILIES
 from netsim.loading import from_table
+from netsim.scenario import Scenario
 from netsim.trace import Trace
+from netsim.training.buckets import MIB, Search
 
 BASE: dict[str, Any] = {
     "iterations": 4,
@@ -187,6 +190,31 @@ def test_a_search_chooses_the_best_of_what_it_tried() -> None:
     assert summary["iteration_time_s"] == again
     assert "layer: " in summary["buckets_tried"] and "; all: " in summary["buckets_tried"]
     assert again <= min(seconds({"job.bucket": size}) for size in ("layer", "512 KiB", "1 MiB", "2 MiB", "all"))
+
+
+def test_a_search_tries_what_lies_half_way_to_the_best_sizes_neighbours() -> None:
+    """On a scale of ratios: of 4 and 8 MiB, 5793 KiB; beside the smallest and "all", on one side alone; of equal ones
+    the first stays. All are tried in whole rounds of local steps."""
+    scenario = from_table(BASE, {"job.model": "resnet50", "job.local_steps": 2})
+    total = sum(scenario.job.gradient_sizes(4))
+    for best, refined in (
+        (4 * MIB, {2896 * 1024, 5793 * 1024}),
+        (0.5 * MIB, {724 * 1024}),
+        ("layer", set()),
+        ("all", {round((64 * MIB * total) ** 0.5 / 1024) * 1024}),
+    ):
+        steps = set[int]()
+
+        def seconds(tried: Scenario, best: float | str = best, steps: set[int] = steps) -> float:
+            steps.add(tried.iterations)
+            return 1.0 if tried.job.bucket == best else 2.0
+
+        found, tried = best_bucket(scenario, Search(steps=3, refine=2), seconds)
+        first = {"layer", *(0.5 * MIB * 2**power for power in range(8)), "all"}
+        again = {size for size in set(tried) - first if size not in refined}
+        assert (found, steps) == (best, {4})
+        assert refined <= set(tried) and len(again) == len(refined), (best, sorted(again))
+        assert in_words(tried).startswith("layer: ") and in_words(tried).rpartition("; ")[2].startswith("all: ")
 
 
 def test_a_longer_cycle_of_horovod_makes_fewer_collectives() -> None:

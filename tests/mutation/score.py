@@ -62,6 +62,8 @@ _NETWORK = tuple(f"netsim/engine/{name}.py" for name in NETWORK)
 _ENGINE = (
     "tests/engine",
     "tests/training",
+    "tests/test_confidence.py",
+    "tests/test_limits.py",
     "tests/test_noise.py",
     "tests/test_outages.py",
     "tests/test_memory.py",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import tomllib
@@ -14,6 +15,7 @@ from click.testing import CliRunner
 
 import netsim
 from netsim.cli import cli
+from netsim.errors import ScenarioError
 from netsim.families import FAMILIES
 from netsim.loading import dump, from_table
 from netsim.topology_tables import topology_table
@@ -103,6 +105,14 @@ def test_servers_apart_take_a_place_like_any_other_host() -> None:
     scenario = from_table(GOOD, {"cluster.workers": 15, "cluster.topology": "torus", "job.strategy": strategy})
     assert [host.name for host in scenario.network().hosts][-2:] == ["worker14", "server0"]
     assert topology_table(scenario)["hosts"] == 16
+
+
+@pytest.mark.parametrize(("servers", "said"), [(1, "17 (16 and 1 server apart)"), (2, "18 (16 and 2 servers apart)")])
+def test_servers_apart_are_counted_where_dims_do_not_fit(servers: int, said: str) -> None:
+    strategy = {"kind": "parameter_server", "servers": servers}
+    torus = {"kind": "torus", "dims": [4, 4]}
+    with pytest.raises(ScenarioError, match=re.escape(f"4 x 4 are 16 hosts, but there are {said}")):
+        from_table(GOOD, {"cluster.workers": 16, "cluster.topology": torus, "job.strategy": strategy})
 
 
 def test_ecmp_spreads_by_the_seed_of_the_scenario() -> None:
