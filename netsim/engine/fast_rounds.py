@@ -363,10 +363,11 @@ def _exchange(
         before = done
         if story:
             story.exchange(bucket, offer)
-        done = play(np.maximum(offer, before), plan.buckets[bucket].nbytes, story.round if story else None)
+        begun = np.maximum(offer, before)
+        done = play(begun, plan.buckets[bucket].nbytes, story.round if story else None)
         if story:
             story.exchanged(done)
-        exchanging = exchanging + np.maximum(0.0, done - np.maximum(offer, before))
+        exchanging = exchanging + (done - begun)
     return np.maximum(computed, done), exchanging
 
 

@@ -56,6 +56,15 @@ def same_runs(reference: Trace, other: Trace) -> None:
         assert other.facts[key] == pytest.approx(reference.facts[key], rel=1e-9), key
 
 
+@pytest.mark.parametrize("slices", [1, 3])
+@pytest.mark.parametrize("mode", ["async", "ssp"])
+def test_servers_that_own_nothing_of_a_bucket_have_no_key_of_it(mode: str, slices: int) -> None:
+    changes = {"job.bucket": "1 MB", "job.strategy.keys": "whole", "job.strategy.slices": slices, "noise.jitter": 0.1}
+    reference, other = played(scenario(mode=mode, servers=3, **changes))
+    assert other.engine == "fast" and len(other.updates) == len(other.steps)
+    same_runs(reference, other)
+
+
 @settings(deadline=None, max_examples=30)
 @given(
     mode=st.sampled_from(["async", "ssp"]),

@@ -33,6 +33,7 @@ BASE: dict[str, Any] = {
     "job": {"model": "mobilenet_v1", "batch": 32, "strategy": {"kind": "ring"}, "bucket": "2 MB"},
 }
 STRATEGIES = FAMILIES["strategies"].names()
+AWAY = [{"host": "worker1", "at": "1 h", "lasts": "1 s"}]
 
 
 def scenario(changes: dict[str, Any] | None = None) -> Scenario:
@@ -398,6 +399,9 @@ def test_whoever_sends_nothing_spends_no_time_on_latency() -> None:
     [
         {"job.streams": 2},
         {"cluster.server_rate": "5 GB/s"},
+        {"cluster.server_device": "v100"},
+        {"cluster.stop": AWAY},
+        {"cluster.fault": [{"link": "worker1.up", "at": "1 h"}]},
         {"cluster.link.overhead": "5 us"},
         {"cluster.traffic": [{"size": "100 kB", "rate": "0.2 Gbit/s"}]},
         {"cluster.topology": "ring"},
@@ -409,7 +413,7 @@ def test_whoever_sends_nothing_spends_no_time_on_latency() -> None:
     ids=lambda changes: next(iter(changes)),
 )
 def test_a_step_has_a_closed_form_only_where_nothing_disturbs_it(changes: dict[str, Any]) -> None:
-    servers = {"job.strategy": "parameter_server"} if "cluster.server_rate" in changes else {}
+    servers = {"job.strategy": "parameter_server"} if any("server" in key for key in changes) else {}
     assert plan(scenario(servers)).closed_form is not None
     assert plan(scenario(servers | changes)).closed_form is None
 
@@ -507,3 +511,60 @@ def test_more_messages_than_rounds_may_have_go_event_by_event(monkeypatch: pytes
         found.append(fast.play(ring, 4, star(hosts), nbytes=1e6, ready=np.zeros(4), **how))
     assert [isinstance(used, fast_rounds.FastNetwork) for _, used in found] == [True, False]
     assert found[0][0] == pytest.approx(found[1][0], rel=1e-12)
+
+
+def test_luck_beyond_the_steps_asked_for_is_that_of_a_longer_run() -> None:
+    """A worker that waits for nobody may come to any step."""
+    short, long = (plan(scenario({"noise.jitter": 0.2, "iterations": iterations})) for iterations in (2, 50))
+    for worker in range(4):
+        assert [short.factor(worker, step) for step in range(50)] == long.factors[worker].tolist()
+        assert short.factor(worker, 1) == long.factor(worker, 1)
+
+
+@pytest.mark.parametrize(
+    ("changes", "times"),
+    [
+        ({}, 1.0),
+        ({"job.local_steps": 2}, 1 / 2),
+        ({"job.sharding": "zero2"}, 1.0),
+        ({"job.sharding": "zero3"}, 3 / 2),
+        ({"job.sharding": "zero3", "job.accumulate": 3}, 7 / 2),
+    ],
+    ids=str,
+)
+def test_what_a_step_exchanges_is_so_many_times_the_gradients(changes: dict[str, Any], times: float) -> None:
+    gradients = 4 * mobilenet_v1().params
+    assert plan(scenario(changes)).exchanged_bytes == pytest.approx(times * gradients, rel=1e-12)
+
+
+SERVERS = {"kind": "parameter_server"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"cluster.stop": AWAY}, "hosts stop and return, or save what they have"),
+        ({"job.recovery": {"checkpoint_every": 1}}, "hosts stop and return, or save what they have"),
+        ({"cluster.fault": [{"link": "worker1.up", "at": "1 h"}]}, "links change while the run goes on"),
+        ({"cluster.traffic": [{"size": "1 kB", "rate": "1 kbit/s"}]}, "others use the network, too"),
+        ({"job.strategy": {**SERVERS, "backup": 1}}, "some gradients are thrown away"),
+        ({"job.strategy": {**SERVERS, "pull": "after_push"}}, "servers answer when all keys have come"),
+        ({"job.strategy": SERVERS, "cluster.server_rate": "5 GB/s"}, "servers' software and steps take time"),
+        ({"job.streams": 2, "cluster.routing": "ecmp"}, "streams take ways of their own through the network"),
+        ({"cluster.routing": "ecmp"}, None),
+        ({"job.strategy": SERVERS}, None),
+    ],
+    ids=str,
+)
+def test_what_the_fast_engine_leaves_to_the_reference_it_says(changes: dict[str, Any], reason: str | None) -> None:
+    small = {"job.model": {"layers": [{"kind": "dense", "input_shape": [100], "units": 100}]}, "iterations": 1}
+    ecmp = {"cluster.topology": "fat_tree"} if "cluster.routing" in changes else {}
+    trace = run({**small, **ecmp, **changes}, detail="summary")
+    assert (trace.engine, trace.facts["why_simpy"]) == ("simpy" if reason else "fast", reason)
+
+
+@pytest.mark.parametrize("engine", ["fast", "simpy"])
+def test_a_late_rank_delays_a_collective_by_as_much(engine: str) -> None:
+    ring, how = FAMILIES["collectives"].build("ring"), {"ranks": 4, "size": 1e6, "rate": 1e9, "latency": 1e-5}
+    plain, late = (collective(ring, **how, engine=engine, late=late).time_s for late in (None, {2: 1e-3}))
+    assert late - plain == pytest.approx(1e-3, rel=1e-9)
