@@ -47,6 +47,7 @@ SCENARIOS: dict[str, dict[str, Any]] = {
     },
     "servers on the workers' machines": {"job.strategy": {"kind": "parameter_server", "placement": "colocated"}},
     "everyone to everyone": {"job.strategy.kind": "direct", "cluster.topology": {"kind": "fat_tree"}},
+    "whole elements": {"job.strategy": {"kind": "direct", "element": "4 B", "slices": 2}},
 }
 FEW: dict[str, Any] = {  # hosts and layers, as plain Python is a hundred times slower
     "cluster.group": [{"count": 2}, {"count": 1, "slowdown": 1.5}],
@@ -55,7 +56,6 @@ FEW: dict[str, Any] = {  # hosts and layers, as plain Python is a hundred times 
     },
     "job.bucket": "layer",
 }
-UNCOMPILED = {**SCENARIOS, "whole elements": {"job.strategy": {"kind": "direct", "element": "4 B", "slices": 2}}}
 SERVERS = {"cluster.server_link": "25gbe"}
 RECORDS = ("steps", "links", "transfers", "link_bins", "servers")  # the others are in the order of their being noted
 
@@ -100,7 +100,7 @@ def test_queues_carry_as_much_and_are_as_long_busy_in_both_engines(strategy: str
         same_rows(getattr(reference, records), getattr(other, records))
 
 
-@pytest.mark.parametrize("changes", UNCOMPILED.values(), ids=UNCOMPILED)
+@pytest.mark.parametrize("changes", SCENARIOS.values(), ids=SCENARIOS)
 @pytest.mark.parametrize("detail", ["full", "last"])
 def test_the_kernel_does_the_same_uncompiled(
     changes: dict[str, Any], detail: str, monkeypatch: pytest.MonkeyPatch

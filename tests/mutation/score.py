@@ -29,6 +29,7 @@ GRACE = 20.0  # s of CPU time, of importing and collecting
 BUDGET = 10.0  # s of CPU time of tests that a mutant is given
 FIRST = 1.0  # s of them that come first, in a process of their own and from few files, since they kill most
 FEW = 3  # files
+UNNOTICED = (0, 5)  # exit status of pytest: all passed, or there were none
 MEMORY = 4 * 2**30  # bytes of address space
 HEAVY = (
     "_pytest.doctest",
@@ -123,7 +124,9 @@ class Tests:
         from coverage import CoverageData
 
         seen = json.loads((tree / "times.json").read_text(encoding="utf-8"))
-        self._seconds = {name: seconds for name, (seconds, passed) in seen.items() if passed}
+        self._seconds = {
+            name: seconds for name, (seconds, passed) in seen.items() if passed and (tree / _file(name)).exists()
+        }  # a file that is gone since would end every run of tests, and so seem to kill
         self._lines = CoverageData(str(tree / ".coverage"))
         self._lines.read()
 
@@ -261,7 +264,7 @@ def _forked(tree: Path, names: Sequence[str], limit: float) -> tuple[str, str]:
     if status is None or os.WIFSIGNALED(status):
         return "limit", ""
     by = killer.read_text(encoding="utf-8") if killer.exists() else ""
-    return ("survived" if os.WEXITSTATUS(status) == 0 else "killed"), by
+    return ("survived" if os.WEXITSTATUS(status) in UNNOTICED else "killed"), by
 
 
 def _waited(child: int, end: float) -> int | None:
