@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -233,3 +234,25 @@ def test_bins_of_a_failed_link_may_hold_nothing() -> None:
     inside = Columns(LinkBin, [LinkBin("worker1.up", 1e-3, 2e-3, 10.0)])
     assert "no_link_passes_more_than_failures_leave" in broken(replace(run, trace=replace(run.trace, link_bins=inside)))
     assert np.all(run.trace.link_bins["nbytes"] >= 0)
+
+
+@pytest.mark.parametrize(
+    ("end", "told"), [(9.0, []), (17.0, []), (17.1, ["it took 12.1 s; its links had work for 12 s of it"])]
+)
+def test_what_was_gone_before_a_message_was_sent_does_not_explain_how_long_it_took(end: float, told: list[str]) -> None:
+    """10 bytes from 0 on, 1 from 1 on, and 2 from 5 on share a link of 1 byte/s: they are there at 13, 3 and 9 s. The
+    last one may have waited for the first, of which it is not known when it had how much, but not for the second."""
+    traffic: Any = SimpleNamespace(
+        complete=True,
+        undisturbed=True,
+        whole_ways=True,
+        latency=np.zeros(3),
+        by_link={0: np.arange(3)},
+        start=np.asarray([0.0, 1.0, 5.0]),
+        sent=np.asarray([0.0, 1.0, 5.0]),
+        end=np.asarray([13.0, 3.0, end]),
+        nbytes=np.asarray([10.0, 1.0, 2.0]),
+        topology=SimpleNamespace(rates=[1.0]),
+        told=lambda row: "it",
+    )
+    assert list(invariants.links_that_have_something_to_send_send(traffic)) == told

@@ -440,6 +440,9 @@ def test_messages_beyond_those_that_links_were_measured_with_are_told() -> None:
     for nbytes, said in ((7.9e3, 1), (8e3, 0), (8e6, 0), (8.1e6, 1)):
         assert len(outside(kind, 8, nbytes, measured)) == said
     assert outside(kind, 1, 1e9, measured) == outside(kind, 8, 1e9, Link(rate=1e9, latency=1e-5)) == ()
+    whole = FAMILIES["collectives"].build({"kind": "direct", "element": "4 B"})  # two of four ranks have an element
+    small = Link(rate=1e9, latency=1e-5, measured=Measured(smallest=4.0, largest=1e6))
+    assert outside(whole, 4, 8.0, small) == ()  # what has no bytes is no message
 
 
 def test_where_bytes_cost_nothing_the_bound_is_the_slowest_of_the_fastest_that_a_step_takes() -> None:
