@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -254,3 +255,15 @@ def test_what_does_not_go_together_is_refused(changes: dict[str, Any], message: 
     with pytest.raises(ScenarioError) as caught:
         from_table(BASE, changes)
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES, ids=str)
+def test_a_step_computes_for_as_long_as_its_spans_last(schedule: dict[str, Any]) -> None:
+    layers = [{"kind": "dense", "input_shape": [301], "units": 301, "name": name} for name in "abc"]
+    trace = run({"job.model": {"layers": layers}, "job.bucket": "layer"}, schedule)
+    computing = np.isin(trace.spans["phase"], ["forward", "backward", "encode", "update"])
+    for worker in range(4):
+        spans = trace.spans["end"] - trace.spans["start"]
+        lasted = spans[computing & (trace.spans["host"] == worker)].sum()
+        steps = trace.steps["compute"][trace.steps["worker"] == worker]
+        assert lasted == pytest.approx(steps.sum(), rel=1e-9)
