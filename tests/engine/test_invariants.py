@@ -129,6 +129,10 @@ MORE: list[tuple[str, Any]] = [
     ("parts_sum_to_steps", ("steps", first(straggler_wait=lambda t: t - 1.0, compute=lambda t: t + 1.0))),
     ("a_worker_does_one_step_after_the_other", ("steps", first(end=lambda t: t * SLIGHTLY))),
     ("a_worker_computes_one_thing_at_a_time", ("spans", first(end=lambda t: t * SLIGHTLY))),
+    (
+        "no_gradient_is_sent_before_it_is_computed",
+        ("transfers", lambda rows: [row._replace(sent=row.sent / SLIGHTLY) for row in rows]),
+    ),
     ("nothing_begins_before_its_cause_has_ended", ("activities", lambda rows: [rows[0]._replace(cause=0), *rows[1:]])),
 ]
 UPDATES: list[Any] = [
