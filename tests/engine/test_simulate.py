@@ -196,7 +196,7 @@ Unequal = st.lists(
 )
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(groups=Unequal, kind=st.sampled_from(STRATEGIES), changes=Changes)
 def test_both_engines_agree_on_unequal_workers(groups: list[Any], kind: str, changes: dict[str, Any]) -> None:
     cluster: dict[str, Any] = {"device": "v100", "group": groups, "reduction_rate": "5 GB/s"}
@@ -226,7 +226,7 @@ def test_the_trace_names_its_engine_and_why(changes: dict[str, Any], engine: str
     assert run(changes, engine="simpy").summary()["why_simpy"] == "it was asked for"
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(changes=Changes)
 def test_any_step_keeps_its_books(changes: dict[str, Any]) -> None:
     if changes["cluster.workers"] == 1 and changes["job.strategy"].get("placement"):

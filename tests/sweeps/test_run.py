@@ -323,6 +323,7 @@ def endless(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], list[int]]]
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # a shell's background jobs ignore it
     )
     while len(list(pids.iterdir())) < 2 and victim.poll() is None:
         time.sleep(0.02)
