@@ -36,8 +36,8 @@ Operation = Literal[
 
 
 def digest(*columns: IntArray) -> bytes:
-    """What tells columns of one length from any others: they may be a million long."""
-    taken = hashlib.blake2b(digest_size=20)
+    """What tells columns of one length from any others: they may be a million long, and processors have SHA-256."""
+    taken = hashlib.sha256()
     for column in columns:
         taken.update(np.ascontiguousarray(column).data)
     return taken.digest()
