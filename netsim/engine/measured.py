@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator
 
 from netsim.collectives.rounds import Collective, PieceBytes
@@ -38,9 +37,8 @@ def message_sizes(kind: Collective, ranks: int, nbytes: float) -> Iterator[float
 def _of_job(the_plan: Plan) -> Iterator[float]:
     strategy, workers = the_plan.strategy, the_plan.workers
     if isinstance(strategy, ParameterServer):
-        for bucket in the_plan.buckets:
-            for server in range(strategy.shards(workers)):
-                nbytes = math.fsum(the_plan.owned[layer][server] for layer in bucket.layers)
+        for bucket, owned in zip(the_plan.buckets, the_plan.owned_of_buckets, strict=True):
+            for nbytes in owned:
                 yield nbytes / strategy.lanes(bucket.nbytes, workers)
     else:
         for nbytes in {bucket.nbytes for bucket in the_plan.buckets}:

@@ -131,6 +131,12 @@ class Plan:
         return self.strategy.owned(tensors, self.workers)
 
     @cached_property
+    def owned_of_buckets(self) -> list[list[float]]:
+        """Bytes of each bucket's gradients that each server owns: [bucket][server]."""
+        owned = ([self.owned[layer] for layer in bucket.layers] for bucket in self.buckets)
+        return [[math.fsum(of_server) for of_server in zip(*of_layers, strict=True)] for of_layers in owned]
+
+    @cached_property
     def buckets_of(self) -> list[list[int]]:
         """The buckets that hold gradients of each layer."""
         found: list[list[int]] = [[] for _ in self.layers]

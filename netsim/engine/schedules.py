@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -100,12 +99,8 @@ def sizes_of_collective(collective: Collective, ranks: int, sizes: list[float], 
 def sizes_of_servers(plan: Plan, strategy: ParameterServer) -> Sizes:
     """Of each bucket's part that each server owns."""
     slices = [strategy.lanes(bucket.nbytes, plan.workers) for bucket in plan.buckets]
-    servers = range(strategy.shards(plan.workers))
-    owned = [
-        [math.fsum(plan.owned[layer][server] for layer in bucket.layers) * sent for server in servers]
-        for bucket, sent in plan.sent
-    ]
-    piece = np.asarray(owned) / np.asarray(slices)[:, None]
+    sent = np.asarray([sent for _, sent in plan.sent])
+    piece = np.asarray(plan.owned_of_buckets) * sent[:, None] / np.asarray(slices)[:, None]
     return Sizes(slices, np.where(piece > 0, piece, ABSENT), [np.zeros(0)] * len(slices))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import count
@@ -84,9 +83,7 @@ class Servers(Exchange):
         plan = self.plan
         first_host = plan.workers if strategy.helpers(plan.workers) else 0
         for number in range(strategy.shards(plan.workers)):
-            owns = [
-                math.fsum(plan.owned[layer][number] for layer in bucket.layers) * sent for bucket, sent in plan.sent
-            ]
+            owns = [owned[number] * sent for owned, (_, sent) in zip(plan.owned_of_buckets, plan.sent, strict=True)]
             server = Server(self.env, number, first_host + number, owns)
             for bucket, nbytes in enumerate(owns):
                 for lane in range(self._lanes[bucket] if nbytes > 0 else 0):
