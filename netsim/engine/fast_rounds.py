@@ -19,13 +19,14 @@ from netsim.engine import kernels
 from netsim.engine.fast_causes import Story
 from netsim.engine.log import Log
 from netsim.engine.plan import Plan
-from netsim.engine.symmetry import Classes, Messages, classes, firsts, mixed, numbered
+from netsim.engine.symmetry import Classes, Messages, apart, classes, firsts, mixed, numbered
 from netsim.topologies.base import Topology
 from netsim.trace import Columns, LinkUse
 from netsim.training.step import Computing
 
 Times = npt.NDArray[np.float64]  # of each host, s
 Numbers = npt.NDArray[np.int64]
+Short = npt.NDArray[np.int32]
 Progress = Callable[[int], None]
 _AT_A_STROKE = 20_000_000  # messages
 IN_ORDER = "links serve messages in order of arrival"
@@ -40,8 +41,10 @@ class Meeting(Exception):
 class Pattern:
     """Who sends to whom in a round, as the network sees it: one row a message, or a class of messages all alike."""
 
-    src: npt.NDArray[np.int32]
-    dst: npt.NDArray[np.int32]
+    src: Short
+    dst: Short
+    into: Short  # the message that comes to this one's source, and the one that its destination sends,
+    onward: Short  # or itself; both empty where a host has several
     rows: Numbers  # which of the round's messages these are
     alike: Numbers  # for how many messages each stands
     links: Numbers  # [message, hop], one beyond the last link after the end of a route
@@ -188,7 +191,8 @@ class FastNetwork:
             rows, alike = firsts(colour), np.bincount(colour)
             src, dst, links, wait, rates = src[rows], dst[rows], links[rows], wait[rows], rates[rows]
             connections = pairs * self._hosts**2 + rows
-        return Pattern(src.astype(np.int32), dst.astype(np.int32), rows, alike, links, connections, wait, rates)
+        ends = src.astype(np.int32), dst.astype(np.int32)
+        return Pattern(*ends, *neighbours(*ends), rows, alike, links, connections, wait, rates)
 
     @property
     def _hosts(self) -> int:
@@ -201,6 +205,19 @@ class FastNetwork:
                 raise Meeting("a host gives something to itself")
             self._messages[key] = Messages(each.src, each.dst, each.count, self._topology.routes(each.src, each.dst))
         return self._messages[key]
+
+
+def neighbours(src: Short, dst: Short) -> tuple[Short, Short]:
+    """For each message the one that comes to its source, and the one that its destination sends: else itself; nothing
+    where a host sends or gets several."""
+    if not (apart(src) and apart(dst)):
+        return src[:0], src[:0]
+    found, own = [], np.arange(len(src), dtype=np.int32)
+    for here, there in ((src, dst), (dst, src)):
+        at = np.full(1 + max(src.max(initial=0), dst.max(initial=0)), -1, dtype=np.int32)
+        at[there] = own
+        found.append(np.where(at[here] >= 0, at[here], own))
+    return found[0], found[1]
 
 
 class FastPlay:
@@ -278,6 +295,8 @@ class FastPlay:
         state = (
             pattern.src,
             pattern.dst,
+            pattern.into,
+            pattern.onward,
             pattern.wait,
             lasts if count == 1 else np.tile(lasts, count),
             adding if count == 1 else np.tile(adding, count),

@@ -44,7 +44,7 @@ def classes(rounds: Sequence[Messages], hosts: Numbers, links: Numbers) -> Class
     """The classes of hosts and links that begin with these colours; None where there are many, or where a host or a
     link has two messages in one round."""
     for each in rounds:
-        if not all(map(_apart, (each.src, each.dst, each.links[each.links >= 0]))):
+        if not all(map(apart, (each.src, each.dst, each.links[each.links >= 0]))):
             return None
     hosts, links = mixed(hosts), mixed(links)
     for _ in range(_MOST_STEPS):
@@ -115,5 +115,6 @@ def _on_links(each: Messages, colour: Numbers, links: int) -> Numbers:
     return laid
 
 
-def _apart(numbers: Numbers) -> bool:
-    return bool(np.bincount(numbers).max() <= 1)
+def apart(numbers: npt.NDArray[np.integer[Any]]) -> bool:
+    """Whether none of them is there twice."""
+    return bool((np.bincount(numbers) <= 1).all())

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from netsim.collectives.ring import Ring
 from netsim.engine import kernels
+from netsim.engine.fast_rounds import neighbours
 from netsim.engine.run import CollectiveResult, collective
 from netsim.errors import ScenarioError
 from netsim.families import FAMILIES
@@ -193,7 +194,30 @@ def test_kernels_refuse_to_play_what_comes_out_of_order() -> None:
     own, start, end, under_way = np.zeros((4, 1))
     ready, never = np.array([5.0, 5.0, 1.0, 1.0]), np.full(2, -np.inf)
     played = kernels.load("rounds").play(
-        1, 2, 0, src, dst, np.zeros(1), np.ones(2), none, np.zeros(1), own, never[:1].copy(),
+        1, 2, 0, src, dst, ends[:0], ends[:0], np.zeros(1), np.ones(2), none, np.zeros(1), own, never[:1].copy(),
         ready, np.zeros(2), never, start, end, under_way,
     )  # fmt: skip
     assert played == 0
+
+
+@settings(deadline=None, max_examples=60)
+@given(chance=st.integers(0, 2**32 - 1), hosts=st.integers(2, 9), times=st.integers(2, 6))
+def test_a_round_that_takes_place_again_and_again_is_played_at_a_stroke_to_the_same_last_digit(
+    chance: int, hosts: int, times: int
+) -> None:
+    """Hosts send to one another, each one message at most: some of them form rings, some chains."""
+    draw = np.random.default_rng(chance)
+    src, dst = (draw.permutation(hosts)[: draw.integers(1, hosts)].astype(np.int32) for _ in range(2))
+    count = min(len(src), len(dst))
+    src, dst, none = src[:count], dst[:count], np.zeros(0)
+    wait, lasts = draw.uniform(0, 1, count), draw.uniform(0, 1, count)
+    ready, free = draw.uniform(0, 3, hosts), draw.uniform(0, 3, count)
+
+    def after(around: tuple[Any, Any]) -> Any:
+        own, others, never = free.copy(), np.full(count, -np.inf), np.full(hosts, -np.inf)
+        changed = (np.full(count, -np.inf), ready.copy(), np.zeros(hosts), never, *np.zeros((3, count)))
+        state = (src, dst, *around, wait, lasts, none, others, own, *changed)
+        assert kernels.load("rounds").play(times, 1, 0, *state) == times
+        return [each.tolist() for each in (own, *changed)]
+
+    assert after(neighbours(src, dst)) == after((src[:0], src[:0]))
