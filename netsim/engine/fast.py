@@ -24,8 +24,10 @@ Used = FastNetwork | EventPlay  # what the links have carried
 def train(plan: Plan, detail: str, progress: Progress | None = None) -> tuple[Log, Used]:
     """Play all iterations; Meeting where that would not be exact."""
     _refuse_plan(plan)
-    several = isinstance(plan.strategy, ParameterServer) or plan.scenario.job.streams > 1
-    if not plan.buckets or not (several or plan.scenario.cluster.forwarding == "store_and_forward"):
+    job = plan.scenario.job
+    several = isinstance(plan.strategy, ParameterServer) or job.streams > 1
+    ordered = job.by_layer or job.schedule == "priority"  # on the way, not beforehand
+    if not plan.buckets or not (several or ordered or plan.scenario.cluster.forwarding == "store_and_forward"):
         try:
             return fast_rounds.train(plan, detail, progress)
         except Meeting:

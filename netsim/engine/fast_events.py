@@ -15,7 +15,8 @@ import numpy.typing as npt
 
 from netsim.collectives.rounds import Collective
 from netsim.engine import kernels, schedules
-from netsim.engine.fast_links import Links, Sharing
+from netsim.engine.fast_layers import Layers
+from netsim.engine.fast_links import Links, Sharing, agenda_of
 from netsim.engine.fast_rounds import Meeting, Progress, Times, timetable
 from netsim.engine.log import Log
 from netsim.engine.meter import Meter
@@ -49,9 +50,14 @@ class EventPlay:
         ways: int,
         sharing: Sharing,
         orders: Numbers | None = None,
+        priorities: Sequence[int | None] = (),
     ) -> None:
         """streams: on which exchanges follow one another. ways: as many of them have connections of their own. orders:
-        of what hosts send at one moment, bucket by bucket; None for that of the transfers."""
+        of what hosts send at one moment, bucket by bucket; None for that of the transfers. priorities: of buckets,
+        where messages go ahead of others, or servers take what is most urgent."""
+        self._priorities = np.asarray([each for each in priorities if each is not None], dtype=np.int32)
+        if len(self._priorities) and sharing.queues:
+            raise Meeting("hosts hand queues in the network their most urgent slice")
         self._topology, self._streams, self._ways, self._sharing = topology, streams, ways, sharing
         self._orders = np.zeros(0, dtype=np.int64) if orders is None else orders
         self._steps, self._sizes, self._buckets = steps, sizes, len(sizes.slices)
@@ -106,6 +112,8 @@ class EventPlay:
         gaps: Times,
         update: Times,
         *,
+        layers: Layers | None = None,
+        urgency: Sequence[int] | None = None,
         iterations: int = 1,
         overlap: bool = True,
         reduction_rate: float | None = None,
@@ -113,26 +121,41 @@ class EventPlay:
     ) -> dict[str, Any]:
         """Play so many iterations of [row, host] times, one row for all or one for each; what happened when.
 
-        Raises Meeting where the order of what happens at one moment would matter."""
-        steps = self._steps
+        layers: where the next forward pass goes on layer by layer. urgency: of buckets, where a free stream takes the
+        one of least. Raises Meeting where the order of what happens at one moment would matter."""
+        steps, layers = self._steps, layers or Layers.none()
         slots, rows = min(_UNDER_WAY, iterations * self._buckets), len(forward)
         messages = slots * self._streams * self._lanes * steps.a_lane
-        links = self._links(messages, messages + steps.hosts * self._streams, ordered=False, watched=bool(recorded))
+        computing = messages + steps.hosts * self._streams
+        links = self._links(messages, computing + steps.hosts, ordered=False, watched=bool(recorded))
         arrays = self._arrays(messages, slots, iterations, recorded)
-        arrays.update(forward=forward.ravel(), gaps=gaps.ravel(), update=update.ravel())
+        arrays.update(forward=forward.ravel(), gaps=gaps.ravel(), update=update.ravel(), **layers.arrays(recorded))
         numbers = {
             "hosts": steps.hosts, "transfers": steps.a_lane, "lanes": self._lanes, "owns": steps.owns, "slots": slots,
             "streams": self._streams, "ways": self._ways,
             "joining": steps.joining, "buckets": self._buckets, "iterations": iterations, "rows": rows,
-            "messages": messages, "overlap": int(overlap), "record_from": recorded.start,
+            "messages": messages, "computing": computing, "layers": len(layers), "in_turn": int(urgency is not None),
+            "overlap": int(overlap), "record_from": recorded.start,
             "record_to": recorded.stop if recorded else recorded.start,
         }  # fmt: skip
-        run = kernels.load("events").Run(numbers, reduction_rate or 0.0, links.kernel, links.agenda, arrays)
+        turns = None if urgency is None else self._turns(urgency, iterations, links)
+        run = kernels.load("events").Run(numbers, reduction_rate or 0.0, links.kernel, turns, links.agenda, arrays)
         if why := self._to_its_end(run, links, watched=bool(recorded)):
             raise Meeting(_WHY[why])
         self._times[:], self.duration_sum = iterations, run.duration
         self._additions = run.additions
         return arrays
+
+    def _turns(self, urgency: Sequence[int], iterations: int, links: Links) -> Any:
+        """The kernel's, which find the order of buckets; of equal urgency, the first goes first."""
+        buckets = len(urgency)
+        arrays = {
+            "rank": np.argsort(np.argsort(np.asarray(urgency), kind="stable")).astype(np.int32),
+            "offers": np.zeros(buckets, dtype=np.int32),
+            "ready_at": np.full(buckets, -np.inf),
+            "turns": np.zeros(iterations * buckets, dtype=np.int64),
+        }
+        return kernels.load("turns").Turns(links.kernel, agenda_of(buckets), self._steps.joining, arrays)
 
     def _links(self, messages: int, things: int, *, ordered: bool, watched: bool) -> Links:
         """The network, where nothing has been sent."""
@@ -164,11 +187,14 @@ class EventPlay:
         kept = len(recorded) * self.messages_at_a_time
         zeros = {
             "state": messages, "position": parts, "missing": parts, "hosts_left": plays, "lanes_left": plays * hosts,
-            "adder_part": hosts, "iteration": hosts, "bucket": hosts * self._streams, "streams_left": hosts,
+            "adder_part": hosts, "bucket": hosts * self._streams, "asks": hosts * self._streams,
+            **dict.fromkeys(("iteration", "about", "phase", "stage", "buckets_left"), hosts),
+            "is_in": hosts * buckets, "behind": messages,
         }  # fmt: skip
         times = {
             "sent": messages, "adder_free": hosts, "offered": hosts * buckets, "done": hosts * buckets,
-            **dict.fromkeys(("start", "computed", "exchanged", "exchanging", "end"), iterations * steps.joining),
+            **dict.fromkeys(("start", "computed", "exchanged", "exchanging"), iterations * steps.joining),
+            **dict.fromkeys(("waited", "end"), iterations * steps.joining), "asked": hosts,
             "record_times": 4 * kept, "applied": iterations,
             "added": 4 * len(recorded) * self._exchanged(len(steps.real)) * (steps.hosts > steps.joining),
         }  # fmt: skip
@@ -182,7 +208,9 @@ class EventPlay:
             "local": self._local,
             "uneven": np.concatenate(uneven), "play": np.full(plays, -1, dtype=np.int64),
             "size_of": np.where([len(sizes) for sizes in uneven], places, -1).astype(np.int64),
-            "record": np.zeros(2 * kept, dtype=np.int64), "orders": self._orders,
+            "record": np.zeros(2 * kept, dtype=np.int64), "orders": self._orders, "priority": self._priorities,
+            "adding": np.full(hosts, -1, dtype=np.int32), "inbox": np.full(hosts, -1, dtype=np.int32),
+            "turn": np.zeros(hosts * self._streams, dtype=np.int64),
         }  # fmt: skip
 
     def transfers(self, names: Sequence[str], found: dict[str, Any]) -> list[Transfer]:
@@ -275,7 +303,8 @@ def train(plan: Plan, detail: str, progress: Progress | None = None) -> tuple[Lo
         servers, rate = plan.strategy, plan.server_costs.adding_rate
         steps, sizes = schedules.of_servers(plan, servers), schedules.sizes_of_servers(plan, servers)
         orders = schedules.orders_of_servers(plan, servers, sizes)
-        play = EventPlay(steps, sizes, plan.topology, streams=len(plan.buckets), ways=1, sharing=sharing, orders=orders)
+        how: dict[str, Any] = {"streams": len(plan.buckets), "ways": 1, "sharing": sharing}
+        play = EventPlay(steps, sizes, plan.topology, **how, orders=orders, priorities=plan.priorities)
     else:
         nbytes = [bucket.nbytes for bucket in plan.buckets]
         streams = scenario.job.streams
@@ -283,21 +312,28 @@ def train(plan: Plan, detail: str, progress: Progress | None = None) -> tuple[Lo
     recorded = [iteration for iteration in range(iterations) if log.records(iteration)]
     factors = plan.factors.T[: 1 if scenario.noise.none else None, :]
     forward, gaps, update = timetable(plan)
+    layers = Layers.of(plan, factors)
+    shown = range(recorded[0], recorded[-1] + 1) if recorded else range(0)
     found = play.run(
-        forward * factors,
+        layers.leads(plan, factors) if layers else forward * factors,
         gaps * factors[:, :, None],
         update * factors,
+        layers=layers,
+        urgency=[each for each in plan.priorities if each is not None and not servers] or None,
         iterations=iterations,
         overlap=scenario.job.overlap,
         reduction_rate=rate,
-        recorded=range(recorded[0], recorded[-1] + 1) if recorded else range(0),
+        recorded=shown,
     )
-    columns = ("start", "computed", "exchanged", "exchanging", "end")
-    parts = [found[name].reshape(iterations, plan.workers) for name in columns]
-    for iteration in range(iterations):
-        log.whole_step(iteration, *(column[iteration] for column in parts))
-        if progress:
-            progress(iteration)
+    if layers:
+        layers.note(plan, log, found, shown)
+    else:
+        columns = ("start", "computed", "exchanged", "exchanging", "end")
+        parts = [found[name].reshape(iterations, plan.workers) for name in columns]
+        for iteration in range(iterations):
+            log.whole_step(iteration, *(column[iteration] for column in parts))
+    for iteration in range(iterations if progress else 0):
+        progress(iteration)  # type: ignore[misc]
     names = tuple(bucket.name for bucket in plan.buckets)
     log.transfers += play.transfers(names, found)
     if servers:

@@ -49,7 +49,7 @@ class Links:
         told in the reference's order. watched: it is kept what passes links when."""
         hops = max(map(len, routes), default=1)
         own = messages * hops if sharing.queues else len(routes)
-        self.agenda = _agenda(own + things)
+        self.agenda = agenda_of(own + things)
         arrays = _common(topology, routes, messages, watched=watched)
         if sharing.queues:
             arrays |= _of_queues(topology, routes, sources, messages, own)
@@ -67,7 +67,7 @@ class Links:
         return Meter.of(range(len(bins)), kernel.watched_from, kernel.bin, bins, until=kernel.until)
 
 
-def _agenda(things: int) -> Any:
+def agenda_of(things: int) -> Any:
     """The kernel's, for so many things, with nothing in it."""
     heap, place = np.zeros(things, dtype=np.int32), np.full(things, -1, dtype=np.int32)
     return kernels.load("moments").Agenda(np.zeros(things), np.zeros(things, dtype=np.int64), heap, place)
@@ -84,6 +84,7 @@ def _common(topology: Topology, routes: Routes, messages: int, *, watched: bool)
         "meter": np.zeros(size * BINS if watched else 0),
         "nbytes": np.zeros(messages),
         "begin": np.zeros(messages),
+        "priority": np.zeros(messages, dtype=np.int32),
     }
 
 

@@ -87,6 +87,16 @@ class Log:
             at = worker, recorded[iteration]
             self._lay_out_step(*at, float(start[at]), float(end[at]))
 
+    def layered_steps(self, start: Times, waited: Times, exchanging: Times, end: Times) -> None:
+        """All steps of workers that pause between layers, [iteration, worker]: each updates layers of the step before,
+        the last one those of its own, too."""
+        luck, (total, until_update) = self._plan.factors, self._alone
+        self._enter(np.s_[:, :], luck.T, start, waited, exchanging, end)
+        updating = luck * (total - until_update)[:, None]
+        self._compute = luck * until_update[:, None]
+        self._compute[:, 1:] += updating[:, :-1]
+        self._compute[:, -1] += updating[:, -1]
+
     def _enter(self, steps: Any, luck: Times, start: Times, waited: Times, exchanging: Times, end: Times) -> None:
         """Steps of all workers; columns are workers."""
         total, until_update = self._alone

@@ -210,8 +210,6 @@ class Plan:
             return "every layer has noise of its own"
         reasons = {
             "buckets are made as gradients come": isinstance(job.bucket, Horovod),
-            "the most urgent slice of those that are ready goes first": job.schedule == "priority",
-            "the next forward pass begins before all gradients are in": job.by_layer,
             "parts of parameters are gathered": job.sharding != "none",
             "messages are decoded while others come": any(self.decoding),
             "gradients are exchanged in some steps only": job.local_steps > 1,

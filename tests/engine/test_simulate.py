@@ -216,7 +216,9 @@ def test_both_engines_agree_on_unequal_workers(groups: list[Any], kind: str, cha
         ({"job.strategy": {"kind": "ring", "slices": 2}}, "fast", None),
         ({"job.streams": 2}, "fast", None),
         ({"cluster.sharing": "fifo"}, "fast", None),
-        ({"job.next_forward": "by_layer"}, "simpy", "the next forward pass begins before all gradients are in"),
+        ({"job.next_forward": "by_layer"}, "fast", None),
+        ({"job.schedule": "priority"}, "fast", None),
+        ({"noise.layer_jitter": 0.1}, "simpy", "every layer has noise of its own"),
         ({"job.strategy": "parameter_server", "cluster.workers": 1}, "fast", None),
     ],
 )

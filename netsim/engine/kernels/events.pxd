@@ -1,30 +1,38 @@
 cimport cython
 
-from netsim.engine.kernels.moments cimport Moments, Network
+from netsim.engine.kernels.moments cimport Network
+from netsim.engine.kernels.steps cimport Steps
+from netsim.engine.kernels.turns cimport Turns
 
 cdef int NOTHING, OTHER_END, LATENCY, LINKS, ADDING
 
 @cython.final
-cdef class Run(Moments):
+cdef class Run(Steps):
     cdef double reduction_rate
     cdef public Py_ssize_t additions
-    cdef Py_ssize_t hosts, transfers, lanes, owns, slots, streams, buckets, iterations, rows, messages, overlap, joining, ways
+    cdef Turns turns
+    cdef Py_ssize_t hosts, transfers, lanes, owns, slots, streams, messages, ways
     cdef int[::1] src, dst, add, count, flow, step_of, step_first, in_step, slices, state, position, missing
-    cdef int[::1] hosts_left, lanes_left, adder_part, iteration, bucket, streams_left, local
-    cdef long long[::1] play, size_of, record, orders
-    cdef double[::1] wait, piece, uneven, sent, adder_free, adder_last, forward, gaps, update, offered, done
-    cdef double[::1] start, computed, exchanged, exchanging, end, record_times, added, applied
-    cdef void _begin(self, Py_ssize_t host, double start) noexcept
+    cdef int[::1] hosts_left, lanes_left, adder_part, bucket, local, asks, priority, adding, inbox, behind
+    cdef long long[::1] play, size_of, record, orders, turn
+    cdef double[::1] wait, piece, uneven, sent, adder_free, adder_last, record_times, added, applied
+    cdef void _join_later(self, Py_ssize_t host, Py_ssize_t stream, double when) noexcept
+    cdef void _ask(self, Py_ssize_t host, Py_ssize_t stream) noexcept
+    cdef void _decide(self) noexcept
+    cdef void _follow(self, Py_ssize_t host, Py_ssize_t stream) noexcept
     cdef void _join(self, Py_ssize_t host, Py_ssize_t stream) noexcept
     cdef void _take_part(self, Py_ssize_t part) noexcept
     cdef Py_ssize_t _transfer(self, Py_ssize_t message) noexcept
     cdef void _come(self, Py_ssize_t slot, Py_ssize_t host, Py_ssize_t bucket) noexcept
     cdef void _came(self, Py_ssize_t message) noexcept
     cdef void _has_added(self, Py_ssize_t message) noexcept
+    cdef void _put(self, Py_ssize_t host, Py_ssize_t message) noexcept
+    cdef void _takes_next(self, Py_ssize_t host) noexcept
+    cdef void _adds(self, Py_ssize_t host, Py_ssize_t message) noexcept
     cdef void _send(self, Py_ssize_t message, Py_ssize_t lane_of_slot) noexcept
     cdef void _enter(self, Py_ssize_t message) noexcept
     cdef Py_ssize_t _order(self, Py_ssize_t message) noexcept
     cdef void _note(self, Py_ssize_t message) noexcept
     cdef void _tick(self, Py_ssize_t part) noexcept
     cdef void _through(self, Py_ssize_t slot, Py_ssize_t host) noexcept
-    cdef void _end_step(self, Py_ssize_t host) noexcept
+    cdef void _go_on(self, Py_ssize_t host, Py_ssize_t stream, Py_ssize_t bucket) noexcept

@@ -3,41 +3,42 @@
 """All-reduces that contend for links, event by event: the loops of fast_events.py, compiled where that can be had.
 
 The twin of play.py and allreduces.py, with their words, on arrays: a message and a host's part in a collective are
-numbers, and what they consist of are entries of arrays. Links are shared as sharing.py says. What happens at one moment
-happens in any order, which changes nothing but where two messages of one connection, or two pieces of one adder, come
-at the same moment: there the run is given up, unless their order is that in which slices begin. events.pxd has the
-types.
+numbers, and what they consist of are entries of arrays. Hosts compute as steps.py says; links are shared as sharing.py
+says; turns.py decides, where something is more urgent. What happens at one moment happens in any order, which changes
+nothing but where two messages of one connection, or two pieces of one adder, come at the same moment: there the run is
+given up, unless their order is that in which slices begin. events.pxd has the types.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from netsim.engine.kernels.moments import Moments
+from netsim.engine.kernels.steps import Steps
 
 # What a message waits for.
 NOTHING, OTHER_END, LATENCY, LINKS, ADDING = 0, 1, 2, 3, 4
 
 
-class Run(Moments):
+class Run(Steps):
     """Hosts that compute, offer buckets, and all-reduce them one after another on each stream.
 
     Numbers: message ((slot x lanes + lane) x transfers + transfer) is a transfer in a lane of a play, which has a slot
     while it is under way; part ((slot x lanes + lane) x hosts + host) is a host's part in a lane of it. The agenda has
-    what the network has, then what messages wait for, then hosts' joining on a stream. Hosts below `joining` compute
-    and join; those from there on are servers, which take part in each play as soon as anybody does. One that stands on
-    a worker's machine is a host of its own here, and what it is sent from there is `local`.
+    what the network has, then what messages wait for, then hosts' joining on a stream, then what hosts compute. Hosts
+    below `joining` compute and join; those from there on are servers, which take part in each play as soon as anybody
+    does. One that stands on a worker's machine is a host of its own here, and what it is sent from there is `local`.
     """
 
-    def __init__(self, numbers: dict[str, int], reduction_rate: float, network: Any, agenda: Any, arrays: Any) -> None:
-        recorded = numbers["record_from"], numbers["record_to"]
-        super().__init__(network, agenda, numbers["joining"], recorded)
+    def __init__(
+        self, numbers: dict[str, int], reduction_rate: float, network: Any, turns: Any, agenda: Any, arrays: Any
+    ) -> None:
+        """turns: how the order of buckets is found, where it is not that in which they are ready."""
+        super().__init__(numbers, network, agenda, arrays)
+        self.turns = turns
         self.reduction_rate = reduction_rate  # bytes/s, 0 for at no cost
         self.hosts, self.transfers, self.lanes = numbers["hosts"], numbers["transfers"], numbers["lanes"]
         self.owns, self.slots, self.streams = numbers["owns"], numbers["slots"], numbers["streams"]
-        self.buckets, self.iterations, self.rows = numbers["buckets"], numbers["iterations"], numbers["rows"]
-        self.messages, self.overlap = numbers["messages"], numbers["overlap"]
-        self.joining, self.ways = numbers["joining"], numbers["ways"]
+        self.messages, self.ways = numbers["messages"], numbers["ways"]
         self.src, self.dst, self.add, self.count = arrays["src"], arrays["dst"], arrays["add"], arrays["count"]
         self.flow, self.wait = arrays["flow"], arrays["wait"]  # of each transfer: its flow on stream 0, and latency, s
         self.local, self.added, self.applied = arrays["local"], arrays["added"], arrays["applied"]
@@ -50,20 +51,24 @@ class Run(Moments):
         self.adder_free, self.adder_last, self.adder_part = (
             arrays["adder_free"], arrays["adder_last"], arrays["adder_part"]
         )  # fmt: skip
-        self.forward, self.gaps, self.update = arrays["forward"], arrays["gaps"], arrays["update"]
-        self.iteration, self.bucket, self.streams_left = arrays["iteration"], arrays["bucket"], arrays["streams_left"]
-        self.offered, self.done = arrays["offered"], arrays["done"]  # of each host and bucket of its iteration
-        self.start, self.computed, self.exchanged = arrays["start"], arrays["computed"], arrays["exchanged"]
-        self.exchanging, self.end = arrays["exchanging"], arrays["end"]
+        self.bucket, self.turn, self.asks = arrays["bucket"], arrays["turn"], arrays["asks"]  # of each host and stream
+        self.priority = arrays["priority"]  # of each bucket, where messages have one
+        self.adding, self.inbox, self.behind = arrays["adding"], arrays["inbox"], arrays["behind"]
         self.orders, self.additions = arrays["orders"], 0
         self.record, self.record_times = arrays["record"], arrays["record_times"]
 
     def _begin_all(self) -> None:
         for host in range(self.joining):
             self._begin(host, 0.0)
+            if self.in_turn:
+                for stream in range(self.streams):
+                    self.turn[host * self.streams + stream] = stream
+                    self._ask(host, stream)
 
     def _happens(self, thing: int) -> None:
-        if thing >= self.messages:
+        if thing >= self.computing:
+            self._goes_on(thing - self.computing)
+        elif thing >= self.messages:
             self._join((thing - self.messages) // self.streams, (thing - self.messages) % self.streams)
         elif self.state[thing] == LATENCY:
             self._enter(thing)
@@ -71,35 +76,52 @@ class Run(Moments):
             self.state[thing] = NOTHING
             self._has_added(thing)
 
-    def _begin(self, host: int, start: float) -> None:
-        """A host's step: forward, then backward; its buckets are ready one after another, or all in the end."""
-        iteration = self.iteration[host]
-        row = (iteration if self.rows > 1 else 0) * self.joining + host
-        now = start + self.forward[row]
-        for bucket in range(self.buckets):
-            now = now + self.gaps[row * (self.buckets + 1) + bucket]
-            self.offered[host * self.buckets + bucket] = now
-        now = now + self.gaps[row * (self.buckets + 1) + self.buckets]
-        at = iteration * self.joining + host
-        self.start[at], self.computed[at] = start, now
-        if not self.overlap:
-            for bucket in range(self.buckets):
-                self.offered[host * self.buckets + bucket] = now
-        self.streams_left[host] = 0
+    def _begin_exchange(self, host: int) -> None:
+        """The host joins in on each stream when it has the stream's first bucket."""
         for stream in range(self.streams):
-            if stream < self.buckets:
+            if stream < self.buckets and not self.in_turn:
                 self.bucket[host * self.streams + stream] = stream
-                self.streams_left[host] += 1
-                joining = self.things + self.messages + host * self.streams + stream
-                self.agenda.put(joining, self.offered[host * self.buckets + stream])
+                self._join_later(host, stream, self.offered[host * self.buckets + stream])
+
+    def _offer(self, host: int, bucket: int) -> None:
+        self.turns.offer(self.about[host] * self.buckets + bucket)
+        self._decide()
+
+    def _join_later(self, host: int, stream: int, when: float) -> None:
+        now = self.network.now
+        self.agenda.put(self.things + self.messages + host * self.streams + stream, when if when > now else now)
+
+    def _ask(self, host: int, stream: int) -> None:
+        """The host's stream is free, and follows what is decided, or will be."""
+        self.asks[host * self.streams + stream] = 1
+        self.turns.ask(self.turn[host * self.streams + stream])
+        if self.turn[host * self.streams + stream] < self.turns.decided:
+            self._follow(host, stream)
+        self._decide()
+
+    def _decide(self) -> None:
+        while self.turns.decides():
+            number = self.turns.decided - 1
+            stream = number % self.streams
+            for host in range(self.joining):
+                if self.asks[host * self.streams + stream] and self.turn[host * self.streams + stream] == number:
+                    self._follow(host, stream)
+
+    def _follow(self, host: int, stream: int) -> None:
+        self.asks[host * self.streams + stream] = 0
+        self._join_later(host, stream, self.network.now)
 
     def _join(self, host: int, stream: int) -> None:
         """The host takes part in its next all-reduce on this stream from now on; the first to come begins it."""
         bucket = self.bucket[host * self.streams + stream]
         on_stream = (self.buckets - stream + self.streams - 1) // self.streams
-        turn = self.iteration[host] * on_stream + bucket // self.streams
+        turn = self.about[host] * on_stream + bucket // self.streams
+        play = self.about[host] * self.buckets + bucket
+        if self.in_turn:
+            turn = self.turn[host * self.streams + stream] // self.streams
+            play = self.turns.turns[self.turn[host * self.streams + stream]]
+            bucket = play % self.buckets
         slot = stream * self.slots + turn % self.slots
-        play = self.iteration[host] * self.buckets + bucket
         if self.play[slot] < 0:
             self.play[slot], self.hosts_left[slot] = play, self.hosts
             for server in range(self.joining, self.hosts):
@@ -147,6 +169,8 @@ class Run(Moments):
         if self.size_of[bucket] >= 0:
             nbytes = self.uneven[self.size_of[bucket] + lane // self.owns * self.owns * self.transfers + transfer]
         self.network.nbytes[message], self.sent[message], self.state[message] = nbytes, self.network.now, LATENCY
+        if self.priority.shape[0] > 0:
+            self.network.priority[message] = self.priority[bucket]
         if self.local[transfer]:
             self._came(message)
         elif self.wait[transfer] > 0:
@@ -182,7 +206,7 @@ class Run(Moments):
     def _came(self, message: int) -> None:
         """The source goes on, and the destination when it has added what it got."""
         transfer, lane_of_slot = self._transfer(message), message // self.transfers
-        now, nbytes, dst = self.network.now, self.network.nbytes[message], self.dst[transfer]
+        now, dst = self.network.now, self.dst[transfer]
         part = lane_of_slot * self.hosts + dst
         self._tick(lane_of_slot * self.hosts + self.src[transfer])
         if not self.add[transfer] or self.reduction_rate <= 0:
@@ -192,15 +216,54 @@ class Run(Moments):
         if self.network.near(self.adder_last[dst]) and self.adder_part[dst] != part:
             self.network.tied = 1
         self.adder_last[dst], self.adder_part[dst] = now, part
-        free = self.adder_free[dst] if self.adder_free[dst] > now else now
-        self.adder_free[dst] = free + nbytes / self.reduction_rate
         self.state[message] = ADDING
+        if self.priority.shape[0] > 0:
+            self._put(dst, message)
+        else:
+            self._adds(dst, message)
+
+    def _adds(self, host: int, message: int) -> None:
+        """The host adds what it got to its own, after what it adds already."""
+        now = self.network.now
+        free = self.adder_free[host] if self.adder_free[host] > now else now
+        self.adder_free[host] = free + self.network.nbytes[message] / self.reduction_rate
         self.network.begin[message] = free
-        self.agenda.put(self.things + message, now + (self.adder_free[dst] - now))
+        self.agenda.put(self.things + message, now + (self.adder_free[host] - now))
+
+    def _put(self, server: int, message: int) -> None:
+        """Into its inbox, behind those of the same priority."""
+        if self.adding[server] < 0:
+            self.adding[server] = message
+            self._adds(server, message)
+            return
+        priority = self.network.priority
+        under_way, before, after = self.adding[server], -1, self.inbox[server]
+        if priority[message] < priority[under_way] and self.network.near(self.network.begin[under_way]):
+            self.network.tied = 1  # it might have been taken up instead
+        while after >= 0 and priority[after] <= priority[message]:
+            before, after = after, self.behind[after]
+        self.behind[message] = after
+        if before < 0:
+            self.inbox[server] = message
+        else:
+            self.behind[before] = message
+
+    def _takes_next(self, server: int) -> None:
+        """The most urgent of its inbox is added next."""
+        message = self.inbox[server]
+        self.adding[server] = message
+        if message < 0:
+            return
+        self.inbox[server] = self.behind[message]
+        if self.behind[message] >= 0 and self.network.near(self.adder_last[server]):
+            self.network.tied = 1  # what has just come might not have been there yet
+        self._adds(server, message)
 
     def _has_added(self, message: int) -> None:
         transfer, lane_of_slot = self._transfer(message), message // self.transfers
         play = self.play[lane_of_slot // self.lanes]
+        if self.priority.shape[0] > 0:
+            self._takes_next(self.dst[transfer])
         if self.dst[transfer] >= self.joining and self.record_from <= play // self.buckets < self.record_to:
             row = 2 * self.additions
             self.added[2 * row], self.added[2 * row + 1] = play, self.dst[transfer]
@@ -234,41 +297,18 @@ class Run(Moments):
         if self.lanes_left[slot * self.hosts + host] > 0:
             return
         stream, bucket = slot // self.slots, self.play[slot] % self.buckets
-        if host < self.joining:
-            self.done[host * self.buckets + bucket] = self.network.now
         self.hosts_left[slot] -= 1
         if self.hosts_left[slot] == 0:
             self.play[slot] = -1
-        if host >= self.joining:
-            return
-        if bucket + self.streams < self.buckets:
-            self.bucket[host * self.streams + stream] = bucket + self.streams
-            ready = self.offered[host * self.buckets + bucket + self.streams]
-            joining = self.things + self.messages + host * self.streams + stream
-            self.agenda.put(joining, ready if ready > self.network.now else self.network.now)
-            return
-        self.streams_left[host] -= 1
-        if self.streams_left[host] == 0:
-            self._end_step(host)
+        if host < self.joining:
+            self._go_on(host, stream, bucket)
+            self._has(host, bucket)
 
-    def _end_step(self, host: int) -> None:
-        """All buckets are in: when backward has ended, too, the host updates, and begins anew."""
-        at = self.iteration[host] * self.joining + host
-        row = (self.iteration[host] if self.rows > 1 else 0) * self.joining + host
-        exchanged = self.computed[at] if self.computed[at] > self.network.now else self.network.now
-        under_way, until = 0.0, 0.0
-        for bucket in range(self.buckets):
-            begin, end = self.offered[host * self.buckets + bucket], self.done[host * self.buckets + bucket]
-            begin = begin if begin > until else until
-            if end > begin:
-                under_way += end - begin
-            until = end if end > until else until
-        self.exchanged[at], self.exchanging[at] = exchanged, under_way
-        self.end[at] = exchanged + self.update[row]
-        self.iteration[host] += 1
-        if host == 0 and self.iteration[host] == self.record_from and self.record_to > self.record_from:
-            self.network.watch(self.end[at])
-        if self.iteration[host] < self.iterations:
-            self._begin(host, self.end[at])
-        else:
-            self.unfinished -= 1
+    def _go_on(self, host: int, stream: int, bucket: int) -> None:
+        """The host goes on on this stream."""
+        if self.in_turn:
+            self.turn[host * self.streams + stream] += self.streams
+            self._ask(host, stream)
+        elif bucket + self.streams < self.buckets:
+            self.bucket[host * self.streams + stream] = bucket + self.streams
+            self._join_later(host, stream, self.offered[host * self.buckets + bucket + self.streams])

@@ -104,6 +104,7 @@ class Network:
         self.first, self.links = arrays["first"], arrays["links"]  # flow f has those from first[f] to first[f + 1]
         self.rates, self.busy, self.waited = arrays["rates"], arrays["busy"], arrays["waited"]  # of each link
         self.nbytes, self.begin = arrays["nbytes"], arrays["begin"]  # of each message
+        self.priority = arrays["priority"]
         self.meter, self.watches = arrays["meter"], 0  # of each link: bytes in so many bins
         self.watched_from, self.bin, self.until = 0.0, 0.0, 0.0  # s
 

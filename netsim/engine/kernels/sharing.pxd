@@ -11,6 +11,7 @@ cdef class Fair(Network):
     cdef int[::1] crowd, head, tail, after, ahead, owner, message, queue, last, behind, opening
     cdef int[::1] changed, is_changed, many, filling, full, reached, seen, bottleneck, narrowest
     cdef void _start(self, Py_ssize_t flow, Py_ssize_t message) noexcept
+    cdef void _insert(self, Py_ssize_t flow, Py_ssize_t message) noexcept
     cdef void _take_up(self, Py_ssize_t flow, Py_ssize_t message) noexcept
     cdef void _give(self, Py_ssize_t flow, double rate, Py_ssize_t bottleneck) noexcept
     cdef void _account(self, Py_ssize_t flow) noexcept

@@ -47,9 +47,22 @@ class Fair(Network):
             self._start(flow, message)
         elif self.queue[flow] < 0:
             self.queue[flow] = self.last[flow] = message
+        elif self.priority.shape[0] > 0 and self.priority[message] < self.priority[self.last[flow]]:
+            self._insert(flow, message)
         else:
             self.behind[self.last[flow]] = message
             self.last[flow] = message
+
+    def _insert(self, flow: int, message: int) -> None:
+        """The message goes ahead of those that are less urgent."""
+        one = self.queue[flow]
+        if self.priority[message] < self.priority[one]:
+            self.queue[flow], self.behind[message] = message, one
+            return
+        while self.priority[self.behind[one]] <= self.priority[message]:
+            one = self.behind[one]
+        self.behind[message] = self.behind[one]
+        self.behind[one] = message
 
     def _start(self, flow: int, message: int) -> None:
         """An idle connection takes up a message: alone on its links at once, else when rates are settled."""
