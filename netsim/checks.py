@@ -11,7 +11,7 @@ from netsim.memory import shortages
 from netsim.profiles import strangers
 from netsim.roofline import step_times
 from netsim.scenario import MOST_WORKERS, Scenario
-from netsim.topologies.base import Topology
+from netsim.topologies.base import NO_FAIR_BURST, Topology
 from netsim.topologies.star import star
 from netsim.training.buckets import Horovod
 from netsim.training.parameter_server import ParameterServer
@@ -84,6 +84,17 @@ def fair_links_have_no_queues(scenario: Scenario) -> Iterator[Problem]:
     for path, link in links:
         if link and link.host_rate is not None and cluster.sharing == "fifo":
             yield Problem(f"{path}.host_rate", 'is shared out among messages; it needs sharing = "fair"')
+
+
+@rule
+def bursts_pass_queues_that_stay_as_they_are(scenario: Scenario) -> Iterator[Problem]:
+    """A bucket is emptied by one message after the other, and filled at one rate."""
+    cluster, network = scenario.cluster, _network(scenario)
+    bursts = network is not None and bool(network.bursts)
+    if bursts and cluster.sharing != "fifo":
+        yield Problem("cluster.sharing", NO_FAIR_BURST)
+    if bursts and cluster.fault:
+        yield Problem("cluster.fault", "is of links with a burst, which fill up at one rate; leave one of them out")
 
 
 @rule

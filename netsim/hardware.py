@@ -60,6 +60,8 @@ class Link:
     `curve`: latency and rate by the size of the message, as of eager and rendezvous protocols.
     `window` (bytes): what a connection takes in before its receiver wants it, as TCP does: messages of no more are done
     for their sender at once, the first bytes of longer ones go ahead, and these get at most `window` each round trip.
+    `burst` (bytes): what an idle link passes at once before it keeps to its rate, as a token bucket of this depth does
+    which is filled at the rate (RFC 2697; Linux's tbf). Of links that serve messages in order of arrival.
     `measured`: the messages that it was calibrated by; a run that sends others says so.
     """
 
@@ -73,6 +75,7 @@ class Link:
     duplex: Literal["full", "half"] = "full"
     curve: tuple[CurvePoint, ...] = ()
     window: Size | None = None
+    burst: Size = 0.0
     measured: Measured | None = None
 
     def __post_init__(self) -> None:
@@ -85,12 +88,18 @@ class Link:
         """The link as bytes without headers see it."""
         share, curve = self.efficiency, tuple(replace(p, rate=p.rate * self.efficiency) for p in self.curve)
         caps = [None if rate is None else rate * share for rate in (self.flow_rate, self.host_rate)]
-        return replace(self, rate=self.rate * share, efficiency=1.0, flow_rate=caps[0], host_rate=caps[1], curve=curve)
+        rate, burst = self.rate * share, self.burst * share
+        return replace(self, rate=rate, efficiency=1.0, flow_rate=caps[0], host_rate=caps[1], curve=curve, burst=burst)
 
     @property
     def plain(self) -> bool:
         """Whether a message costs its latency and its bytes at the link's rate, and nothing else."""
         return self == Link(self.rate, self.latency, efficiency=self.efficiency, measured=self.measured)
+
+    @property
+    def unpriced(self) -> bool:
+        """Whether a message costs its latency and its bytes alone; a burst of these may pass at once."""
+        return replace(self, burst=0.0).plain
 
     @property
     def lowest_latency(self) -> float:

@@ -230,14 +230,15 @@ class Collective:
         Bandwidth: every rank must send and receive 2 (n - 1) / n of the buffer in an all-reduce (Patarasuk, Yuan 2009),
         (n - 1) / n of it in a scatter, gather or all-to-all, and all of it in a broadcast or reduction. Latency: where
         a host sends to f others at once, news of n ranks takes ceil(log_{f+1} n) messages in a row. With helpers, each
-        rank must still send and receive the buffer once, and two messages follow one another."""
+        rank must still send and receive the buffer once, and two messages follow one another. A link's burst passes at
+        once."""
         if ranks == 1:
             return 0.0
         if self.helpers(ranks):
-            return max(nbytes / link.rate, 2 * link.latency)
+            return max((nbytes - link.burst) / link.rate, 2 * link.latency)
         part = (ranks - 1) / ranks
         times = {"all_reduce": 2 * part, "barrier": 0.0, "broadcast": 1.0, "reduce": 1.0}.get(self.operation, part)
-        return max(times * nbytes / link.rate, link.latency * steps(ranks, self.fan(ranks)))
+        return max((times * nbytes - link.burst) / link.rate, link.latency * steps(ranks, self.fan(ranks)))
 
 
 class PieceBytes:

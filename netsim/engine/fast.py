@@ -93,5 +93,5 @@ def play(
 
 def _refuse(topology: Topology) -> None:
     """What can be said beforehand of a network."""
-    if not all(link.plain for link in links_of(topology.hosts)[0]):
+    if not all(link.unpriced for link in links_of(topology.hosts)[0]):
         raise Meeting("messages cost more than their latency and bytes")

@@ -127,6 +127,8 @@ def _of_queues(
         "latency": np.asarray([latency for route in routes for latency in _latencies(topology, route)]),
         "tail": np.zeros(things),
         "free": np.zeros(size),
+        "ahead": np.asarray(topology.bursts) / np.asarray(topology.rates) if topology.bursts else np.zeros(0),
+        "even": np.full(size if topology.bursts else 0, -np.inf),
         "came": np.full(size, -np.inf),
     }
 

@@ -61,6 +61,8 @@ class FastNetwork:
     """
 
     def __init__(self, topology: Topology, *, queues: bool = False) -> None:
+        if topology.bursts:
+            raise Meeting("links pass bursts")
         self._topology, self.queues = topology, queues
         self._classes: Classes | None = None
         self._messages: dict[bytes, Messages] = {}

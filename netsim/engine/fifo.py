@@ -33,7 +33,8 @@ class Fifo(Network):
     From link to link a message cuts through: it comes to the next link's queue when that link could pass it on at its
     full rate without waiting for bytes, so that no link is held by a message that is still trickling in. Links that are
     idle meanwhile let it trickle through, so that a narrower one behind them need not wait. It is there when every link
-    has passed it, and its last byte has passed them all. Messages with priorities wait at their host, which hands its
+    has passed it, and its last byte has passed them all. A link with a burst passes so much at once when it has been
+    idle, and whatever follows at its rate. Messages with priorities wait at their host, which hands its
     link the most urgent one whenever that is free.
     """
 
@@ -124,6 +125,8 @@ class Fifo(Network):
     def _pass(self, message: Message, link: Link, start: float) -> float | None:
         """When the link has passed all bytes of a message that it begins at `start`; None where it never does."""
         health = link.health
+        if link.ahead:
+            return self._pass_ahead(message, link, start)
         if health is None:
             lasts = message.nbytes / min(link.rate, message.cap)
             self._used(link, start, start + lasts, min(link.rate, message.cap))
@@ -146,6 +149,19 @@ class Fifo(Network):
             message.attempt += 1
             return None
         return start
+
+    def _pass_ahead(self, message: Message, link: Link, start: float) -> float:
+        """The same, of a token bucket, which has filled up at the link's rate, as far as it goes, since it was even."""
+        even = max(link.even, start - link.ahead)
+        link.even = even + message.nbytes / link.rate
+        passed = max(start + message.nbytes / message.cap, link.even)
+        link.busy += passed - start
+        if self.meter:
+            at_once = min(message.nbytes, (start - even) * link.rate) if message.cap == math.inf else 0.0
+            self.meter.at_once(link, start, at_once, link.rate)
+            if passed > start:
+                self.meter.passed(link, start, passed, (message.nbytes - at_once) / (passed - start))
+        return passed
 
     def _used(self, link: Link, begin: float, end: float, rate: float) -> None:
         if rate > 0:

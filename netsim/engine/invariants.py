@@ -41,7 +41,7 @@ class Run:
 
     @cached_property
     def traffic(self) -> Traffic:
-        plain = self.plan.undisturbed and all(link.plain for link in self.plan.links)
+        plain = self.plan.undisturbed and all(link.unpriced for link in self.plan.links)
         rerouted = "rerouted" in self.trace.interruptions["how"]
         topology = self.plan.topology
         return traffic_of(self.trace, topology, complete=self.whole, undisturbed=plain, whole_ways=not rerouted)
@@ -50,6 +50,11 @@ class Run:
     def length(self) -> float:
         """Seconds until the last worker has ended its last step."""
         return float(self.trace.steps["end"].max(initial=0.0))
+
+    @cached_property
+    def bursts(self) -> dict[str, float]:
+        """Bytes that links pass at once, by name, of those that do."""
+        return dict(zip(self.plan.topology.names, self.plan.topology.bursts, strict=False))
 
     @property
     def dust(self) -> float:
@@ -160,7 +165,7 @@ def no_message_comes_before_it_is_sent(traffic: Traffic) -> Violations:
 @traffic_rule
 def no_link_is_above_its_rate(traffic: Traffic) -> Violations:
     """In any stretch of time that begins with one message and ends with another: what began and ended within it passed
-    the link within it."""
+    the link within it, at its rate, and a burst once."""
     if not traffic.whole_ways:
         return
     for link, rows in traffic.by_link.items():
@@ -170,7 +175,7 @@ def no_link_is_above_its_rate(traffic: Traffic) -> Violations:
         for begin in chosen[:: max(1, len(chosen) // _MOST_WINDOWS)]:
             within = starts >= begin
             passed, until = np.cumsum(nbytes[within]), ends[within]
-            could = rate * ((until - begin) * (1 + _SHARE) + _DUST * until)
+            could = rate * ((until - begin) * (1 + _SHARE) + _DUST * until) + traffic.burst(link) * (1 + _SHARE)
             if (over := np.flatnonzero(passed > could)).size:
                 span = f"from {begin:.9g} s to {until[over[0]]:.9g} s"
                 told = f"{passed[over[0]]:.9g} B {span}; it could pass {could[over[0]]:.9g} B"
@@ -189,7 +194,8 @@ def links_that_have_something_to_send_send(traffic: Traffic) -> Violations:
         so_far = [np.concatenate(([0.0], np.cumsum(traffic.nbytes[rows][order]))) for order in (begun, ended)]
         before = np.searchsorted(traffic.start[rows][begun], traffic.end[rows], side="left")
         gone = np.searchsorted(traffic.end[rows][ended], traffic.sent[rows], side="right")
-        explained[rows] += (so_far[0][before] - so_far[1][gone]) / traffic.topology.rates[link]
+        work = so_far[0][before] - so_far[1][gone]  # less than none where a burst was passed at once
+        explained[rows] += np.maximum(work, 0.0) / traffic.topology.rates[link]
     took = traffic.end - traffic.sent
     for row in _rows(took > explained * (1 + _SHARE) + _DUST * traffic.end):
         yield f"{traffic.told(row)} took {took[row]:.9g} s; its links had work for {explained[row]:.9g} s of it"
@@ -214,9 +220,11 @@ def links_carry_what_was_sent_over_them(traffic: Traffic) -> Violations:
 
 @rule
 def links_are_busy_for_what_they_carry(run: Run) -> Violations:
-    """For as long as their bytes need, and no longer than the run."""
+    """For as long as their bytes need, and no longer than the run; a link with a burst passes some in no time."""
     for use in run.trace.links:
-        if use.nbytes > use.rate * use.busy * (1 + _SHARE) + use.rate * run.dust:
+        burst = run.bursts.get(use.link, 0.0)
+        could = use.rate * run.length + burst if burst else use.rate * use.busy
+        if use.nbytes > could * (1 + _SHARE) + use.rate * run.dust:
             yield f"{use.link} carried {use.nbytes:.9g} B in {use.busy:.9g} busy seconds at {show(use.rate, 'B/s')}"
 
 
@@ -229,6 +237,7 @@ def no_link_passes_more_than_failures_leave(run: Run) -> Violations:
     rates = {use.link: use.rate for use in run.trace.links}
     for each in run.trace.link_bins:
         could = rates[each.link] * _whole_seconds(changes.get(each.link, []), each.start, each.end)
+        could += 2 * run.bursts.get(each.link, 0.0)  # twice: where a message has a cap, it is known on the mean alone
         if each.nbytes > could * (1 + 1e-6) + rates[each.link] * run.dust:
             span = f"from {each.start:.9g} s to {each.end:.9g} s"
             yield f"{each.link} passed {each.nbytes:.9g} B {span}; it could pass {could:.9g} B"

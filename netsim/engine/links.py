@@ -18,10 +18,12 @@ class Link:
     """One direction of a link, and what it carries. `rate` is what its `health` leaves of `full` (bytes/s) now."""
 
     __slots__ = (
+        "ahead",
         "background",
         "busy",
         "busy_since",
         "carried",
+        "even",
         "flows",
         "free",
         "full",
@@ -46,6 +48,8 @@ class Link:
         self.background: dict[float, int] = {}  # those of others than the job
         self.flows: dict[Any, None] = {}  # Fair: connections with a message under way (a dict, for its order)
         self.free = 0.0  # Fifo: when the messages so far have passed
+        self.ahead = 0.0  # Fifo: s of its rate that it passes at once when it has been idle, as a token bucket does
+        self.even = -math.inf  # Fifo: when the rate alone would have passed what has passed so far
         self.waiting: list[Arrival] = []  # Fifo: those of this moment
         self.outbox: list[tuple[int, int, Message]] = []  # Fifo: those of a host that have priorities, a heap
 

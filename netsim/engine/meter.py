@@ -49,6 +49,15 @@ class Meter:
         row[first + 1 : last] += rate * self.length
         row[last] += rate * self.length * (until - last)
 
+    def at_once(self, link: Hashable, when: float, nbytes: float, rate: float) -> None:
+        """So many bytes passed the link at one moment, ahead of its rate (bytes/s)."""
+        if nbytes <= 0 or when < self.start:
+            return
+        self._reach(when + nbytes / rate)
+        self._until = max(self._until, when)
+        place = min(int((when - self.start) / self.length), self._bins - 1)
+        self._bytes[self._rows[link], place] += nbytes
+
     def bins(self, names: Sequence[str], end: float) -> Iterator[LinkBin]:
         """The bins that begin before `end`, of links that carried anything; the last is as long as its bytes need."""
         starts = [self.start + number * self.length for number in range(self._bins)]

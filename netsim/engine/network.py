@@ -56,6 +56,8 @@ class Network:
         self.env = env
         links = zip(topology.names, topology.rates, topology.latencies, strict=True)
         self.links = [Link(*each, health.get(number), place=number) for number, each in enumerate(links)]
+        for link, burst in zip(self.links, topology.bursts, strict=False):
+            link.ahead = burst / link.rate
         self.job = Tenant(self, env, 0, range(len(topology.hosts)), record)
         self._tenants = 1
         self.latency_sum = self.duration_sum = 0.0  # over all messages of the job, s
@@ -66,7 +68,7 @@ class Network:
         self._reroutes = on_failure == "reroute" and bool(health)
         self._stranded: dict[Message, None] = {}  # those that no route is left for
         self._ports = [host.link for host in topology.hosts]
-        self._plain = all(port.plain for port in self._ports)
+        self._plain = all(port.unpriced for port in self._ports)
         self._processors = [Processor(port) if port.overhead or port.gap else None for port in self._ports]
         self._routes: dict[tuple[int, int, int], Route] = {}
         self._without: dict[frozenset[int], Topology] = {}  # the network when these links are down

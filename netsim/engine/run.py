@@ -30,7 +30,7 @@ from netsim.engine.sharing import network_of
 from netsim.errors import RunError, ScenarioError, did_you_mean
 from netsim.hardware import Link
 from netsim.scenario import Scenario
-from netsim.topologies.base import AlikeHosts, built_of, routed
+from netsim.topologies.base import NO_FAIR_BURST, AlikeHosts, built_of, routed
 from netsim.trace import (
     Columns,
     Interruption,
@@ -198,7 +198,7 @@ def collective(
     kind.fit(ranks)
     helpers, size = kind.helpers(ranks), 0.0 if kind.operation == "barrier" else size
     link = (link or Link(rate=rate, latency=latency)).for_payload
-    fastest = Link(rate=link.rate, latency=link.lowest_latency)
+    fastest = Link(rate=link.rate, latency=link.lowest_latency, burst=link.burst)
     own = {host: each.for_payload for host, each in (links or {}).items()}
     name = lambda host: f"rank{host}" if host < ranks else f"server{host - ranks}"  # noqa: E731
     hosts = AlikeHosts(ranks + helpers, name, link, own=own, apart=ranks)
@@ -207,6 +207,8 @@ def collective(
         ready[host] = at
     build = topology or families.FAMILIES["topologies"].build("star")
     wiring = routed(built_of(build, hosts, path="topology"), routing, seed=seed)
+    if wiring.bursts and sharing != "fifo":
+        raise ScenarioError(NO_FAIR_BURST, path="sharing")
     network: Network | fast.Used
     exact = engine != "simpy"
     if exact:
@@ -224,7 +226,7 @@ def collective(
         slow = shared(simpy.Environment(), wiring, sent)
         needed = _play(kind, ranks, size, slow, reduction_rate, ready.tolist())
         if sent is not None:
-            plain = link.plain and all(each.plain for each in own.values())
+            plain = link.unpriced and all(each.unpriced for each in own.values())
             played = sent.traffic(wiring, slow.use(), undisturbed=plain)
             check_collective(played, needed, (time, network.messages, network.nbytes) if exact else None)
         if not exact:

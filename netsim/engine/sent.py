@@ -70,11 +70,16 @@ class Traffic:
 
     @cached_property
     def wire(self) -> Figures:
-        """Seconds that each message's bytes need at the rate of its slowest link."""
-        slowest = np.asarray(
-            [min((self.topology.rates[link] for link in route), default=np.inf) for route in self.routes]
-        )
-        return self.nbytes / slowest[self.route] if len(self.route) else self.nbytes
+        """Seconds that each message's bytes need at the least: at the rate of its slowest link, but for a burst."""
+        least = np.zeros(len(self.nbytes))
+        for link, rows in self.by_link.items():
+            needed = (self.nbytes[rows] - self.burst(link)) / self.topology.rates[link]
+            least[rows] = np.maximum(least[rows], needed)
+        return least
+
+    def burst(self, link: int) -> float:
+        """Bytes that a link passes at once."""
+        return self.topology.bursts[link] if self.topology.bursts else 0.0
 
     def named(self, route: int) -> list[str]:
         """The names of a route's links."""

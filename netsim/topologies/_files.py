@@ -12,24 +12,26 @@ from typing import Any, Literal
 from netsim.errors import Problem, ScenarioError
 from netsim.families import build
 from netsim.texts import read_text
-from netsim.units import Duration, Rate, shown
+from netsim.units import Duration, Rate, Size, shown
 
 Duplex = Literal["full", "half", "simplex"]
-_COLUMNS = ("from", "to", "rate", "latency", "duplex")
+_COLUMNS = ("from", "to", "rate", "latency", "duplex", "burst")
 
 
 @dataclass(frozen=True, kw_only=True)
 class OwnLink:
     """A cable between two nodes, by name. `rate` (bytes/s) is of each way, or of both together where `duplex` is half,
-    or of the one from the first node to the second where it is simplex; `latency` (s) is that of this cable alone.
+    or of the one from the first node to the second where it is simplex; `latency` (s) is that of this cable alone;
+    `burst` (bytes) is what it passes at once when it has been idle.
 
-    Where one of them is left out, a host's cable has its link's rate, and half of its latency, or all of it to another
-    host."""
+    Where one of them is left out, a host's cable has its link's rate and burst, and half of its latency, or all of it
+    to another host; between switches there is no burst then."""
 
     ends: tuple[str, str]
     rate: Rate | None = None
     latency: Duration | None = None
     duplex: Duplex = "full"
+    burst: Size | None = None
 
 
 def read_links(value: Any) -> tuple[OwnLink, ...]:
@@ -89,7 +91,7 @@ def _format(file: str) -> str:
 
 
 def _from_csv(file: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Lines of from,to and, where they are not a host's own, rate,latency,duplex."""
+    """Lines of from,to and, where they are not a host's own, rate,latency,duplex,burst."""
     rows = csv.DictReader(read_text(file).splitlines(), strict=True)
     try:
         columns = rows.fieldnames or ()
@@ -108,8 +110,8 @@ def _from_csv(file: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
 
 
 def _from_graphml(file: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Edges with, as their data, what is not a host's own: rate, latency, duplex. In a directed graph each edge is one
-    way only. Document types and entities, which could swell without end, are refused."""
+    """Edges with, as their data, what is not a host's own: rate, latency, duplex, burst. In a directed graph
+    each edge is one way only. Document types and entities, which could swell without end, are refused."""
     import networkx
 
     text = read_text(file)

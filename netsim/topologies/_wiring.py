@@ -22,32 +22,36 @@ Halves = Callable[[Topology], Iterable[Collection[int]]]
 
 
 class Cable(NamedTuple):
-    """Two nodes by their numbers, hosts first; the rate each way (bytes/s), the latency (s), and whether both ways
-    share the rate (half), or there is only the one from the first node to the second (simplex)."""
+    """Two nodes by their numbers, hosts first; the rate each way (bytes/s), the latency (s), whether both ways share
+    the rate (half), or there is only the one from the first node to the second (simplex), and what the cable passes at
+    once when it has been idle (bytes)."""
 
     one: int
     other: int
     rate: float
     latency: float
     duplex: Literal["full", "half", "simplex"] = "full"
+    burst: float = 0.0
 
 
 def direct(hosts: Sequence[Host], one: int, other: int) -> Cable:
-    """Between two hosts: at the slower one's rate."""
+    """Between two hosts: at the slower one's rate, and with the smaller burst."""
     links = hosts[one].link, hosts[other].link
     duplex: Literal["full", "half"] = "half" if "half" in (links[0].duplex, links[1].duplex) else "full"
-    return Cable(one, other, min(k.rate for k in links), math.fsum(k.latency for k in links) / 2, duplex)
+    latency, burst = math.fsum(k.latency for k in links) / 2, min(k.burst for k in links)
+    return Cable(one, other, min(k.rate for k in links), latency, duplex, burst)
 
 
 def to_switch(hosts: Sequence[Host], host: int, switch: int) -> Cable:
     """A host's own cable, as on the star."""
     link = hosts[host].link
-    return Cable(host, switch, link.rate, link.latency / 2, link.duplex)
+    return Cable(host, switch, link.rate, link.latency / 2, link.duplex, link.burst)
 
 
 def between_switches(link: Link, one: int, other: int) -> Cable:
     """A cable of the fabric."""
-    return Cable(one, other, link.rate * link.efficiency, link.latency / 2, link.duplex)
+    link = link.for_payload
+    return Cable(one, other, link.rate, link.latency / 2, link.duplex, link.burst)
 
 
 def fabric_link(link: Link | None, hosts: Sequence[Host]) -> Link:
@@ -56,8 +60,9 @@ def fabric_link(link: Link | None, hosts: Sequence[Host]) -> Link:
     if link is None:
         fastest = max((host.link for host in hosts), key=lambda each: each.rate)
         return Link(rate=fastest.rate, latency=fastest.latency, duplex=fastest.duplex)
-    if Link(link.rate, link.latency, efficiency=link.efficiency, duplex=link.duplex) != link:
-        told = "between switches has rate, latency, efficiency and duplex; what messages cost, hosts' links say"
+    plain = Link(link.rate, link.latency, efficiency=link.efficiency, duplex=link.duplex, burst=link.burst)
+    if plain != link:
+        told = "between switches has rate, latency, efficiency, duplex and burst; what messages cost, hosts' links say"
         raise ScenarioError(told, path="link")
     return link
 
@@ -100,6 +105,7 @@ def wired(
         latencies=tuple(cable.latency for cable in owners),
         path=path_over(arcs, onward or FewestHops(len(nodes), arcs), nodes),
         both_ways=frozenset(both),
+        bursts=tuple(cable.burst for cable in owners) if any(cable.burst for cable in cables) else (),
         places=places or (lambda: circle(len(nodes))),
         halves=halves or halves_in_order,
     )

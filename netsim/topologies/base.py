@@ -53,6 +53,7 @@ def links_of(hosts: Sequence[Host]) -> tuple[list[Link], Whole]:
 
 
 ROUTINGS = ("shortest", "ecmp")
+NO_FAIR_BURST = 'links with a burst serve messages in order of arrival; they need sharing = "fifo"'
 
 
 def routed(topology: Topology, routing: str, *, seed: int) -> Topology:
@@ -92,6 +93,8 @@ class Topology:
     says, or, with a flow, the one that this number draws. `paths`, where the kind has a quick way, gives those of many
     pairs at once, as `routes` does.
 
+    `bursts` (bytes) has what each link passes at once when it has been idle, or is empty where none does.
+
     `seed`: of ECMP; without one, all messages between two hosts take the same way. `ideal`: whether hosts share nothing
     but a switch that never slows anything, so that the closed forms of collectives hold. `places`: where nodes are
     drawn. `halves`: sets of half of the hosts, of which one is cut off by as little bandwidth as any.
@@ -107,6 +110,7 @@ class Topology:
     places: Callable[[], Sequence[Place]]
     paths: Callable[[Whole, Whole], Whole] | None = None
     both_ways: frozenset[int] = frozenset()
+    bursts: Sequence[float] = ()
     seed: int | None = None
     ideal: bool = False
     halves: Callable[[Topology], Iterable[Collection[int]]] = halves_in_order
@@ -155,17 +159,21 @@ class Topology:
         cheapest = min((link.lowest_latency - link.latency for link in links_of(self.hosts)[0]), default=0.0)
         if self.ideal:  # one link each way a host, with half of the latency
             rate, hop = max(self.rates, default=0.0), min(self.latencies, default=0.0)
-            return Link(rate=rate, latency=max(0.0, 2 * hop + cheapest))
+            return Link(rate=rate, latency=max(0.0, 2 * hop + cheapest), burst=max(self.bursts, default=0.0))
         hosts = len(self.hosts)
         out, into = [0.0] * hosts, [0.0] * hosts
+        bursts_out, bursts_into = [0.0] * hosts, [0.0] * hosts
         leaves = comes = direct = inf
         for (one, other), link in self.arcs.items():
             if one < hosts:
                 out[one] += self.rates[link]
+                bursts_out[one] += self.bursts[link] if self.bursts else 0.0
                 leaves = min(leaves, self.latencies[link])
             if other < hosts:
                 into[other] += self.rates[link]
+                bursts_into[other] += self.bursts[link] if self.bursts else 0.0
                 comes = min(comes, self.latencies[link])
             if one < hosts and other < hosts:
                 direct = min(direct, self.latencies[link])
-        return Link(rate=max([*out, *into], default=0.0), latency=max(0.0, min(direct, leaves + comes) + cheapest))
+        rate, burst = max([*out, *into], default=0.0), max([*bursts_out, *bursts_into], default=0.0)
+        return Link(rate=rate, latency=max(0.0, min(direct, leaves + comes) + cheapest), burst=burst)

@@ -22,9 +22,10 @@ _HOST_LIKE = re.compile(r"(worker|rank|server)(\d+)")
 def graph(hosts: Sequence[Host], *, links: Links, at: tuple[str, ...] = ()) -> Topology:
     """A network of your own: a list of links, or a file of them (.csv, .graphml).
 
-    links: tables with `ends`, the names of two nodes, `rate`, `latency` of this cable, `duplex` (full, half, simplex);
-    or the file's name. Nodes with the names of hosts (worker0, server0; rank 0 is worker0, too) are these, all others
-    switches. at: or else the nodes at which the hosts are, workers first; more nodes than hosts stay idle.
+    links: tables with `ends`, the names of two nodes, `rate`, `latency` and `burst` of this cable, `duplex` (full,
+    half, simplex); or the file's name. Nodes with the names of hosts (worker0, server0; rank 0 is worker0, too) are
+    these, all others switches. at: or else the nodes at which the hosts are, workers first; more nodes than hosts stay
+    idle.
     Routes have as few hops as may be; of equally near next nodes, in the order in which links name them, hosts first, a
     message takes number (destination modulo their number).
     """
@@ -92,15 +93,17 @@ def _unpriced(links: Sequence[OwnLink], known: set[str]) -> Iterator[Problem]:
 
 
 def _cable(link: OwnLink, hosts: Sequence[Host], one: int, other: int) -> Cable:
-    """The link's own rate and latency, and what it leaves out from the host's, or the hosts'; idle nodes are like the
-    first host."""
+    """The link's own rate, latency and burst, and what it leaves out from the host's, or the hosts'; idle nodes are
+    like the first host."""
     if one < len(hosts) and other < len(hosts):
         usual = direct(hosts, one, other)
     else:
         usual = to_switch(hosts, min(one, other) if min(one, other) < len(hosts) else 0, other)
     rate = usual.rate if link.rate is None else link.rate
     latency = usual.latency if link.latency is None else link.latency
-    return Cable(one, other, rate, latency, link.duplex)
+    own = usual.burst if min(one, other) < len(hosts) else 0.0
+    burst = own if link.burst is None else link.burst
+    return Cable(one, other, rate, latency, link.duplex, burst)
 
 
 def _refuse_islands(topology: Topology) -> None:

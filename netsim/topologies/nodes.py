@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import accumulate, count
+from itertools import accumulate, chain, count
 from math import fsum, hypot
 from typing import Annotated, Any, NamedTuple
 
@@ -84,9 +84,10 @@ def _refuse_what_cards_cannot(hosts: Sequence[Host], parts: Sequence[Sequence[in
         links, first, last = {hosts[member].link for member in members}, hosts[members[0]].name, hosts[members[-1]].name
         if len(links) > 1:
             problems.append(Problem("per_host", f"{first} to {last} would be one host, but their links differ"))
-    dear = [host for host in hosts if not host.apart and not replace(host.link, duplex="full").plain]
+    dear = [host for host in hosts if not host.apart and not replace(host.link, duplex="full").unpriced]
     if dear:
-        told = f"the link of {dear[0].name} says what messages cost; here links have rate, latency, efficiency, duplex"
+        here = "here links have rate, latency, efficiency, duplex, burst"
+        told = f"the link of {dear[0].name} says what messages cost; {here}"
         problems.append(Problem("", told))
     if problems:
         raise ScenarioError(problems)
@@ -170,6 +171,9 @@ class _Whole:
             both_ways=frozenset(
                 first + link for part, first in zip(self.parts, self.first, strict=False) for link in part.both_ways
             ),
+            bursts=tuple(chain.from_iterable(part.bursts or [0.0] * len(part.names) for part in self.parts))
+            if any(part.bursts for part in self.parts)
+            else (),
             places=self._places,
             halves=self._halves,
         )

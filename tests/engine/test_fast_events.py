@@ -75,6 +75,11 @@ QUEUES: dict[str, dict[str, Any]] = {
     for forwarding in ("cut_through", "store_and_forward")
     if name != "servers that add"
 }
+QUEUES |= {
+    f"{forwarding}, {name}, bursts": {**QUEUES[f"{forwarding}, {name}"], "cluster.link.burst": "30 kB"}
+    for name in ("slices", "streams", "noise", "servers of whole keys")
+    for forwarding in ("cut_through", "store_and_forward")
+}
 
 
 @pytest.mark.parametrize("changes", {**SCENARIOS, **QUEUES}.values(), ids={**SCENARIOS, **QUEUES})

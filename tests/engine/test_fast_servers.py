@@ -76,6 +76,7 @@ def test_servers_that_own_nothing_of_a_bucket_have_no_key_of_it(mode: str) -> No
     overlap=st.booleans(),
     latency=st.sampled_from(["0 s", "25 us"]),
     sharing=st.sampled_from(["fair", "fifo"]),
+    burst=st.sampled_from(["0 B", "100 kB"]),
 )
 def test_updates_are_those_of_the_reference_in_their_order(
     mode: str,
@@ -87,9 +88,11 @@ def test_updates_are_those_of_the_reference_in_their_order(
     overlap: bool,
     latency: str,
     sharing: str,
+    burst: str,
 ) -> None:
     changes: dict[str, Any] = {"noise.jitter": jitter, "job.overlap": overlap, "cluster.link.latency": latency}
     changes |= {"cluster.sharing": sharing}
+    changes |= {"cluster.link.burst": burst} if sharing == "fifo" else {}
     changes |= {"job.strategy.keys": keys, "job.strategy.slices": slices}
     changes |= {"job.strategy.staleness": 1} if mode == "ssp" else {}
     reference, other = played(scenario(mode=mode, group=group, servers=servers, **changes))

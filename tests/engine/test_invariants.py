@@ -171,6 +171,7 @@ DISTURBED: list[dict[str, Any]] = [
     {"cluster.fault": [{"link": "worker1.up", "at": "1 ms", "lasts": "5 ms"}]},
     {"cluster.sharing": "fifo", "cluster.fault": [{"link": "worker1.up", "at": "1 ms", "lasts": "5 ms"}]},
     {"cluster.traffic": [{"size": "100 kB", "rate": "0.2 Gbit/s"}]},
+    {"cluster.sharing": "fifo", "cluster.link.burst": "50 kB", "cluster.link.flow_rate": "0.3 Gbit/s"},
     {"cluster.stop": [{"host": "worker1", "at": "2 ms", "lasts": "5 ms"}]},
     {"cluster.link.overhead": "10 us", "cluster.link.flow_rate": "0.3 Gbit/s"},
     {"cluster.link.duplex": "half", "noise.jitter": 0.3},

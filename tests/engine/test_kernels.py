@@ -65,14 +65,24 @@ def test_every_collective_takes_as_long_in_both_forms_as_in_the_reference(forms:
     reduction_rate=st.sampled_from([None, 1e9]),
     cut=st.sampled_from([{}, {"element": "4 B"}]),
     sharing=st.sampled_from(["fair", "fifo"]),
+    burst=st.sampled_from([0.0, 5e3, 1e6]),
 )
 def test_the_engines_agree_on_any_collective_of_unequal_hosts(
-    kind: str, slices: int, ranks: int, late: Any, slow: Any, reduction_rate: float | None, cut: Any, sharing: str
+    kind: str,
+    slices: int,
+    ranks: int,
+    late: Any,
+    slow: Any,
+    reduction_rate: float | None,
+    cut: Any,
+    sharing: str,
+    burst: float,
 ) -> None:
     of = FAMILIES["collectives"].build({"kind": kind, "slices": slices, **cut})
     hosts = range(ranks + of.helpers(ranks))
     late, slow = ({host: each for host, each in table.items() if host in hosts} for table in (late, slow))
     options = {"late": late, "links": slow, "reduction_rate": reduction_rate, "sharing": sharing}
+    options["link"] = Link(Sizes["rate"], Sizes["latency"], burst=burst if sharing == "fifo" else 0.0)
     same(*both(of, ranks, size=1e5, **options))
 
 
@@ -85,15 +95,17 @@ def test_the_engines_agree_on_any_collective_of_unequal_hosts(
     late=st.dictionaries(st.integers(0, 3), st.sampled_from([0.0005, 0.001, 0.0042]), max_size=2),
     sharing=st.sampled_from([("fair", "cut_through"), ("fifo", "cut_through"), ("fifo", "store_and_forward")]),
     latency=st.sampled_from([25e-6, 0.0]),
+    burst=st.sampled_from([0.0, 1e5]),
 )
 def test_the_engines_agree_on_any_network(
-    kind: str, slices: int, ranks: int, network: str, late: Any, sharing: tuple[str, str], latency: float
+    kind: str, slices: int, ranks: int, network: str, late: Any, sharing: tuple[str, str], latency: float, burst: float
 ) -> None:
     of = FAMILIES["collectives"].build({"kind": kind, "slices": slices})
     try:
         topology = FAMILIES["topologies"].build(network)
         options = {"topology": topology, "late": late, "sharing": sharing[0], "forwarding": sharing[1]}
         options |= {**Sizes, "latency": latency}
+        options["link"] = Link(Sizes["rate"], latency, burst=burst if sharing[0] == "fifo" else 0.0)
         reference = collective(of, ranks=ranks, engine="simpy", **options)
     except ScenarioError:  # a kind of network that needs to be told more, or has no room for so many hosts
         return

@@ -62,8 +62,8 @@ def refusals(topology: Any, **cluster: Any) -> list[str]:
         (
             {"kind": "leaf_spine", "link": {**ABOVE, "overhead": "1 us"}},
             [
-                "cluster.topology.link: between switches has rate, latency, efficiency and duplex; what messages cost, "
-                "hosts' links say"
+                "cluster.topology.link: between switches has rate, latency, efficiency, duplex and burst; what "
+                "messages cost, hosts' links say"
             ],
         ),
         (
@@ -98,10 +98,10 @@ def refusals(topology: Any, **cluster: Any) -> list[str]:
             [
                 "cluster.topology.links[1].rate: 'inf Gbit/s' is not a number with a unit; for example '10 Gbit/s'",
                 "cluster.topology.links[2].rate: '0 B/s' is too small; it must be more than 0 B/s",
-                "cluster.topology.links[3].speed: no such key. There are: duplex, ends, latency, rate",
+                "cluster.topology.links[3].speed: no such key. There are: burst, duplex, ends, latency, rate",
                 "cluster.topology.links[6].ends[1]: is missing",
                 "cluster.topology.links[7]: 'worker0 worker1' is not a table; its keys would be ends, rate, latency, "
-                "duplex",
+                "duplex, burst",
                 "cluster.topology.links[0]: leads from worker0 to itself",
                 "cluster.topology.links[5]: a link of worker0 and worker3 is there already ([4]); add up their rates "
                 "in one",
@@ -189,7 +189,7 @@ def test_nodes_refuse_links_that_price_messages() -> None:
     told = refusals({"kind": "nodes", "per_host": 2, "link": NVLINK}, link={**ABOVE, "overhead": "2 us"})
     assert told == [
         "cluster.topology: the link of worker0 says what messages cost; here links have rate, latency, efficiency, "
-        "duplex"
+        "duplex, burst"
     ]
 
 
@@ -218,7 +218,11 @@ CSV = "from,to,rate,latency\n" + "".join(f"worker{number},hub,,\n" for number in
 @pytest.mark.parametrize(
     ("name", "text", "told"),
     [
-        ("bad.csv", "a,b\n1,2\n", "bad.csv has no column from, to; its columns are from, to, rate, latency, duplex"),
+        (
+            "bad.csv",
+            "a,b\n1,2\n",
+            "bad.csv has no column from, to; its columns are from, to, rate, latency, duplex, burst",
+        ),
         ("bad.csv", CSV.replace("latency", "lag"), "bad.csv has a column 'lag'; its columns are"),
         ("bad.csv", CSV + "worker0\n", "bad.csv, line 6: has not as many columns as the first line"),
         ("bad.csv", CSV + "hub,hub,,\n", "bad.csv, line 6: leads from hub to itself"),

@@ -31,6 +31,9 @@ cdef class Network:
     cdef void watch(self, double start) noexcept
     @cython.locals(first=Py_ssize_t, last=Py_ssize_t)
     cdef void _passed(self, Py_ssize_t link, double begin, double end, double rate) noexcept
+    @cython.locals(place=Py_ssize_t)
+    cdef void _passed_at_once(self, Py_ssize_t link, double when, double nbytes) noexcept
+    cdef void _open_bins(self, double end) noexcept
     cdef void _fold(self) noexcept
 
 cdef class Moments:

@@ -133,10 +133,7 @@ class Network:
             begin = self.watched_from
         if end <= begin or rate <= 0:
             return
-        if self.bin == 0:
-            self.bin = (end - self.watched_from) / self.bins
-        while end > self.watched_from + self.bin * self.bins * (1 + 1e-12):
-            self._fold()
+        self._open_bins(end)
         if end > self.until:
             self.until = end
         at, until = (begin - self.watched_from) / self.bin, (end - self.watched_from) / self.bin
@@ -151,6 +148,25 @@ class Network:
         for number in range(first + 1, last):
             self.meter[row + number] += rate * self.bin
         self.meter[row + last] += rate * self.bin * (until - last)
+
+    def _passed_at_once(self, link: int, when: float, nbytes: float) -> None:
+        """Bytes passed the link at one moment, ahead of its rate."""
+        if nbytes <= 0 or when < self.watched_from:
+            return
+        self._open_bins(when + nbytes / self.rates[link])
+        if when > self.until:
+            self.until = when
+        place = int((when - self.watched_from) / self.bin)
+        if place > self.bins - 1:
+            place = self.bins - 1
+        self.meter[link * self.bins + place] += nbytes
+
+    def _open_bins(self, end: float) -> None:
+        """Bins go on until then."""
+        if self.bin == 0:
+            self.bin = (end - self.watched_from) / self.bins
+        while end > self.watched_from + self.bin * self.bins * (1 + 1e-12):
+            self._fold()
 
     def _fold(self) -> None:
         """Two bins become one."""

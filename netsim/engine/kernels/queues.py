@@ -30,6 +30,7 @@ class Queues(Network):
         self.flow, self.left, self.order = arrays["flow"], arrays["left"], arrays["order"]  # of each message
         self.state, self.tail, self.behind = arrays["state"], arrays["tail"], arrays["behind"]  # of each thing
         self.free, self.waiting, self.end = arrays["free"], arrays["waiting"], arrays["end"]  # of each link
+        self.ahead, self.even = arrays["ahead"], arrays["even"]  # of each link, if any has a burst
         self.came, self.last_source, self.last_order = arrays["came"], arrays["last_source"], arrays["last_order"]
         self.phase_of, self.turns = arrays["phase_of"], arrays["turns"]
         self.phase, self.of_phase, self.next, self.moment = 0, 0, 0, -1.0
@@ -160,10 +161,13 @@ class Queues(Network):
         start = self.free[link] if self.free[link] > self.now else self.now
         if thing % self.hops == 0:
             self.begin[message] = start
-        passed = start + self.nbytes[message] / self.rates[link]
-        self.busy[link] += passed - start
-        if self.watches and self.now >= self.watched_from:
+        lasts = self.nbytes[message] / self.rates[link]
+        passed = start + lasts
+        if self.even.shape[0] > 0 and self.ahead[link] > 0:
+            passed = self._passes_ahead(link, start, lasts, self.nbytes[message])
+        elif self.watches and self.now >= self.watched_from:
             self._passed(link, start, passed, self.rates[link])
+        self.busy[link] += passed - start
         self.waited[link] += start - self.now
         self.free[link] = passed if passed > self.tail[thing] else self.tail[thing]
         self.tail[thing] = self.free[link]
@@ -172,6 +176,20 @@ class Queues(Network):
         self.left[message] -= 1
         if self.left[message] == 0:
             self._all_have_passed(message)
+
+    def _passes_ahead(self, link: int, start: float, lasts: float, nbytes: float) -> float:
+        """When a token bucket has passed a message, which takes so long at the rate alone."""
+        even = self.even[link] if self.even[link] > start - self.ahead[link] else start - self.ahead[link]
+        self.even[link] = even + lasts
+        passed = even + lasts if even + lasts > start else start
+        if self.watches and self.now >= self.watched_from:
+            at_once = (start - even) * self.rates[link]
+            if at_once > nbytes:
+                at_once = nbytes
+            self._passed_at_once(link, start, at_once)
+            if passed > start:
+                self._passed(link, start, passed, (nbytes - at_once) / (passed - start))
+        return passed
 
     def _all_have_passed(self, message: int) -> None:
         tail, first = 0.0, self.first[self.flow[message]]
