@@ -10,6 +10,7 @@ import hashlib
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -100,7 +101,11 @@ def _unknown(figure: str, known: Sequence[str]) -> str:
 def trials(search: Search, store: Store, count: int, folder: Path | None = None) -> Iterator[Trial]:
     """So many trials, those that were made before included. `folder` keeps Optuna's storage. Where there are no more
     settings than trials, all are tried once. Raises ScenarioError where Optuna is not installed."""
-    study = _study(search, folder)
+    with _study(search, folder) as study:
+        yield from _made(search, study, store, count)
+
+
+def _made(search: Search, study: Any, store: Store, count: int) -> Iterator[Trial]:
     sweep = Sweep.of(search.scenario, {"seed": [search.scenario.seed]}, engine=search.engine)
     all_of_them = list(_all(search)) if search.combinations <= count else []
     done = [trial for trial in study.get_trials(deepcopy=False) if trial.state.is_finished()]
@@ -143,18 +148,34 @@ def _optuna() -> Any:
     return optuna
 
 
-def _study(search: Search, folder: Path | None) -> Any:
+@contextmanager
+def _study(search: Search, folder: Path | None) -> Iterator[Any]:
     optuna = _optuna()
-    storage = f"sqlite:///{folder / 'optuna.sqlite'}" if folder else None
+    url = f"sqlite:///{folder / 'optuna.sqlite'}" if folder else None
     directions = ["maximize" if goal.most else "minimize" for goal in search.goals]
+    named: dict[str, Any] = {"study_name": search.name, "directions": directions, "load_if_exists": True}
+    with ExitStack() as stack:
+        try:
+            storage = stack.enter_context(_storage(url)) if url else None
+            study = optuna.create_study(storage=storage, **named)
+        except Exception as error:  # of SQLAlchemy, whose errors are as many as its databases
+            raise RunError(f"{url} cannot be used: {str(error).splitlines()[0]}") from None
+        for trial in study.get_trials(deepcopy=False):
+            if not trial.state.is_finished():  # killed half way
+                study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
+        yield study
+
+
+@contextmanager
+def _storage(url: str) -> Iterator[Any]:
+    """Optuna's database; no connection stays open, also where it cannot be used."""
+    from sqlalchemy.pool import NullPool
+
+    storage = _optuna().storages.RDBStorage(url, engine_kwargs={"poolclass": NullPool})
     try:
-        study = optuna.create_study(storage=storage, study_name=search.name, directions=directions, load_if_exists=True)
-    except Exception as error:  # of SQLAlchemy, whose errors are as many as its databases
-        raise RunError(f"{storage} cannot be used: {str(error).splitlines()[0]}") from None
-    for trial in study.get_trials(deepcopy=False):
-        if not trial.state.is_finished():  # killed half way
-            study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
-    return study
+        yield storage
+    finally:
+        storage.remove_session()
 
 
 def _sampler(search: Search, number: int) -> Any:

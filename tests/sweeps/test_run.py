@@ -288,7 +288,7 @@ def test_a_sweep_that_is_interrupted_goes_on_and_ends_in_the_same_bytes(tmp_path
 
 def _kept(folder: Path) -> int:
     try:
-        with sqlite3.connect(f"file:{folder / 'points.sqlite'}?mode=ro", uri=True) as connection:
+        with contextlib.closing(sqlite3.connect(f"file:{folder / 'points.sqlite'}?mode=ro", uri=True)) as connection:
             return int(connection.execute("SELECT count(*) FROM outcomes").fetchone()[0])
     except sqlite3.OperationalError:
         return 0
