@@ -30,7 +30,7 @@ class Problem:
         return Problem(f"{path}{dot}{self.path}", self.message)
 
     def __str__(self) -> str:
-        path = _printable(self.path)
+        path = printable(self.path if len(self.path) <= _LONGEST_PATH else self.path[:_LONGEST_PATH] + "...")
         return f"{path}: {self.message}" if path else self.message
 
 
@@ -57,10 +57,9 @@ class CheckError(RunError):
     """A run that broke a rule that holds of any run: a bug of netsim, which `check` found."""
 
 
-def _printable(path: str) -> str:
-    """A path for one line of a terminal: keys of a file may be anything, control characters and novels included."""
-    short = path if len(path) <= _LONGEST_PATH else path[:_LONGEST_PATH] + "..."
-    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in short)
+def printable(text: str) -> str:
+    """Text for one line of a terminal: keys and names of a file may be anything, control characters included."""
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
 
 
 def did_you_mean(name: str, names: Iterable[str]) -> str:

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 Builder = Callable[..., Any]
 _CHOICE = re.compile(r"constrained-\w+$|tuple\[")  # pydantic's names of what a value may be instead, within a path
+# What steers, and is not shown: ends of lines, terminals' controls, the direction of writing, halves of letters.
+_STEERING = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _NO_MEMBERS = {"base", "rounds"}
 _REMEMBERED = 256  # tables, of each field
 FILE_KEYS = ("file", "links")  # of tables, under which a text is the name of a file
@@ -281,10 +283,24 @@ def _readable(hint: Any) -> Any:
         parts = tuple(each if each is Ellipsis else _readable(each) for each in get_args(hint))
         listed: Any = tuple.__class_getitem__(parts)
         return Annotated[listed, Strict(False)]  # a list of a file is as good
+    if hint is str:
+        from pydantic import AfterValidator
+
+        return Annotated[str, AfterValidator(_text)]
     if is_dataclass(hint):
         member: Any = hint
         return Annotated[Any, Reads(lambda value: build(member, value), lambda: json_schema(member))]
     return hint
+
+
+def _text(said: str) -> str:
+    """Text of a file, which goes to terminals, pages and pictures as it is."""
+    from pydantic_core import PydanticCustomError
+
+    if steering := _STEERING.search(said):
+        reason = f"{shown(said)} has the control character {steering.group()!a}; it must be of printable ones"
+        raise PydanticCustomError("netsim", "{reason}", {"reason": reason})
+    return said
 
 
 def _problems(error: ValidationError, known: Mapping[str, Any]) -> Iterator[Problem]:

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, get_args
 from netsim.collectives.parameter_server import ParameterServer
 from netsim.disturbances import Fault, Traffic
 from netsim.errors import Problem, ScenarioError
-from netsim.families import FAMILIES, Chosen, Reads, json_schema, kind_of, one_of
+from netsim.families import FAMILIES, Chosen, Reads, build, json_schema, kind_of, one_of
 from netsim.hardware import ELEMENT_BYTES
 from netsim.markup import table
 from netsim.models._files import from_file
@@ -108,12 +108,23 @@ def read_model(value: Any) -> Model:
 
 
 def _own_layers(table: Mapping[str, Any]) -> Model:
-    if extra := sorted(set(table) - {"layers", "name"}):
-        raise ScenarioError([Problem(key, "no such key beside layers") for key in extra])
-    name = table.get("name")
-    if name is not None and not isinstance(name, str):
-        raise ScenarioError(f"{shown(name)} is not text", path="name")
-    return stacked(table["layers"], name)
+    problems: list[Problem] = []
+    name, model = None, None
+    try:
+        name = build(_named, {key: value for key, value in table.items() if key != "layers"})
+    except ScenarioError as error:
+        problems += error.problems
+    try:
+        model = stacked(table["layers"], name)
+    except ScenarioError as error:
+        problems += error.problems
+    if model is None or problems:
+        raise ScenarioError(problems)
+    return model
+
+
+def _named(*, name: str | None = None) -> str | None:
+    return name
 
 
 def _model_schema() -> dict[str, Any]:

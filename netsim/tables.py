@@ -319,7 +319,7 @@ def busiest_links(saved: Saved) -> pd.DataFrame:
     """For each contender, the busiest link of each kind (workers' and servers' ports, out and in) of its base point,
     with bytes an iteration and how many times the gradients that is. Links that carried nothing are left out."""
     links = saved.links[saved.links["bytes"] > 0].copy()
-    links["kind"] = links["link"].str.replace(r"\d+", "", regex=True)
+    links["kind"] = links["link"].str.replace(r"\d+(?=\.|->|$)", "", regex=True)
     links["alike"] = links.groupby(["contender", "kind"])["link"].transform("size")
     links = links.sort_values("bytes", ascending=False, kind="stable").drop_duplicates(["contender", "kind"])
     rows = saved.at_base(saved.contender_axis)

@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from netsim.axes import distinct, name, text
+from netsim.errors import printable
 from netsim.results import STRATEGY, WORKERS, Comparison
 from netsim.units import SUFFIXES, figure_text, show
 
@@ -316,7 +317,7 @@ def topology(table: Row) -> None:
 def members(families: Mapping[str, Mapping[str, str]]) -> None:
     """The members of families with a line each."""
     for number, (family, lines) in enumerate(families.items()):
-        table = Table(box=None, show_header=False, pad_edge=False)
+        table = _Table(box=None, show_header=False, pad_edge=False)
         table.add_column(no_wrap=True)
         table.add_column()
         for member, line in lines.items():
@@ -347,8 +348,14 @@ def _words(value: Any) -> str:
     return str(value).replace("_", " ")
 
 
+class _Table(Table):
+    def add_row(self, *cells: Any, **options: Any) -> None:
+        """Names in saved results may be anything."""
+        super().add_row(*("\n".join(map(printable, cell.split("\n"))) for cell in cells), **options)
+
+
 def _table(*headers: str) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=0)
+    table = _Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=0)
     for number, header in enumerate(headers):
         table.add_column(header, justify="left" if number == 0 else "right", no_wrap=True)
     return table
@@ -357,7 +364,8 @@ def _table(*headers: str) -> Table:
 def _console(width: int = _WIDTH) -> Console:
     """Where standard output is no terminal, its width is ours, so that files do not depend on who wrote them."""
     terminal = sys.stdout.isatty()
-    return Console(width=None if terminal else width, highlight=False, soft_wrap=False, no_color=not terminal)
+    plain: Any = {"highlight": False, "markup": False, "emoji": False, "soft_wrap": False}  # names may be anything
+    return Console(width=None if terminal else width, no_color=not terminal, **plain)
 
 
 def _print(table: Table) -> None:
@@ -372,6 +380,6 @@ def _print(table: Table) -> None:
 def say(sentences: str) -> None:
     """Sentences, wrapped, a paragraph a line, so that numbers stay with their units."""
     for sentence in sentences.split("\n"):
-        together = _UNIT.sub("\N{NO-BREAK SPACE}", sentence)
+        together = _UNIT.sub("\N{NO-BREAK SPACE}", printable(sentence))
         lines = textwrap.wrap(together, _console().width, break_long_words=False, break_on_hyphens=False) or [""]
         sys.stdout.write("".join(f"{line}\n" for line in lines).replace("\N{NO-BREAK SPACE}", " "))

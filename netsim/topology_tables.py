@@ -44,7 +44,7 @@ def _kinds(network: Topology) -> list[Row]:
     """Links that differ in the numbers in their names alone, with how many there are."""
     found: dict[tuple[str, float, float], Row] = {}
     for name, rate, latency in zip(network.names, network.rates, network.latencies, strict=True):
-        kind = re.sub(r"\d+", "", name)
+        kind = re.sub(r"\d+(?=\.|->|$)", "", name)
         row = found.setdefault(
             (kind, rate, latency), {"links": kind, "count": 0, "rate_bytes_per_s": rate, "latency_s": latency}
         )

@@ -430,7 +430,9 @@ Devices = st.one_of(
             "memory_rate": quantities("GB/s", 1e-6, 1e9),
         },
         optional={
-            "name": st.text(st.characters(codec="utf-8"), max_size=9),
+            "name": st.text(
+                st.characters(codec="utf-8", exclude_categories=["Cc", "Cf", "Cs", "Zl", "Zp"]), max_size=9
+            ),
             "memory_size": quantities("GiB", 0, 1e6),
             "kernel_overhead": quantities("ns", 0, 1e6),
             "efficiency": st.fixed_dictionaries({"dense": st.floats(1e-9, 1)}),

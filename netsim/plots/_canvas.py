@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from io import BytesIO
 from pathlib import Path
@@ -48,6 +50,7 @@ _STYLE = {
     "hatch.linewidth": 0.6,
     "svg.fonttype": "none",
     "svg.hashsalt": "netsim",
+    "text.parse_math": False,  # names may have dollars
     "pdf.fonttype": 42,
 }
 
@@ -57,18 +60,20 @@ _UNDATED: dict[str, dict[str, Any]] = {
     "svg": {"Date": None},
     "pdf": {"CreationDate": None, "Producer": None, "Creator": None},
 }
+_LONGEST_NAME, _HALF = 40, 18  # letters
 _MANY = 1e4  # times the least value, from which on each tick of an axis has a prefix of its own
 _CROWDED, _APART = 30, 0.03  # points of a line, from which on markers stand so far apart, as a share of the diagonal
 
 
 def save(draw: Callable[[pd.DataFrame, Axes], Axes], frame: pd.DataFrame, file: Path, *, height: float = 4.0) -> None:
     """Draws a figure of 6.4 x `height` inches into a file: PNG, SVG or PDF by its ending; the same bytes for the same
-    frame. SVG and PDF keep text as text."""
+    frame. SVG and PDF keep text as text; letters that the font lacks are boxes in a PNG."""
     settings: Any = {**mpl.rcParamsDefault, **_STYLE}
-    with mpl.rc_context(settings):
+    with mpl.rc_context(settings), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=r"Glyph \d+", category=UserWarning)
         figure = Figure(figsize=(_WIDTH, height), dpi=_DPI, layout="constrained", facecolor="white")
         FigureCanvasAgg(figure)
-        draw(frame, figure.add_subplot())
+        draw(_with_short_names(frame), figure.add_subplot())
         kind = file.suffix.removeprefix(".").lower() or "png"
         if kind == "png":
             drawn = BytesIO()
@@ -77,6 +82,21 @@ def save(draw: Callable[[pd.DataFrame, Axes], Axes], frame: pd.DataFrame, file: 
             _paletted(pixels[..., :3]).save(file, "PNG", optimize=True, dpi=(_DPI, _DPI))
         else:
             figure.savefig(file, dpi=_DPI, format=kind, metadata=_UNDATED.get(kind, {}))
+
+
+def _with_short_names(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with what is longer than a figure has room for cut in the middle, each in its own way."""
+    texts = {column: frame[column] for column in frame if not pd.api.types.is_numeric_dtype(frame[column].dtype)}
+    longer = dict.fromkeys(
+        said for each in texts.values() for said in each if isinstance(said, str) and len(said) > _LONGEST_NAME
+    )
+    if not longer:
+        return frame
+    short = {said: f"{said[:_HALF]}…{said[-_HALF:]}" for said in longer}
+    met = Counter(short.values())
+    unlike = {said: f"{cut} ({number})" if met[cut] > 1 else cut for number, (said, cut) in enumerate(short.items(), 1)}
+    shown = {str(column): each.map(lambda said: unlike.get(str(said), said)) for column, each in texts.items()}
+    return frame.assign(**shown)
 
 
 def _paletted(pixels: Pixels) -> Image.Image:

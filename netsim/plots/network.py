@@ -22,6 +22,7 @@ Places = npt.NDArray[np.float64]
 _FILLS = ("#CFE3F3", "#F6D9C3", "#CBE8DD", "#EFD5E3", "#EAE1C4", "#DCDCDC")
 _MOST_RATES = 5  # that have a colour of their own
 _MOST_NUMBERED = 150  # nodes
+_LETTERS = 84  # of a line of the legend
 _HOSTS = ("worker", "server", "rank")
 
 
@@ -43,7 +44,8 @@ def network(frame: pd.DataFrame, ax: Axes) -> Axes:
     ax.autoscale_view()
     if np.ptp(ax.get_ylim()) < 0.1 * np.ptp(ax.get_xlim()):
         ax.set_ylim(*(np.mean(ax.get_ylim()) + side * 0.05 * np.ptp(ax.get_xlim()) for side in (-1, 1)))
-    ax.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.02), ncols=4, fontsize=8)
+    columns = max(1, min(4, _LETTERS // max(len(str(handle.get_label())) for handle in handles)))
+    ax.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.02), ncols=columns, fontsize=8)
     return ax
 
 
@@ -123,7 +125,7 @@ def _shaded(
 
 def _draw_nodes(nodes: dict[str, tuple[float, float]], ax: Axes) -> list[Any]:
     """A mark a node, with its number; hosts are round. Of switches that have names of their own, these."""
-    kinds = {name: re.sub(r"\d+", "", name.rpartition(".")[2]) for name in nodes}
+    kinds = {name: re.sub(r"\d+$", "", name.rpartition(".")[2]) for name in nodes}
     many = Counter(kinds.values())
     if sum(count == 1 for kind, count in many.items() if kind not in _HOSTS) > 2:
         kinds = {name: kind if many[kind] > 1 or kind in _HOSTS else "switch" for name, kind in kinds.items()}

@@ -147,5 +147,5 @@ def test_layers_in_a_scenario_may_have_a_name() -> None:
     for table, kind in (({"layers": layers}, "layers"), ({"name": "mine", "layers": layers}, "mine")):
         scenario = from_table({"cluster": cluster, "job": {**job, "model": table}})
         assert scenario.job.model.kind == kind
-    with pytest.raises(ScenarioError, match=r"job.model.units: no such key beside layers"):
+    with pytest.raises(ScenarioError, match=r"job.model.units: no such key"):
         from_table({"cluster": cluster, "job": {**job, "model": {"layers": layers, "units": 1}}})
