@@ -157,13 +157,13 @@ class EventPlay:
         }
         return kernels.load("turns").Turns(links.kernel, agenda_of(buckets), self._steps.joining, arrays)
 
-    def _links(self, messages: int, things: int, *, ordered: bool, watched: bool) -> Links:
+    def _links(self, messages: int, things: int, *, ordered: bool, watched: bool, hubs: int = 0) -> Links:
         """The network, where nothing has been sent."""
         hops = max(map(len, self._routes), default=1) if self._sharing.queues else 1
         if messages * hops > _MOST_MESSAGES:
             raise Meeting("there are too many messages")
         how: dict[str, Any] = {"messages": messages, "things": things, "ordered": ordered, "watched": watched}
-        return Links(self._topology, self._sharing, self._routes, self._sources, **how)
+        return Links(self._topology, self._sharing, self._routes, self._sources, hubs=hubs, **how)
 
     def _to_its_end(self, run: Any, links: Links, *, watched: bool) -> int:
         """Play a kernel's run as far as it goes, and keep what links did; what it is given up for, or 0."""

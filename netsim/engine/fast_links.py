@@ -44,9 +44,11 @@ class Links:
         things: int,
         ordered: bool,
         watched: bool,
+        hubs: int = 0,
     ) -> None:
         """sources: of connections. things: of the agenda, beside the network's. ordered: what happens at one moment is
-        told in the reference's order. watched: it is kept what passes links when."""
+        told in the reference's order. watched: it is kept what passes links when. hubs: where links are shared fairly,
+        so many flows of a link may be played as a hub's (kernels/hubs.py), which rounds otherwise; 0 for never."""
         hops = max(map(len, routes), default=1)
         own = messages * hops if sharing.queues else len(routes)
         self.agenda = agenda_of(own + things)
@@ -57,7 +59,11 @@ class Links:
             self.kernel = queues(self.agenda, int(ordered), BINS, int(sharing.cuts_through), arrays)
         else:
             arrays |= _of_fair(topology, routes, messages)
-            self.kernel = kernels.load("sharing").Fair(self.agenda, int(ordered), BINS, arrays)
+            if hubs:
+                many = _hubs(arrays, hubs)
+                self.kernel = kernels.load("hubs").Hubs(self.agenda, int(ordered), BINS, arrays, many, hubs)
+            else:
+                self.kernel = kernels.load("sharing").Fair(self.agenda, int(ordered), BINS, arrays)
         self.busy, self.waited, self._bytes = arrays["busy"], arrays["waited"], arrays["meter"]
 
     @property
@@ -107,6 +113,17 @@ def _of_fair(topology: Topology, routes: Routes, messages: int) -> dict[str, npt
         **{name: np.zeros(flows) for name in ("rate", "remaining", "since", "level", "alone")},
         "entered": np.full(flows, -np.inf),
     }
+
+
+def _hubs(arrays: dict[str, npt.NDArray[Any]], many: int) -> list[Any]:
+    """For each link that has so many flows, what may be a hub, else None; flows learn that they are on none."""
+    flows, links = len(arrays["rate"]), len(arrays["rates"])
+    arrays["hub"], arrays["active"] = np.full(flows, -1, dtype=np.int32), np.zeros(links, dtype=np.int32)
+    agenda, hub = kernels.load("moments").Agenda, kernels.load("hubs").Hub
+    tags, turns, places = np.zeros(flows), np.zeros(flows, dtype=np.int64), np.full(flows, -1, dtype=np.int32)
+    counts = np.bincount(arrays["links"], minlength=links).tolist()
+    room = [np.zeros(count, dtype=np.int32) if count >= many else None for count in counts]
+    return [None if heap is None else hub(agenda(tags, turns, heap, places)) for heap in room]
 
 
 def _of_queues(

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netsim import loading
-from netsim.engine import fast_events, kernels
+from netsim.engine import fast_events, fast_servers, kernels
 from netsim.engine.run import simulate
 from netsim.scenario import Scenario
 from netsim.trace import Columns, Trace
@@ -38,6 +38,12 @@ def scenario(*, mode: str, group: list[dict[str, Any]] = UNEQUAL, servers: int =
 def played(each: Scenario, detail: str = "summary") -> tuple[Trace, Trace]:
     """By the reference and by the fast engine."""
     return simulate(each, engine="simpy", detail=detail), simulate(each, engine="fast", detail=detail)
+
+
+@pytest.fixture(params=[2, 16], ids="hubs of {}".format)
+def hubs(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each test once where links that two flows share are hubs already."""
+    monkeypatch.setattr(fast_servers, "_HUB", request.param)
 
 
 def same_rows(ours: Columns[Any], theirs: Columns[Any]) -> None:
@@ -77,6 +83,7 @@ def test_servers_that_own_nothing_of_a_bucket_have_no_key_of_it(mode: str) -> No
     latency=st.sampled_from(["0 s", "25 us"]),
     sharing=st.sampled_from(["fair", "fifo"]),
     burst=st.sampled_from(["0 B", "100 kB"]),
+    hub=st.sampled_from([2, 2, 16]),
 )
 def test_updates_are_those_of_the_reference_in_their_order(
     mode: str,
@@ -89,17 +96,21 @@ def test_updates_are_those_of_the_reference_in_their_order(
     latency: str,
     sharing: str,
     burst: str,
+    hub: int,
 ) -> None:
     changes: dict[str, Any] = {"noise.jitter": jitter, "job.overlap": overlap, "cluster.link.latency": latency}
     changes |= {"cluster.sharing": sharing}
     changes |= {"cluster.link.burst": burst} if sharing == "fifo" else {}
     changes |= {"job.strategy.keys": keys, "job.strategy.slices": slices}
     changes |= {"job.strategy.staleness": 1} if mode == "ssp" else {}
-    reference, other = played(scenario(mode=mode, group=group, servers=servers, **changes))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fast_servers, "_HUB", hub)
+        reference, other = played(scenario(mode=mode, group=group, servers=servers, **changes))
     assert other.engine == "fast" or other.facts["why_simpy"] == "what comes at one moment has an order that matters"
     same_runs(reference, other)
 
 
+@pytest.mark.usefixtures("hubs")
 @pytest.mark.parametrize("detail", ["full", "last"])
 @pytest.mark.parametrize("mode", ["async", "ssp"])
 @pytest.mark.parametrize("sharing", ["fair", "fifo"])
@@ -111,6 +122,18 @@ def test_whatever_is_recorded_of_updates_is_alike_in_both_engines(sharing: str, 
     spans = [sorted(map(tuple, trace.spans)) for trace in (reference, other)]
     assert len(spans[0]) == len(spans[1])
     assert [each[:4] for each in spans[0]] == [each[:4] for each in spans[1]]
+
+
+@pytest.mark.parametrize("servers", [1, 2])
+def test_hubs_change_nothing_but_last_digits(servers: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    group = [{"count": 16}, {"count": 8, "link": {"rate": "3 Gbit/s", "latency": "1 ms"}}]
+    each = scenario(mode="async", group=group, servers=servers, iterations=20, **{"noise.jitter": 0.2})
+    with_hubs = simulate(each, engine="fast", detail="summary")
+    monkeypatch.setattr(fast_servers, "_HUB", 0)
+    without = simulate(each, engine="fast", detail="summary")
+    assert with_hubs.engine == without.engine == "fast"
+    assert with_hubs.steps["end"].tolist() != without.steps["end"].tolist()
+    same_runs(without, with_hubs)
 
 
 def test_workers_in_step_stay_in_step_on_arrays_too() -> None:
@@ -146,6 +169,7 @@ def test_servers_do_the_same_uncompiled(
     few = {"job.model": {"layers": layers}, "job.bucket": "layer", "job.strategy.slices": 2, "job.overlap": overlap}
     group = [{"count": 2}, {"count": 1, "slowdown": 40.0}]  # which makes more iterations than there is room for
     latency = {"cluster.link.latency": "25 us" if overlap else "0 s"}
+    monkeypatch.setattr(fast_servers, "_HUB", 2)
     each = scenario(mode=mode, servers=servers, group=group, **few, **latency, **{"noise.jitter": 0.1})
     compiled = simulate(each, engine="fast", detail=detail)
     monkeypatch.setattr(kernels, "load", kernels.interpreted)

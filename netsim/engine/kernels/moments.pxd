@@ -20,11 +20,12 @@ cdef class Network:
     cdef Agenda agenda
     cdef double now
     cdef public double watched_from, bin, until
-    cdef public Py_ssize_t things
+    cdef public Py_ssize_t things, blurred
     cdef Py_ssize_t ordered, bins, changes, tied, watches
     cdef double[::1] rates, busy, waited, nbytes, begin, meter
     cdef int[::1] first, links, priority
     cdef bint near(self, double then) noexcept
+    cdef bint unsure(self, double then) noexcept
     cdef void enter(self, Py_ssize_t flow, Py_ssize_t message, Py_ssize_t opening, Py_ssize_t order) noexcept
     cdef Py_ssize_t happens(self, Py_ssize_t thing) noexcept
     cdef void settle(self) noexcept

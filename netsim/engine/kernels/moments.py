@@ -107,10 +107,15 @@ class Network:
         self.priority = arrays["priority"]
         self.meter, self.watches = arrays["meter"], 0  # of each link: bytes in so many bins
         self.watched_from, self.bin, self.until = 0.0, 0.0, 0.0  # s
+        self.blurred = 0  # whether times may differ from the reference's by rounding
 
     def near(self, then: float) -> bool:
         """Whether now and then may be the same moment but for rounding."""
         return self.now - then <= NEAR * self.now
+
+    def unsure(self, then: float) -> bool:
+        """Whether rounding may have put now and then in another order than the reference's."""
+        return (self.now > then or self.blurred > 0) and self.near(then)
 
     def enter(self, flow: int, message: int, opening: int, order: int) -> None:
         """A message comes to its connection. opening: its turn among those that open an exchange, else -1; order: its

@@ -85,7 +85,7 @@ class Run(Moments):
         """The next step, if there is one for this worker: as many are made together as if all went together."""
         now = self.network.now
         if self.tickets == 0:
-            if now > self.granted and self.network.near(self.granted):
+            if self.network.unsure(self.granted):
                 self.network.tied = 1
             self._leave(worker)
             return
@@ -285,7 +285,7 @@ class Run(Moments):
     def _take(self, key: int, worker: int) -> None:
         """A gradient of a key is applied; with its last key it is an update."""
         now = self.network.now
-        if now > self.took_at and self.network.near(self.took_at) and self.took_of != worker:
+        if self.took_of != worker and self.network.unsure(self.took_at):
             self.network.tied = 1
         self.took_at, self.took_of = now, worker
         self.clocks[key * self.workers + worker] += 1

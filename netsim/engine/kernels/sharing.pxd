@@ -4,7 +4,6 @@ from netsim.engine.kernels.moments cimport Agenda, Network
 
 cdef double SAME
 
-@cython.final
 cdef class Fair(Network):
     cdef Py_ssize_t flows
     cdef double[::1] busy_since, rate, remaining, since, entered, left, level, alone
@@ -12,12 +11,19 @@ cdef class Fair(Network):
     cdef int[::1] changed, is_changed, many, filling, full, reached, seen, bottleneck, narrowest
     cdef void _start(self, Py_ssize_t flow, Py_ssize_t message) noexcept
     cdef void _insert(self, Py_ssize_t flow, Py_ssize_t message) noexcept
+    @cython.final
     cdef void _take_up(self, Py_ssize_t flow, Py_ssize_t message) noexcept
+    @cython.final
     cdef void _give(self, Py_ssize_t flow, double rate, Py_ssize_t bottleneck) noexcept
     cdef void _account(self, Py_ssize_t flow) noexcept
+    @cython.final
     cdef void _stop(self, Py_ssize_t flow) noexcept
     cdef void _settle_later(self, Py_ssize_t flow) noexcept
+    @cython.final
     cdef void _note(self, Py_ssize_t link) noexcept
+    @cython.final
     cdef void _reach(self) noexcept
+    @cython.final
     cdef void _fill(self) noexcept
+    @cython.final
     cdef void _freeze(self, Py_ssize_t link, double level) noexcept
