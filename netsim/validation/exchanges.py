@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 
+from netsim.collectives.parameter_server import ParameterServer
 from netsim.collectives.ring import Ring
 from netsim.collectives.rounds import Collective, Round, unrolled
 from netsim.engine import run
@@ -15,7 +16,7 @@ from netsim.errors import ScenarioError
 from netsim.families import FAMILIES, one_of
 from netsim.hardware import Link
 from netsim.units import Count, Duration, Rate, Size
-from netsim.validation import gloo
+from netsim.validation import gloo, shards
 
 Piece = Literal["reduce", "broadcast", "broadcast, all children at once", "broadcast, one child after the other"]
 
@@ -91,6 +92,8 @@ class Exchange:
     late_rank is ready `late` after the others. parts: of the collective, one after the other; all of it by default.
     repeat: the buffer is cut into so many, which follow one another, as in a library with a window of its own.
     in_flight: the ring is played in Gloo's own loop, with so many segments under way; a rank is `late` to its barrier.
+    pushes: a server on every host is played in the measured program's own loop, with a worker's pushes together or each
+    when the one before has left all but a window; `staggered` of the collective says in which order servers answer.
     start_up: what connections that were idle take once before they are as fast as the link, known beforehand.
     """
 
@@ -104,6 +107,7 @@ class Exchange:
     parts: tuple[Piece, ...] = ()
     repeat: Annotated[int, Count("a number of repetitions", at_most=1_000_000)] = 1
     in_flight: Annotated[int, Count("a number of segments", at_most=1_000_000)] | None = None
+    pushes: Literal["together", "in turn"] | None = None
     start_up: Duration = 0.0
     sharing: Literal["fair", "fifo"] = "fair"
     forwarding: Literal["cut_through", "store_and_forward"] = "cut_through"
@@ -111,12 +115,19 @@ class Exchange:
     reduction_rate: Rate | None = None
 
     def __post_init__(self) -> None:
-        if self.in_flight is None:
-            return
-        if not isinstance(self.collective, Ring) or self.collective.operation != "all_reduce":
-            raise ScenarioError("Gloo's loop is that of a ring all-reduce", path="in_flight")
-        if self.parts or self.links or self.repeat != 1:
-            raise ScenarioError("goes with none of parts, links and repeat", path="in_flight")
+        of = self.collective
+        if self.in_flight is not None:
+            if not isinstance(of, Ring) or of.operation != "all_reduce":
+                raise ScenarioError("Gloo's loop is that of a ring all-reduce", path="in_flight")
+            if self.parts or self.links or self.repeat != 1:
+                raise ScenarioError("goes with none of parts, links and repeat", path="in_flight")
+        if self.pushes is not None:
+            placed = isinstance(of, ParameterServer) and of.placement == "colocated" and of.staggered != "neither"
+            if not placed or of.shards(self.ranks) != self.ranks:
+                raise ScenarioError("are staggered ones, to a server on every host", path="pushes")
+            if self.parts or self.in_flight or self.repeat != 1 or self.sharing != "fifo" or self.reduction_rate:
+                told = "go with sharing = fifo, and with none of parts, in_flight, repeat and reduction_rate"
+                raise ScenarioError(told, path="pushes")
 
 
 def seconds(row: Exchange, known: Mapping[str, Link]) -> float:
@@ -130,6 +141,10 @@ def seconds(row: Exchange, known: Mapping[str, Link]) -> float:
         segments = row.collective.lanes(row.size, row.ranks)
         adding = row.size / (row.ranks * segments) / row.reduction_rate if row.reduction_rate else 0.0
         return row.start_up + gloo.seconds(row.ranks, row.size, segments, row.in_flight, link, late, adding)
+    if row.pushes:
+        own = [links.get(host, link) for host in range(row.ranks)]
+        staggered, in_turn = row.collective.staggered == "both", row.pushes == "in turn"
+        return row.start_up + shards.seconds(own, row.size, in_turn=in_turn, staggered=staggered, late=late)
     topology = FAMILIES["topologies"].build(row.topology) if isinstance(row.topology, str) else row.topology
     kinds = [Part(of=row.collective, piece=piece) for piece in row.parts] or [row.collective]
     total = 0.0
