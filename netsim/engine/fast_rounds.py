@@ -63,7 +63,7 @@ class FastNetwork:
     def __init__(self, topology: Topology, *, queues: bool = False) -> None:
         if topology.bursts:
             raise Meeting("links pass bursts")
-        self._topology, self.queues = topology, queues
+        self._topology, self._hosts, self.queues = topology, len(topology.hosts), queues
         self._classes: Classes | None = None
         self._messages: dict[bytes, Messages] = {}
         self._rates, self._latencies = np.asarray(topology.rates), np.asarray(topology.latencies)
@@ -82,7 +82,8 @@ class FastNetwork:
     def find_classes(self, rounds: Iterable[Round], colours: Numbers) -> Classes | None:
         """From now on, play one host of each class for all; `colours` tell hosts apart that differ in themselves."""
         own = mixed(*map(numbered, (self._rates, self._latencies)))
-        self._classes = classes([self._messages_of(each) for each in rounds], colours, own)
+        different = {each.who: self._messages_of(each) for each in rounds}  # a ring's two halves are the same to it
+        self._classes = classes(list(different.values()), colours, own)
         if self._classes:
             self.begin(len(self._classes.a_link))
         return self._classes
@@ -178,27 +179,23 @@ class FastNetwork:
 
     def _classed(self, messages: Messages) -> Pattern:
         """The round's messages, or one of each class."""
-        src, dst, links, rows = messages.src, messages.dst, messages.links, np.arange(len(messages.src))
-        alike, known, connections = np.ones_like(rows), links >= 0, src * self._hosts + dst
-        wait = np.zeros(len(rows))
-        for hop in links.T:
-            wait = wait + np.where(hop >= 0, self._latencies[hop], 0.0)
-        rates = np.where(known, self._rates[links], np.inf).min(axis=1)
+        src, dst, hops, rows = messages.src, messages.dst, messages.links, np.arange(len(messages.src))
+        alike, connections, links = np.ones_like(rows), src * self._hosts + dst, hops
         if self._classes:
             # As many connections as rounds have other pairs: members of a class may change their partners.
             pairs = self._pairs.setdefault(digest(src, dst), len(self._pairs))
             src, dst = self._classes.hosts[src], self._classes.hosts[dst]
-            links = np.where(known, self._classes.links[links], -1)
+            links = np.where(hops >= 0, self._classes.links[hops], -1)
             colour = mixed(src, dst, messages.count, *links.T)
             rows, alike = firsts(colour), np.bincount(colour)
-            src, dst, links, wait, rates = src[rows], dst[rows], links[rows], wait[rows], rates[rows]
+            src, dst, links, hops = src[rows], dst[rows], links[rows], hops[rows]
             connections = pairs * self._hosts**2 + rows
+        wait = np.zeros(len(rows))
+        for hop in hops.T:
+            wait = wait + np.where(hop >= 0, self._latencies[hop], 0.0)
+        rates = np.where(hops >= 0, self._rates[hops], np.inf).min(axis=1)
         ends = src.astype(np.int32), dst.astype(np.int32)
         return Pattern(*ends, *neighbours(*ends), rows, alike, links, connections, wait, rates)
-
-    @property
-    def _hosts(self) -> int:
-        return len(self._topology.hosts)
 
     def _messages_of(self, each: Round) -> Messages:
         key = each.who
