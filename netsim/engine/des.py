@@ -8,13 +8,12 @@ from typing import Any
 
 import simpy
 
-from netsim.engine import neighbours, traffic, waits
+from netsim.engine import health, neighbours, traffic, waits
 from netsim.engine.allreduces import AllReduces, Fused, Prioritised
 from netsim.engine.causes import lasting
 from netsim.engine.clock import Clock
 from netsim.engine.elastic import Elastic
 from netsim.engine.exchange import Exchange, Process
-from netsim.engine.health import healths
 from netsim.engine.layerwise import worker_by_layer
 from netsim.engine.log import Log
 from netsim.engine.messages import Record, Sender, Tenant
@@ -56,6 +55,7 @@ def train(plan: Plan, detail: str, progress: Progress | None = None) -> tuple[Lo
     if waiting:
         raise RunError(waits.describe(exchange, network, waiting))
     exchange.ended()
+    network.ended(log.end)
     return log, network, _disturbances(network, others, background)
 
 
@@ -64,18 +64,14 @@ def _disturbances(network: Network, others: list[Neighbour], background: list[Te
     figures = {key: value for neighbour in others for key, value in neighbour.figures.items()}
     if background:
         figures["background_bytes"] = math.fsum(tenant.nbytes for tenant in background)
-    if network.changes:
-        figures["link_failures"] = sum(not change.share > 0 for change in network.changes)
-        figures["interrupted_messages"] = len(network.interruptions)
-    return figures
+    return {**figures, **health.figures(network.changes, network.interruptions)}
 
 
 def _network(plan: Plan, env: simpy.Environment, record: Record | None) -> Network:
     """The scenario's, with its faults; an end of the run waits for what may still set the job going again."""
-    cluster, topology = plan.scenario.cluster, plan.topology
-    health = healths(cluster.fault, zip(topology.names, topology.ends, strict=True), plan.scenario.seed)
+    cluster = plan.scenario.cluster
     kind = network_of(cluster.sharing, cluster.forwarding)
-    network = kind(env, topology, record, health=health, on_failure=cluster.on_failure)
+    network = kind(env, plan.topology, record, health=plan.healths(), on_failure=cluster.on_failure)
     if isinstance(env, Clock):
         env.hope = network.hopes
     return network

@@ -24,10 +24,10 @@ Used = FastNetwork | EventPlay  # what the links have carried
 def train(plan: Plan, detail: str, progress: Progress | None = None) -> tuple[Log, Used]:
     """Play all iterations; Meeting where that would not be exact."""
     _refuse_plan(plan)
-    job = plan.scenario.job
+    job, cluster = plan.scenario.job, plan.scenario.cluster
     several = isinstance(plan.strategy, ParameterServer) or job.streams > 1
-    ordered = job.by_layer or job.schedule == "priority"  # on the way, not beforehand
-    if not plan.buckets or not (several or ordered or plan.scenario.cluster.forwarding == "store_and_forward"):
+    found_on_the_way = job.by_layer or job.schedule == "priority" or bool(cluster.fault)
+    if not plan.buckets or not (several or found_on_the_way or cluster.forwarding == "store_and_forward"):
         try:
             return fast_rounds.train(plan, detail, progress)
         except Meeting:
@@ -43,11 +43,14 @@ def _refuse_plan(plan: Plan) -> None:
     servers = plan.strategy if plan.buckets and isinstance(plan.strategy, ParameterServer) else None
     costs, held_back = plan.server_costs, servers is not None and servers.pull == "after_push"
     costly = bool(costs.handling_rate or costs.applying_rate or (plan.at_once and costs.adding_rate))
+    fails = any(not fault.factor > 0 for fault in cluster.fault)
     ecmp = plan.topology.seed is not None and job.streams > 1
     reasons = {
         "hosts stop and return, or save what they have": bool(plan.stops),
-        "links change while the run goes on": bool(cluster.fault),
-        "others use the network, too": not plan.undisturbed,
+        "messages go another way where links fail": cluster.on_failure == "reroute" and fails,
+        "links that serve in order of arrival change": bool(cluster.fault) and cluster.sharing == "fifo",
+        "links change while nothing is sent": bool(cluster.fault) and not plan.buckets,
+        "others use the network, too": bool(plan.guests or cluster.traffic),
         "some gradients are thrown away": servers is not None and bool(servers.backup),
         "servers answer when all keys have come": held_back,
         "servers' software and steps take time": servers is not None and costly,

@@ -7,7 +7,7 @@ words of the reference. `Meeting` is raised where the order of two things that h
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,15 +15,17 @@ import numpy.typing as npt
 
 from netsim.collectives.rounds import Collective
 from netsim.engine import kernels, schedules
+from netsim.engine.fast_faults import Faults
 from netsim.engine.fast_layers import Layers
 from netsim.engine.fast_links import Links, Sharing, agenda_of
 from netsim.engine.fast_rounds import Meeting, Progress, Times, timetable
+from netsim.engine.health import NOTHING, Health
 from netsim.engine.log import Log
 from netsim.engine.meter import Meter
 from netsim.engine.plan import Plan
 from netsim.engine.schedules import Numbers, Schedule, Sizes
 from netsim.topologies.base import Topology
-from netsim.trace import Columns, LinkUse, ServerUse, Transfer
+from netsim.trace import Columns, Interruption, LinkChange, LinkUse, ServerUse, Transfer
 from netsim.training.parameter_server import ParameterServer
 
 _WHY = {
@@ -31,7 +33,7 @@ _WHY = {
     2: "more all-reduces of a stream are under way than this engine keeps apart",
     3: "nothing can move any more",
 }
-_GOING = 4
+_GOING, _ASKS = 4, 5
 _AT_A_STROKE = 1_000_000  # moments
 _UNDER_WAY = 2  # exchanges on one stream: hosts that are ahead are in the next one
 _MOST_MESSAGES = 40_000_000  # at once, of some 70 bytes each
@@ -51,10 +53,14 @@ class EventPlay:
         sharing: Sharing,
         orders: Numbers | None = None,
         priorities: Sequence[int | None] = (),
+        health: Mapping[int, Health] = NOTHING,
     ) -> None:
         """streams: on which exchanges follow one another. ways: as many of them have connections of their own. orders:
         of what hosts send at one moment, bucket by bucket; None for that of the transfers. priorities: of buckets,
-        where messages go ahead of others, or servers take what is most urgent."""
+        where messages go ahead of others, or servers take what is most urgent. health: of links that change."""
+        self._health = health
+        self.changes: Sequence[LinkChange] = ()
+        self.interruptions: Sequence[Interruption] = ()
         self._priorities = np.asarray([each for each in priorities if each is not None], dtype=np.int32)
         if len(self._priorities) and sharing.queues:
             raise Meeting("hosts hand queues in the network their most urgent slice")
@@ -78,6 +84,7 @@ class EventPlay:
         *,
         streams: int,
         sharing: Sharing,
+        health: Mapping[int, Health] = NOTHING,
     ) -> EventPlay:
         """All-reduces of these sizes, or whatever else the collective does."""
         steps = schedules.of_collective(collective, ranks)
@@ -86,7 +93,7 @@ class EventPlay:
         if (steps.src == steps.dst)[steps.real].any():
             raise Meeting("a host gives something to itself")
         cut = schedules.sizes_of_collective(collective, ranks, sizes, steps)
-        return cls(steps, cut, topology, streams=streams, ways=streams, sharing=sharing)
+        return cls(steps, cut, topology, streams=streams, ways=streams, sharing=sharing, health=health)
 
     def _lay_routes(self) -> None:
         """Connections: one a pair of machines, and stream of its own. What stays on a machine has none."""
@@ -99,8 +106,9 @@ class EventPlay:
         self._pair, self._pairs = np.zeros(len(src), dtype=np.int64), len(pairs)
         self._pair[self._sent] = pair
         ends = [divmod(each, machines) for each in pairs.tolist()]
+        self._ends = [each for each in ends for _ in range(ways)]
         self._routes = [topology.route(one, other, way) for one, other in ends for way in range(ways)]
-        self._sources = [one for one, _ in ends for _ in range(ways)]
+        self._sources = [one for one, _ in self._ends]
         latencies = [math.fsum(topology.latencies[link] for link in route) for route in self._routes]
         if any(latencies[i] != latencies[i - i % ways] for i in range(len(latencies))):
             raise Meeting("streams take routes of different latency")
@@ -167,8 +175,15 @@ class EventPlay:
 
     def _to_its_end(self, run: Any, links: Links, *, watched: bool) -> int:
         """Play a kernel's run as far as it goes, and keep what links did; what it is given up for, or 0."""
-        while (why := run.run(_AT_A_STROKE)) == _GOING:  # so that an interrupt is heard in between
-            pass
+        if self._health:
+            self._faults = faults = Faults(self._health, self._topology, self._ends)
+            faults.tell(links.kernel, links.met)
+        while (why := run.run(_AT_A_STROKE)) in (_GOING, _ASKS):  # so that an interrupt is heard in between
+            if why == _ASKS:
+                faults.tell(links.kernel, links.met)
+        if self._health:
+            faults.take_down(links.kernel, links.met)
+            self.interruptions = faults.interruptions
         self._busy, self._waited = links.busy, links.waited
         if watched:
             self.meter = links.meter
@@ -237,6 +252,11 @@ class EventPlay:
             busy = workers * nbytes / rate if rate else 0.0
             log.servers.append(ServerUse(int(steps.machines[workers + server]), 2 * workers * nbytes, busy))
 
+    def ended(self, end: float) -> None:
+        """The job was over at that time (s)."""
+        if self._health:
+            self.changes = self._faults.changes(end)
+
     @property
     def messages_at_a_time(self) -> int:
         """Messages of all buckets in one iteration of all."""
@@ -298,17 +318,18 @@ def train(plan: Plan, detail: str, progress: Progress | None = None) -> tuple[Lo
     """Play all iterations of workers that all-reduce; Meeting where the order of what happens at one moment matters."""
     log, scenario = Log(plan, detail), plan.scenario
     sharing = Sharing.of(scenario.cluster.sharing, scenario.cluster.forwarding)
+    how: dict[str, Any] = {"sharing": sharing, "health": plan.healths()}
     iterations, rate, servers = scenario.iterations, scenario.cluster.reduction_rate, None
     if isinstance(plan.strategy, ParameterServer):
         servers, rate = plan.strategy, plan.server_costs.adding_rate
         steps, sizes = schedules.of_servers(plan, servers), schedules.sizes_of_servers(plan, servers)
         orders = schedules.orders_of_servers(plan, servers, sizes)
-        how: dict[str, Any] = {"streams": len(plan.buckets), "ways": 1, "sharing": sharing}
+        how |= {"streams": len(plan.buckets), "ways": 1}
         play = EventPlay(steps, sizes, plan.topology, **how, orders=orders, priorities=plan.priorities)
     else:
         nbytes = [bucket.nbytes for bucket in plan.buckets]
-        streams = scenario.job.streams
-        play = EventPlay.of(plan.strategy, plan.workers, plan.topology, nbytes, streams=streams, sharing=sharing)
+        how["streams"] = scenario.job.streams
+        play = EventPlay.of(plan.strategy, plan.workers, plan.topology, nbytes, **how)
     recorded = [iteration for iteration in range(iterations) if log.records(iteration)]
     factors = plan.factors.T[: 1 if scenario.noise.none else None, :]
     forward, gaps, update = timetable(plan)
@@ -334,6 +355,7 @@ def train(plan: Plan, detail: str, progress: Progress | None = None) -> tuple[Lo
             log.whole_step(iteration, *(column[iteration] for column in parts))
     for iteration in range(iterations if progress else 0):
         progress(iteration)  # type: ignore[misc]
+    play.ended(log.end)
     names = tuple(bucket.name for bucket in plan.buckets)
     log.transfers += play.transfers(names, found)
     if servers:

@@ -50,7 +50,7 @@ class Links:
         told in the reference's order. watched: it is kept what passes links when. hubs: where links are shared fairly,
         so many flows of a link may be played as a hub's (kernels/hubs.py), which rounds otherwise; 0 for never."""
         hops = max(map(len, routes), default=1)
-        own = messages * hops if sharing.queues else len(routes)
+        own = messages * hops if sharing.queues else len(routes) + 1
         self.agenda = agenda_of(own + things)
         arrays = _common(topology, routes, messages, watched=watched)
         if sharing.queues:
@@ -59,6 +59,7 @@ class Links:
             self.kernel = queues(self.agenda, int(ordered), BINS, int(sharing.cuts_through), arrays)
         else:
             arrays |= _of_fair(topology, routes, messages)
+            self.met = arrays["met"]
             if hubs:
                 many = _hubs(arrays, hubs)
                 self.kernel = kernels.load("hubs").Hubs(self.agenda, int(ordered), BINS, arrays, many, hubs)
@@ -106,12 +107,16 @@ def _of_fair(topology: Topology, routes: Routes, messages: int) -> dict[str, npt
         **{name: np.full(flows, -1) for name in ("message", "queue", "last", "bottleneck", "narrowest", "opening")},
         **{name: np.zeros(flows) for name in ("reached", "seen")},
         "behind": np.zeros(messages),
+        "returns": np.zeros(size),
     }
+    at_a_moment = len(owner) + flows  # may meet links that are down
     return {
         **{name: array.astype(np.int32) for name, array in whole.items()},
         **{name: np.zeros(size) for name in ("busy_since", "left")},
         **{name: np.zeros(flows) for name in ("rate", "remaining", "since", "level", "alone")},
         "entered": np.full(flows, -np.inf),
+        "whole": np.array(topology.rates, dtype=float),
+        "met": np.zeros(4 * 2 * (at_a_moment + 1)),
     }
 
 

@@ -32,7 +32,8 @@ class ServedPlay(EventPlay):
         sizes = schedules.sizes_of_servers(plan, strategy)
         steps, cluster = schedules.of_servers(plan, strategy), plan.scenario.cluster
         sharing = Sharing.of(cluster.sharing, cluster.forwarding)
-        super().__init__(steps, sizes, plan.topology, streams=len(plan.buckets), ways=1, sharing=sharing)
+        how: dict[str, Any] = {"streams": len(plan.buckets), "ways": 1, "sharing": sharing, "health": plan.healths()}
+        super().__init__(steps, sizes, plan.topology, **how)
         self._plan, self._bound = plan, -1.0 if strategy.bound == math.inf else float(strategy.bound)
         self._keys = int(((sizes.piece >= 0).sum(axis=1) * np.asarray(sizes.slices)).sum())
         self._blurred = False  # whether times may differ from the reference's by rounding
@@ -42,7 +43,7 @@ class ServedPlay(EventPlay):
     def play(self, recorded: range) -> dict[str, Any]:
         """What happened when; Meeting where order hangs on rounding."""
         every, columns = self._plan.workers * self._plan.scenario.iterations, self._plan.scenario.iterations + 8
-        hubs = _HUB
+        hubs = 0 if self._health else _HUB  # links of hubs do not change
         while True:
             why, found = self._try(min(columns, every), recorded, hubs)
             if why == _MORE:
@@ -140,6 +141,7 @@ def train(plan: Plan, detail: str, progress: Progress | None = None) -> tuple[Lo
     every = plan.workers * plan.scenario.iterations
     recorded = {"summary": range(0), "last": range(plan.scenario.iterations - 1, plan.scenario.iterations)}
     play.note(log, play.play(recorded.get(detail, range(every))))
+    play.ended(log.end)
     for iteration in range(plan.scenario.iterations if progress else 0):
         progress(iteration)  # type: ignore[misc]
     return log, play

@@ -6,12 +6,16 @@ import heapq
 import math
 import zlib
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
 from netsim.disturbances import Fault
+from netsim.trace import Interruption, LinkChange
 
+NOTHING: Mapping[int, Health] = MappingProxyType({})  # befalls any link
 Change = tuple[float, float]  # when (s), and the share of its rate that the link has from then on
 
 
@@ -67,6 +71,14 @@ class Health:
         self._times.append(change[0])
         self._shares.append(change[1])
         return True
+
+
+def figures(changes: Sequence[LinkChange], interruptions: Sequence[Interruption]) -> dict[str, Any]:
+    """What a summary says of links that changed, if any did."""
+    if not changes:
+        return {}
+    failures = sum(not change.share > 0 for change in changes)
+    return {"link_failures": failures, "interrupted_messages": len(interruptions)}
 
 
 def healths(faults: Iterable[Fault], links: Iterable[tuple[str, tuple[str, str]]], seed: int) -> dict[int, Health]:

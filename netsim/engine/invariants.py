@@ -42,7 +42,7 @@ class Run:
     @cached_property
     def traffic(self) -> Traffic:
         plain = self.plan.undisturbed and all(link.unpriced for link in self.plan.links)
-        rerouted = "rerouted" in self.trace.interruptions["how"]
+        rerouted = self.trace.scenario.cluster.on_failure == "reroute" and len(self.trace.interruptions)
         topology = self.plan.topology
         return traffic_of(self.trace, topology, complete=self.whole, undisturbed=plain, whole_ways=not rerouted)
 

@@ -214,6 +214,11 @@ class Log:
         return {"activities": book.activities, "routes": book.routes} if book else {}
 
     @property
+    def end(self) -> float:
+        """When the last step was over (s)."""
+        return float(np.nanmax(self._end))
+
+    @property
     def reached(self) -> int:
         """How many steps the worker that came furthest has ended."""
         return int(np.flatnonzero(~np.isnan(self._end).all(axis=0)).max(initial=-1)) + 1

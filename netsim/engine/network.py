@@ -13,14 +13,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from types import MappingProxyType
 from typing import Any
 
 import simpy
 from simpy.events import Event, EventPriority
 
 from netsim.engine.clock import Backstage, Timer
-from netsim.engine.health import Health
+from netsim.engine.health import NOTHING, Health
 from netsim.engine.links import Link, Processor, bytes_of
 from netsim.engine.messages import Message, Record, Tenant, Then
 from netsim.engine.meter import Meter
@@ -31,8 +30,6 @@ from netsim.trace import NO_CAUSE, Columns, Interruption, LinkChange, LinkUse
 # SimPy breaks ties in time by priority, then in order of scheduling. What must see all that happens at one moment
 # (rates, the order of arrivals) is scheduled last in it.
 LAST = EventPriority(9)
-NOTHING: Mapping[int, Health] = MappingProxyType({})
-
 
 Route = tuple[list[Link], float]  # and the latency of all of them (s)
 
@@ -71,6 +68,7 @@ class Network:
         self._plain = all(port.unpriced for port in self._ports)
         self._processors = [Processor(port) if port.overhead or port.gap else None for port in self._ports]
         self._routes: dict[tuple[int, int, int], Route] = {}
+        self._changing = set[Link]()  # at some time to come, or later at this moment
         self._without: dict[frozenset[int], Topology] = {}  # the network when these links are down
         self._backstage = Backstage(env)
         for link in self.links:
@@ -84,6 +82,10 @@ class Network:
 
     def account(self) -> None:
         """Count what is under way up to now."""
+
+    def ended(self, end: float) -> None:
+        """The job was over at that time; the clock may have gone on to timers that nobody waits for any more."""
+        self.changes = [change for change in self.changes if change.time < end]
 
     def tenant(self, hosts: Sequence[int]) -> Tenant:
         """Another one than the job, in the background: the run goes on for the job alone."""
@@ -155,7 +157,7 @@ class Network:
 
     def _is_dead(self, link: Link) -> bool:
         """Whether a link is down for ever."""
-        return not link.rate > 0 and link.health is not None and link.health.after(self.env.now) is None
+        return not link.rate > 0 and link not in self._changing
 
     def _set_out(self, message: Message) -> None:
         """A message leaves its host; one that finds no route waits until some link comes back."""
@@ -212,7 +214,9 @@ class Network:
             self.interruptions.append(Interruption(time, link.name, *ends, message.nbytes, how))
 
     def _await_change(self, link: Link, change: tuple[float, float] | None) -> None:
+        self._changing.discard(link)
         if change is not None:
+            self._changing.add(link)
             Timer(self._backstage, change[0] - self.env.now, lambda timer: self._change(link, *timer._value), change)
 
     def _change(self, link: Link, time: float, share: float) -> None:

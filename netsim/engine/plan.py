@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from netsim.collectives.rounds import Collective
+from netsim.engine.health import Health, healths
 from netsim.errors import Problem, ScenarioError
 from netsim.hardware import ELEMENT_BYTES, Link
 from netsim.noise import Noise
@@ -79,6 +80,11 @@ class Plan:
     def undisturbed(self) -> bool:
         """Whether the job has the network to itself, whole."""
         return not (self.guests or self.scenario.cluster.fault or self.scenario.cluster.traffic)
+
+    def healths(self) -> dict[int, Health]:
+        """Of each link, by its number, that fails or slows down."""
+        topology = self.topology
+        return healths(self.scenario.cluster.fault, zip(topology.names, topology.ends, strict=True), self.scenario.seed)
 
     @cached_property
     def factors(self) -> npt.NDArray[np.float64]:

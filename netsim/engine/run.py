@@ -13,7 +13,7 @@ import simpy
 
 from netsim import families
 from netsim.collectives.rounds import Collective
-from netsim.engine import des, fast
+from netsim.engine import des, fast, health
 from netsim.engine.clock import Timer
 from netsim.engine.fast_rounds import FastNetwork, Meeting
 from netsim.engine.invariants import always, check_collective, check_run
@@ -96,12 +96,14 @@ def _play_all(
         refuse_if_too_large(size, limit=limit, path="cluster.workers")
         try:
             log, network = fast.train(the_plan, detail, progress)
+            others = health.figures(*_disturbances(network))
         except Meeting as meeting:
             why_simpy = str(meeting)
     if why_simpy:
         size = size_of(the_plan, detail, at_once=True, limit=limit)
         refuse_if_too_large(size, limit=limit, path="cluster.workers")
         log, network, others = des.train(the_plan, detail, progress)
+    changes, interruptions = _disturbances(network)
     trace = Trace(
         scenario=scenario,
         engine="simpy" if why_simpy else "fast",
@@ -112,8 +114,8 @@ def _play_all(
         spans=Columns(Span, log.spans),
         transfers=Columns(Transfer, sorted(log.transfers, key=lambda t: (t.end, t.src, t.dst, t.start))),
         link_bins=Columns(LinkBin, _link_bins(network, the_plan, log)),
-        link_changes=Columns(LinkChange, network.changes if isinstance(network, Network) else []),
-        interruptions=Columns(Interruption, network.interruptions if isinstance(network, Network) else []),
+        link_changes=Columns(LinkChange, changes),
+        interruptions=Columns(Interruption, interruptions),
         facts={**_facts(the_plan, network, log), "why_simpy": why_simpy, "others": others},
         **log.followed,
     )
@@ -296,6 +298,11 @@ def check_engine(engine: str) -> None:
     """ScenarioError if there is no engine of that name."""
     if engine not in ENGINES:
         raise ScenarioError(f"no engine {engine!r}.{did_you_mean(engine, ENGINES)}", path="engine")
+
+
+def _disturbances(network: Network | fast.Used) -> tuple[Sequence[LinkChange], Sequence[Interruption]]:
+    """What happened to links, and to messages that met one that was down; to rounds at a stroke nothing does."""
+    return ([], []) if isinstance(network, FastNetwork) else (network.changes, network.interruptions)
 
 
 def _link_bins(network: Network | fast.Used, the_plan: Plan, log: Log) -> list[LinkBin]:

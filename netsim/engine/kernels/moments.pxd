@@ -1,6 +1,6 @@
 cimport cython
 
-cdef int DONE, TIE, FULL, STUCK, GOING
+cdef int DONE, TIE, FULL, STUCK, GOING, ASKS
 cdef double NEAR
 
 @cython.final
@@ -20,8 +20,8 @@ cdef class Network:
     cdef Agenda agenda
     cdef double now
     cdef public double watched_from, bin, until
-    cdef public Py_ssize_t things, blurred
-    cdef Py_ssize_t ordered, bins, changes, tied, watches
+    cdef public Py_ssize_t things, blurred, asks, coming
+    cdef Py_ssize_t ordered, bins, changes, tied, watches, disturbed, hopes
     cdef double[::1] rates, busy, waited, nbytes, begin, meter
     cdef int[::1] first, links, priority
     cdef bint near(self, double then) noexcept
@@ -44,6 +44,7 @@ cdef class Moments:
     cdef public Py_ssize_t records
     cdef Py_ssize_t things, unfinished, record_from, record_to, begun, trouble
     cpdef Py_ssize_t run(self, Py_ssize_t moments) except -1
+    cdef bint _is_over(self) noexcept
     cdef bint _more(self) noexcept
     cdef void _begin_all(self) noexcept
     cdef void _happens(self, Py_ssize_t thing) noexcept

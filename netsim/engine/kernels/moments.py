@@ -12,8 +12,9 @@ from typing import Any
 
 Array = Any  # of numbers: a NumPy array, or a memoryview where this runs uncompiled
 
-# What a run is given up for (an order that only the reference knows, no room, nothing moves); or that it is not over.
-DONE, TIE, FULL, STUCK, GOING = 0, 1, 2, 3, 4
+# What a run is given up for (an order that only the reference knows, no room, nothing moves); or that it is not over,
+# or that the network asks what comes next from outside.
+DONE, TIE, FULL, STUCK, GOING, ASKS = 0, 1, 2, 3, 4, 5
 
 NEAR = 1e-12  # times nearer than this, of their own size, may be equal but for rounding
 
@@ -108,6 +109,8 @@ class Network:
         self.meter, self.watches = arrays["meter"], 0  # of each link: bytes in so many bins
         self.watched_from, self.bin, self.until = 0.0, 0.0, 0.0  # s
         self.blurred = 0  # whether times may differ from the reference's by rounding
+        self.disturbed, self.asks, self.hopes = 0, 0, 0  # links change; it is asked how; so many that are down return
+        self.coming = 0  # changes in the agenda
 
     def near(self, then: float) -> bool:
         """Whether now and then may be the same moment but for rounding."""
@@ -200,9 +203,13 @@ class Moments:
             if self.record_from == 0 and self.record_to > 0:
                 self.network.watch(0.0)
             self._begin_all()
-        while self.agenda.size > 0 and self.trouble == DONE:
+        while (self.agenda.size > 0 or self.network.asks) and self.trouble == DONE:
+            if self.network.asks:
+                return ASKS
             if moments == 0:
                 return GOING
+            if self.network.disturbed and self._is_over():
+                break
             moments -= 1
             self.network.now = self.agenda.at[self.agenda.heap[0]]
             while self._more():
@@ -221,6 +228,11 @@ class Moments:
         if self.trouble == DONE and self.unfinished > 0:
             return STUCK
         return self.trouble
+
+    def _is_over(self) -> bool:
+        """Whether links alone go on, and none of those that are down returns, as in clock.py."""
+        waits: bool = self.agenda.size == self.network.coming and self.network.hopes == 0
+        return waits or self.unfinished == 0
 
     def _more(self) -> bool:
         """Whether anything else is to happen at this moment."""

@@ -5,9 +5,11 @@ from netsim.engine.kernels.moments cimport Agenda, Network
 cdef double SAME
 
 cdef class Fair(Network):
-    cdef Py_ssize_t flows
-    cdef double[::1] busy_since, rate, remaining, since, entered, left, level, alone
-    cdef int[::1] crowd, head, tail, after, ahead, owner, message, queue, last, behind, opening
+    cdef public Py_ssize_t interruptions
+    cdef Py_ssize_t flows, changing, last_change
+    cdef double share
+    cdef double[::1] whole, met, busy_since, rate, remaining, since, entered, left, level, alone
+    cdef int[::1] returns, crowd, head, tail, after, ahead, owner, message, queue, last, behind, opening
     cdef int[::1] changed, is_changed, many, filling, full, reached, seen, bottleneck, narrowest
     cdef void _start(self, Py_ssize_t flow, Py_ssize_t message) noexcept
     cdef void _insert(self, Py_ssize_t flow, Py_ssize_t message) noexcept
@@ -19,6 +21,9 @@ cdef class Fair(Network):
     @cython.final
     cdef void _stop(self, Py_ssize_t flow) noexcept
     cdef void _settle_later(self, Py_ssize_t flow) noexcept
+    cpdef void change_at(self, Py_ssize_t link, double share, double when, Py_ssize_t last) noexcept
+    cdef void _change(self) noexcept
+    cdef void _interrupted(self, Py_ssize_t link, Py_ssize_t flow, Py_ssize_t message) noexcept
     @cython.final
     cdef void _note(self, Py_ssize_t link) noexcept
     @cython.final

@@ -18,9 +18,12 @@ class Fair(Network):
     """Max-min fair sharing between connections, recomputed for what a start or an end can reach."""
 
     def __init__(self, agenda: Any, ordered: int, bins: int, arrays: Any) -> None:
-        """The network's things are the ends of what flows carry."""
-        super().__init__(agenda, len(arrays["message"]), ordered, bins, arrays)
+        """The network's things are the ends of what flows carry, and the next change of a link."""
+        super().__init__(agenda, len(arrays["message"]) + 1, ordered, bins, arrays)
         self.flows = 0
+        self.whole, self.returns = arrays["whole"], arrays["returns"]  # of each link: its full rate; down, not for ever
+        self.met, self.interruptions = arrays["met"], 0  # what met links that are down: when, which, flow, bytes
+        self.changing, self.share, self.last_change = -1, 1.0, 0  # the link that changes next, to what, and if for ever
         self.busy_since = arrays["busy_since"]  # of each link, s
         self.crowd, self.head, self.tail = arrays["crowd"], arrays["head"], arrays["tail"]
         # of each link: how many flows, the first and the last
@@ -68,6 +71,7 @@ class Fair(Network):
         """An idle connection takes up a message: alone on its links at once, else when rates are settled."""
         alone = True
         narrowest = self.links[self.first[flow]]
+        whole = self.whole[narrowest]
         for place in range(self.first[flow], self.first[flow + 1]):
             link = self.links[place]
             self.after[place], self.ahead[place] = -1, self.tail[link]
@@ -81,8 +85,12 @@ class Fair(Network):
             self.crowd[link] += 1
             if self.rates[link] < self.rates[narrowest]:
                 narrowest = link
+            if self.whole[link] < whole:
+                whole = self.whole[link]
+            if not self.rates[link] > 0:
+                self._interrupted(link, flow, message)
         self._take_up(flow, message)
-        self.rate[flow], self.alone[flow], self.bottleneck[flow] = 0.0, self.rates[narrowest], -1
+        self.rate[flow], self.alone[flow], self.bottleneck[flow] = 0.0, whole, -1
         if alone:
             self._give(flow, self.rates[narrowest], narrowest)
         else:
@@ -99,7 +107,10 @@ class Fair(Network):
         self.bottleneck[flow] = bottleneck
         if rate != self.rate[flow]:
             self.rate[flow] = rate
-            self.agenda.put(flow, self.now + self.remaining[flow] / rate)
+            if rate > 0:
+                self.agenda.put(flow, self.now + self.remaining[flow] / rate)
+            else:
+                self.agenda.drop(flow)
 
     def _account(self, flow: int) -> None:
         """What has passed, and what was lost to others, since the flow's rate was last another."""
@@ -116,6 +127,9 @@ class Fair(Network):
 
     def happens(self, flow: int) -> int:
         """A message's last byte has come; its number."""
+        if flow == self.things - 1:
+            self._change()
+            return -1
         message: int = self.message[flow]
         following = self.queue[flow]
         self._account(flow)
@@ -143,10 +157,45 @@ class Fair(Network):
             self.crowd[link] -= 1
             if self.crowd[link] > 0:
                 shared = True
-            else:
+            elif self.rates[link] > 0:
                 self.busy[link] += self.now - self.busy_since[link]
         if shared:
             self._settle_later(flow)
+
+    def change_at(self, link: int, share: float, when: float, last: int) -> None:
+        """The next change of all: a link has this share of its rate, for ever if that is its `last` one."""
+        self.changing, self.share, self.last_change = link, share, last
+        self.disturbed, self.coming = 1, 1
+        self.agenda.put(self.things - 1, when)
+
+    def _change(self) -> None:
+        """A link slows down, fails, or comes back."""
+        link, self.coming, self.asks = self.changing, 0, 1
+        was = self.rates[link]
+        self.rates[link] = self.whole[link] * self.share
+        self.hopes -= self.returns[link]
+        self.returns[link] = 0 if self.rates[link] > 0 or self.last_change else 1
+        self.hopes += self.returns[link]
+        if self.crowd[link] == 0:
+            return
+        if not was > 0:
+            self.busy_since[link] = self.now
+        elif not self.rates[link] > 0:
+            self.busy[link] += self.now - self.busy_since[link]
+            entry = self.head[link]
+            while entry >= 0:
+                self._interrupted(link, self.owner[entry], self.message[self.owner[entry]])
+                entry = self.after[entry]
+        self._note(link)
+
+    def _interrupted(self, link: int, flow: int, message: int) -> None:
+        """A message has met a link that is down."""
+        row = 4 * self.interruptions
+        self.met[row], self.met[row + 1], self.met[row + 2] = self.now, link, flow
+        self.met[row + 3] = self.nbytes[message]
+        self.interruptions += 1
+        if 2 * row > self.met.shape[0]:
+            self.asks = 1  # to be relieved of them
 
     def _settle_later(self, flow: int) -> None:
         """Rates are settled once for all that changes in this moment."""
