@@ -75,7 +75,7 @@ class Link:
     duplex: Literal["full", "half"] = "full"
     curve: tuple[CurvePoint, ...] = ()
     window: Size | None = None
-    burst: Size = 0.0
+    burst: Size | None = None
     measured: Measured | None = None
 
     def __post_init__(self) -> None:
@@ -88,18 +88,19 @@ class Link:
         """The link as bytes without headers see it."""
         share, curve = self.efficiency, tuple(replace(p, rate=p.rate * self.efficiency) for p in self.curve)
         caps = [None if rate is None else rate * share for rate in (self.flow_rate, self.host_rate)]
-        rate, burst = self.rate * share, self.burst * share
+        rate, burst = self.rate * share, None if self.burst is None else self.burst * share
         return replace(self, rate=rate, efficiency=1.0, flow_rate=caps[0], host_rate=caps[1], curve=curve, burst=burst)
 
     @property
     def plain(self) -> bool:
         """Whether a message costs its latency and its bytes at the link's rate, and nothing else."""
-        return self == Link(self.rate, self.latency, efficiency=self.efficiency, measured=self.measured)
+        return self.unpriced and not self.burst
 
     @property
     def unpriced(self) -> bool:
         """Whether a message costs its latency and its bytes alone; a burst of these may pass at once."""
-        return replace(self, burst=0.0).plain
+        known = {"efficiency": self.efficiency, "measured": self.measured, "burst": self.burst}
+        return self == Link(self.rate, self.latency, **known)  # type: ignore[arg-type]
 
     @property
     def lowest_latency(self) -> float:

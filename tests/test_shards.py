@@ -15,7 +15,8 @@ from netsim.hardware import Link
 from netsim.validation import shards
 from netsim.validation.exchanges import Exchange, seconds
 
-LINK = Link(rate=1e7, latency=1e-4, burst=2e4)
+BURST = 2e4
+LINK = Link(rate=1e7, latency=1e-4, burst=BURST)
 SIZE = 1e6
 
 
@@ -39,7 +40,7 @@ def test_shards_of_a_window_or_less_take_what_the_collective_does(ranks: int, or
 @pytest.mark.parametrize("window", [1e4, 7e4])
 @pytest.mark.parametrize("in_turn", [False, True])
 def test_no_port_passes_more_than_its_rate_and_its_burst(ranks: int, window: float, in_turn: bool) -> None:
-    ports = (2 * (ranks - 1) / ranks * SIZE - LINK.burst) / LINK.rate
+    ports = (2 * (ranks - 1) / ranks * SIZE - BURST) / LINK.rate
     assert play(ranks, replace(LINK, window=window), in_turn=in_turn) > ports
 
 
@@ -51,7 +52,7 @@ def test_between_two_hosts_each_window_waits_for_the_one_before() -> None:
 
 def test_a_late_host_holds_up_what_is_more_than_a_window_and_every_answer() -> None:
     link = replace(LINK, window=5e4)
-    assert play(4, link, late=1.0) > 1.0 + (3 / 4 * SIZE - LINK.burst) / LINK.rate
+    assert play(4, link, late=1.0) > 1.0 + (3 / 4 * SIZE - BURST) / LINK.rate
 
 
 @pytest.mark.parametrize(

@@ -234,11 +234,12 @@ class Collective:
         once."""
         if ranks == 1:
             return 0.0
+        at_once = link.burst or 0.0
         if self.helpers(ranks):
-            return max((nbytes - link.burst) / link.rate, 2 * link.latency)
+            return max((nbytes - at_once) / link.rate, 2 * link.latency)
         part = (ranks - 1) / ranks
         times = {"all_reduce": 2 * part, "barrier": 0.0, "broadcast": 1.0, "reduce": 1.0}.get(self.operation, part)
-        return max((times * nbytes - link.burst) / link.rate, link.latency * steps(ranks, self.fan(ranks)))
+        return max((times * nbytes - at_once) / link.rate, link.latency * steps(ranks, self.fan(ranks)))
 
 
 class PieceBytes:

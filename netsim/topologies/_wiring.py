@@ -38,20 +38,20 @@ def direct(hosts: Sequence[Host], one: int, other: int) -> Cable:
     """Between two hosts: at the slower one's rate, and with the smaller burst."""
     links = hosts[one].link, hosts[other].link
     duplex: Literal["full", "half"] = "half" if "half" in (links[0].duplex, links[1].duplex) else "full"
-    latency, burst = math.fsum(k.latency for k in links) / 2, min(k.burst for k in links)
+    latency, burst = math.fsum(k.latency for k in links) / 2, min(k.burst or 0.0 for k in links)
     return Cable(one, other, min(k.rate for k in links), latency, duplex, burst)
 
 
 def to_switch(hosts: Sequence[Host], host: int, switch: int) -> Cable:
     """A host's own cable, as on the star."""
     link = hosts[host].link
-    return Cable(host, switch, link.rate, link.latency / 2, link.duplex, link.burst)
+    return Cable(host, switch, link.rate, link.latency / 2, link.duplex, link.burst or 0.0)
 
 
 def between_switches(link: Link, one: int, other: int) -> Cable:
     """A cable of the fabric."""
     link = link.for_payload
-    return Cable(one, other, link.rate, link.latency / 2, link.duplex, link.burst)
+    return Cable(one, other, link.rate, link.latency / 2, link.duplex, link.burst or 0.0)
 
 
 def fabric_link(link: Link | None, hosts: Sequence[Host]) -> Link:

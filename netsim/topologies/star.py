@@ -50,7 +50,7 @@ def star(hosts: Sequence[Host]) -> Topology:
         path=lambda src, dst, flow: (up.item(src), down.item(dst)),
         paths=lambda src, dst: np.stack([up[src], down[dst]], axis=1),
         both_ways=frozenset(up[both].tolist()),
-        bursts=of_links([each.burst for each in kinds]) if any(each.burst for each in kinds) else (),
+        bursts=of_links([each.burst or 0.0 for each in kinds]) if any(each.burst for each in kinds) else (),
         ideal=True,
         places=lambda: [*circle(len(hosts)), (0.0, 0.0)],
     )

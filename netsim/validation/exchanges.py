@@ -133,7 +133,7 @@ class Exchange:
 def seconds(row: Exchange, known: Mapping[str, Link]) -> float:
     """Until the last rank is done, from the known links alone, which have those that the row names."""
     fluid = row.sharing == "fair"  # which knows of no bursts
-    known = {name: replace(known[name], burst=0.0) if fluid else known[name] for name in {row.link, *row.links}}
+    known = {name: replace(known[name], burst=None) if fluid else known[name] for name in {row.link, *row.links}}
     link = known[row.link]
     links = {host: known[name] for host, name in enumerate(row.links)}
     late = {} if row.late_rank is None else {row.late_rank: row.late}

@@ -85,7 +85,9 @@ def test_a_port_passes_what_a_token_bucket_does_by_its_definition(
 )
 def test_alone_a_message_takes_what_its_slowest_link_needs_without_a_burst(links: list[Link], nbytes: float) -> None:
     (came,) = arrivals([(0.0, 0, 1, nbytes)], *links)
-    assert came == pytest.approx(max([0.0, *((nbytes - link.burst) / link.rate for link in links[:2])]), abs=1e-9)
+    assert came == pytest.approx(
+        max([0.0, *((nbytes - (link.burst or 0.0)) / link.rate for link in links[:2])]), abs=1e-9
+    )
 
 
 @pytest.mark.parametrize("kind", FAMILIES["collectives"].names())
