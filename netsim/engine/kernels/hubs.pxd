@@ -22,8 +22,7 @@ cdef class Hubs(Fair):
     @cython.locals(hub=Hub)
     cdef void _limit(self, Py_ssize_t flow) noexcept
     cdef void _settle_later(self, Py_ssize_t flow) noexcept
-    @cython.locals(hub=Hub)
-    cdef void _account(self, Py_ssize_t flow) noexcept
+    cdef void _account_of(self, Hub hub, Py_ssize_t center, Py_ssize_t flow) noexcept
     @cython.locals(hub=Hub)
     cdef Py_ssize_t happens(self, Py_ssize_t flow) noexcept
     cdef void _plan(self, Hub hub) noexcept

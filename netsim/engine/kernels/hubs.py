@@ -102,12 +102,8 @@ class Hubs(Fair):
         else:
             Fair._settle_later(self, flow)
 
-    def _account(self, flow: int) -> None:
-        if self.hub[flow] < 0:
-            Fair._account(self, flow)
-            return
-        center = self.hub[flow]
-        hub = self.hubs[center]
+    def _account_of(self, hub: Any, center: int, flow: int) -> None:
+        """What has passed, and what was lost to others, since the flow came to the hub."""
         left = hub.tags.at[flow] - hub.served
         left = left if left > 0.0 else 0.0
         lost = self.now - self.since[flow] - (self.remaining[flow] - left) / self.alone[flow]
@@ -124,7 +120,7 @@ class Hubs(Fair):
         following = self.queue[flow]
         hub.served, hub.since, hub.next = hub.tags.at[flow], self.now, -1
         hub.tags.drop(flow)
-        self._account(flow)
+        self._account_of(hub, center, flow)
         if following >= 0:
             self.queue[flow] = self.behind[following]
             self._take_up(flow, following)
@@ -183,7 +179,7 @@ class Hubs(Fair):
         entry = self.head[center]
         while entry >= 0:
             flow = self.owner[entry]
-            self._account(flow)
+            self._account_of(hub, center, flow)
             self.hub[flow] = -1
             hub.tags.drop(flow)
             self.rate[flow], self.bottleneck[flow] = hub.share, center

@@ -17,6 +17,7 @@ cdef class Fair(Network):
     cdef void _take_up(self, Py_ssize_t flow, Py_ssize_t message) noexcept
     @cython.final
     cdef void _give(self, Py_ssize_t flow, double rate, Py_ssize_t bottleneck) noexcept
+    @cython.final
     cdef void _account(self, Py_ssize_t flow) noexcept
     @cython.final
     cdef void _stop(self, Py_ssize_t flow) noexcept
