@@ -11,7 +11,7 @@ from netsim.memory import shortages
 from netsim.profiles import strangers
 from netsim.roofline import step_times
 from netsim.scenario import MOST_WORKERS, Scenario
-from netsim.topologies.base import NO_FAIR_BURST, Topology
+from netsim.topologies.base import NO_FAILING_BURST, NO_FAIR_BURST, Topology
 from netsim.topologies.star import star
 from netsim.training.buckets import Horovod
 from netsim.training.parameter_server import ParameterServer
@@ -94,7 +94,7 @@ def bursts_pass_queues_that_stay_as_they_are(scenario: Scenario) -> Iterator[Pro
     if bursts and cluster.sharing != "fifo":
         yield Problem("cluster.sharing", NO_FAIR_BURST)
     if bursts and cluster.fault:
-        yield Problem("cluster.fault", "is of links with a burst, which fill up at one rate; leave one of them out")
+        yield Problem("cluster.fault", NO_FAILING_BURST)
 
 
 @rule

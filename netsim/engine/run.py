@@ -30,7 +30,7 @@ from netsim.engine.sharing import network_of
 from netsim.errors import RunError, ScenarioError, did_you_mean
 from netsim.hardware import Link
 from netsim.scenario import Scenario
-from netsim.topologies.base import NO_FAIR_BURST, AlikeHosts, built_of, routed
+from netsim.topologies.base import NO_FAILING_BURST, NO_FAIR_BURST, AlikeHosts, built_of, routed
 from netsim.trace import (
     Columns,
     Interruption,
@@ -88,6 +88,10 @@ def _play_all(
     least = Size(workers=workers, steps=workers * scenario.iterations)
     refuse_if_too_large(least, limit=limit, path="cluster.workers")  # at once: a plan of a million takes its time
     the_plan = plan(scenario)
+    if the_plan.topology.bursts and scenario.cluster.sharing != "fifo":  # what is not loaded from a file, too
+        raise ScenarioError(NO_FAIR_BURST, path="cluster.sharing")
+    if the_plan.topology.bursts and scenario.cluster.fault:
+        raise ScenarioError(NO_FAILING_BURST, path="cluster.fault")
     why_simpy = "it was asked for" if engine == "simpy" else None
     network: Network | fast.Used
     others: dict[str, Any] = {}

@@ -53,6 +53,7 @@ def links_of(hosts: Sequence[Host]) -> tuple[list[Link], Whole]:
 
 
 ROUTINGS = ("shortest", "ecmp")
+NO_FAILING_BURST = "is of links with a burst, which fill up at one rate; leave one of them out"
 NO_FAIR_BURST = 'links with a burst serve messages in order of arrival; they need sharing = "fifo"'
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -151,6 +152,14 @@ def test_a_burst_that_will_not_do_is_refused(changes: dict[str, Any], expected: 
         loading.from_table(BASE, changes)
     assert expected in str(refused.value)
     assert len(refused.value.problems) == 1
+
+
+def test_a_scenario_that_was_made_in_python_is_refused_as_well() -> None:
+    made = loading.from_table(BASE, {"cluster.sharing": "fifo"})
+    fault = loading.from_table(BASE, {"cluster.link.burst": "0 B", "cluster.fault": [{"link": "worker1", "at": "1 s"}]})
+    for changed in ({"sharing": "fair"}, {"fault": fault.cluster.fault}):
+        with pytest.raises(ScenarioError, match="links with a burst"):
+            netsim.simulate(replace(made, cluster=replace(made.cluster, **changed)))
 
 
 def test_a_collective_over_fairly_shared_links_has_no_bursts() -> None:
