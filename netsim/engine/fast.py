@@ -48,7 +48,6 @@ def _refuse_plan(plan: Plan) -> None:
     reasons = {
         "hosts stop and return, or save what they have": bool(plan.stops),
         "messages go another way where links fail": cluster.on_failure == "reroute" and fails,
-        "links that serve in order of arrival change": bool(cluster.fault) and cluster.sharing == "fifo",
         "links change while nothing is sent": bool(cluster.fault) and not plan.buckets,
         "others use the network, too": bool(plan.guests or cluster.traffic),
         "some gradients are thrown away": servers is not None and bool(servers.backup),

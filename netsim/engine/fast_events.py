@@ -171,19 +171,23 @@ class EventPlay:
         if messages * hops > _MOST_MESSAGES:
             raise Meeting("there are too many messages")
         how: dict[str, Any] = {"messages": messages, "things": things, "ordered": ordered, "watched": watched}
-        return Links(self._topology, self._sharing, self._routes, self._sources, hubs=hubs, **how)
+        self._faults = Faults(self._health, self._topology, self._ends)
+        how |= {"hubs": hubs, "health": self._health, "faults": self._faults}
+        return Links(self._topology, self._sharing, self._routes, self._sources, **how)
 
     def _to_its_end(self, run: Any, links: Links, *, watched: bool) -> int:
         """Play a kernel's run as far as it goes, and keep what links did; what it is given up for, or 0."""
-        if self._health:
-            self._faults = faults = Faults(self._health, self._topology, self._ends)
+        faults = self._faults
+        if self._health and not self._sharing.queues:
             faults.tell(links.kernel, links.met)
         while (why := run.run(_AT_A_STROKE)) in (_GOING, _ASKS):  # so that an interrupt is heard in between
             if why == _ASKS:
                 faults.tell(links.kernel, links.met)
-        if self._health:
+        if faults.raised:
+            raise faults.raised
+        if self._health and not self._sharing.queues:
             faults.take_down(links.kernel, links.met)
-            self.interruptions = faults.interruptions
+        self.interruptions = faults.interruptions
         self._busy, self._waited = links.busy, links.waited
         if watched:
             self.meter = links.meter

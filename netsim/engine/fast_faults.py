@@ -22,6 +22,7 @@ class Faults:
         self._coming: list[tuple[float, float, int, float]] = []  # when, since when that is known, link, its share
         self._told: list[LinkChange] = []
         self.interruptions: list[Interruption] = []
+        self.raised: BaseException | None = None  # in the midst of a kernel, as when somebody interrupts it
         for link in health:
             self._look_ahead(link, -math.inf)
 
@@ -44,6 +45,21 @@ class Faults:
         kernel.asks = 0
         if self._coming and not kernel.coming:
             kernel.change_at(*self._next())
+
+    def passes(self, link: int, flow: int, nbytes: float, start: float, now: float) -> list[tuple[float, float, float]]:
+        """The stretches (from, to, bytes/s) in which a link that serves in order of arrival passes a message; as in
+        fifo.py."""
+        try:
+            health = self._health[link]
+            stretches = list(health.passes(nbytes, self._topology.rates[link], limit=math.inf, start=start))
+            fails = next((begin for begin, _, rate in stretches if not rate > 0), math.inf)
+            if fails < stretches[-1][1]:
+                ends, name = self._ends[flow], self._topology.names[link]
+                self.interruptions.append(Interruption(max(fails, now), name, *ends, nbytes, "waits"))
+            return stretches
+        except BaseException as error:
+            self.raised = error
+            return [(start, math.inf, 0.0)]
 
     def take_down(self, kernel: Any, met: Any) -> None:
         for when, link, flow, nbytes in met[: 4 * kernel.interruptions].reshape(-1, 4).tolist():

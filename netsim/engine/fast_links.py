@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from netsim.engine import kernels
+from netsim.engine.fast_faults import Faults
 from netsim.engine.meter import BINS, Meter
 from netsim.topologies.base import Topology
 
@@ -45,18 +46,22 @@ class Links:
         ordered: bool,
         watched: bool,
         hubs: int = 0,
+        health: Collection[int] = (),
+        faults: Faults | None = None,
     ) -> None:
         """sources: of connections. things: of the agenda, beside the network's. ordered: what happens at one moment is
         told in the reference's order. watched: it is kept what passes links when. hubs: where links are shared fairly,
-        so many flows of a link may be played as a hub's (kernels/hubs.py), which rounds otherwise; 0 for never."""
+        so many flows of a link may be played as a hub's (kernels/hubs.py), which rounds otherwise; 0 for never.
+        health: links whose rates change, of which `faults` tell."""
         hops = max(map(len, routes), default=1)
         own = messages * hops if sharing.queues else len(routes) + 1
         self.agenda = agenda_of(own + things)
         arrays = _common(topology, routes, messages, watched=watched)
         if sharing.queues:
             arrays |= _of_queues(topology, routes, sources, messages, own)
+            arrays["change"][list(health)] = 1
             queues = kernels.load("queues").Queues
-            self.kernel = queues(self.agenda, int(ordered), BINS, int(sharing.cuts_through), arrays)
+            self.kernel = queues(self.agenda, int(ordered), BINS, int(sharing.cuts_through), arrays, faults)
         else:
             arrays |= _of_fair(topology, routes, messages)
             self.met = arrays["met"]
@@ -138,6 +143,7 @@ def _of_queues(
     size = len(topology.names)
     whole = {
         "source": np.asarray(sources),
+        "change": np.zeros(size),
         **{name: np.zeros(messages) for name in ("flow", "left")},
         **{name: np.zeros(things) for name in ("state", "behind")},
         **{name: np.full(size, -1) for name in ("waiting", "end", "last_source", "turns")},

@@ -131,11 +131,11 @@ class Fifo(Network):
             lasts = message.nbytes / min(link.rate, message.cap)
             self._used(link, start, start + lasts, min(link.rate, message.cap))
             return start + lasts
-        fails = health.fails(start) if start < math.inf else math.inf
+        fails = math.inf
         if start < math.inf:
             for begin, end, rate in health.passes(message.nbytes, link.full, limit=message.cap, start=start):
+                fails = fails if rate > 0 else min(fails, begin)
                 if self._reroutes and fails < end:
-                    self._used(link, begin, fails, rate)
                     link.free = fails
                     message.attempt += 1
                     Timer(message.tenant.env, fails - self.env.now, self._cut, message)

@@ -40,16 +40,6 @@ class Health:
         self.after(time)
         return self._shares[bisect_right(self._times, time) - 1]
 
-    def fails(self, time: float) -> float:
-        """When the link next has nothing of its rate, from that time on; infinity for never (s)."""
-        share = self.at(time)
-        while share > 0:
-            change = self.after(time)
-            if change is None:
-                return math.inf
-            time, share = change
-        return time
-
     def passes(self, nbytes: float, rate: float, *, limit: float, start: float) -> Iterator[tuple[float, float, float]]:
         """The stretches (from, to, bytes/s) in which bytes pass a link of that rate, at most at `limit`, from `start`
         on; the last one has no end where the link never comes back, or 0 bytes/s where it is down."""

@@ -218,7 +218,7 @@ def test_a_failed_link_costs_at_most_its_outage_and_the_trace_has_it(sharing: st
     longer = 4 * (trace.summary()["iteration_time_s"] - quiet)
     assert 0.01 < longer <= 0.02 * (1 + 1e-9)
     assert trace.summary()["link_failures"] == 1
-    assert trace.engine == ("fast" if sharing == "fair" else "simpy")
+    assert trace.engine == "fast"
     assert [(change.link, change.share) for change in trace.link_changes] == [("worker1.up", 0.0), ("worker1.up", 1.0)]
     assert {each.how for each in trace.interruptions} == {"waits"}
 

@@ -58,6 +58,13 @@ CASES: dict[str, dict[str, Any]] = {
     "slow links and messages that might go another way": {"cluster.fault": [SLOW], "cluster.on_failure": "reroute"},
 }  # fmt: skip
 
+QUEUES = {
+    f"{forwarding}, {name}": {**changes, "cluster.sharing": "fifo", "cluster.forwarding": forwarding}
+    for name, changes in CASES.items()
+    for forwarding in ("cut_through", "store_and_forward")
+    if name not in ("a line", "bounded servers", "servers that add")  # moments whose order matters
+}
+
 
 def scenario(changes: dict[str, Any]) -> Scenario:
     apart = "parameter_server" in str(changes.get("job.strategy"))
@@ -65,7 +72,7 @@ def scenario(changes: dict[str, Any]) -> Scenario:
     return loading.from_table(BASE, {**link, **changes})
 
 
-@pytest.mark.parametrize("changes", CASES.values(), ids=CASES)
+@pytest.mark.parametrize("changes", {**CASES, **QUEUES}.values(), ids={**CASES, **QUEUES})
 @pytest.mark.parametrize("detail", ["full", "last"])
 def test_whatever_is_recorded_is_alike_in_both_engines(changes: dict[str, Any], detail: str, alike: Any) -> None:
     reference, other = (simulate(scenario(changes), engine=engine, detail=detail) for engine in ("simpy", "fast"))
@@ -89,17 +96,19 @@ def test_whatever_is_recorded_is_alike_in_both_engines(changes: dict[str, Any], 
         ),
         min_size=1, max_size=3,
     ),
+    sharing=st.sampled_from(["fair", "fifo"]),
     network=st.sampled_from([{}, {"cluster.topology": {"kind": "fat_tree"}}, {"cluster.link.latency": "0 s"}]),
     schedule=st.sampled_from([{}, {"job.overlap": False}, {"job.next_forward": "by_layer"}]),
     jitter=st.sampled_from([0.0, 0.2]),
     seed=st.integers(0, 99),
 )  # fmt: skip
 def test_the_engines_agree_whatever_happens_to_links(
-    strategy: str, faults: Any, network: Any, schedule: Any, jitter: float, seed: int, alike: Any
+    strategy: str, faults: Any, sharing: str, network: Any, schedule: Any, jitter: float, seed: int, alike: Any
 ) -> None:
     own = {"kind": "parameter_server", "mode": strategy} if strategy in ("async", "ssp") else {"kind": strategy}
     free = {} if "mode" in own and "job.next_forward" in schedule else schedule
     changes = {"seed": seed, "job.strategy": own, "cluster.fault": faults, "noise.jitter": jitter, **network, **free}
+    changes["cluster.sharing"] = sharing
     reference, other = (simulate(scenario(changes), engine=engine, detail="summary") for engine in ("simpy", "fast"))
     if other.engine == "fast":
         alike(reference, other)
@@ -126,7 +135,6 @@ def test_links_of_a_host_that_come_back_at_one_moment_are_waited_for(engine: str
     ("changes", "reason"),
     [
         ({"cluster.on_failure": "reroute"}, "messages go another way where links fail"),
-        ({"cluster.sharing": "fifo"}, "links that serve in order of arrival change"),
         ({"cluster.group": [{"count": 1}]}, "links change while nothing is sent"),
     ],
 )

@@ -13,6 +13,7 @@ from netsim.engine.kernels.moments import Network
 
 # What a thing is waiting for: its first byte; its turn to join the queue, with the next hop knowing of it or not.
 HEAD, JOINS, TOLD = 0, 1, 2
+INFINITY = float("inf")  # s: a link that is down for good
 
 
 class Queues(Network):
@@ -23,7 +24,8 @@ class Queues(Network):
     comes to a link in the very phase in which it is served hangs on that order.
     """
 
-    def __init__(self, agenda: Any, ordered: int, bins: int, cuts_through: int, arrays: Any) -> None:
+    def __init__(self, agenda: Any, ordered: int, bins: int, cuts_through: int, arrays: Any, faults: Any) -> None:
+        """faults: what is asked how a link passes a message whose rate changes; those do that `change`."""
         super().__init__(agenda, len(arrays["tail"]), ordered, bins, arrays)
         self.cuts_through, self.hops = cuts_through, len(arrays["tail"]) // len(arrays["nbytes"])
         self.latency, self.source = arrays["latency"], arrays["source"]  # of each flow's links, s; of each flow
@@ -32,6 +34,7 @@ class Queues(Network):
         self.free, self.waiting, self.end = arrays["free"], arrays["waiting"], arrays["end"]  # of each link
         self.ahead, self.even = arrays["ahead"], arrays["even"]  # of each link, if any has a burst
         self.came, self.last_source, self.last_order = arrays["came"], arrays["last_source"], arrays["last_order"]
+        self.faults, self.change = faults, arrays["change"]
         self.phase_of, self.turns = arrays["phase_of"], arrays["turns"]
         self.phase, self.of_phase, self.next, self.moment = 0, 0, 0, -1.0
 
@@ -157,10 +160,17 @@ class Queues(Network):
             thing = following
 
     def _serve(self, link: int, thing: int) -> None:
-        message, place = thing // self.hops, self._place(thing)
+        message = thing // self.hops
         start = self.free[link] if self.free[link] > self.now else self.now
         if thing % self.hops == 0:
             self.begin[message] = start
+        if self.change[link]:
+            passed = self._passes_changing(link, message, start)
+            if passed == INFINITY:
+                self.free[link] = passed
+                return
+            self._has_passed(link, thing, start, passed)
+            return
         lasts = self.nbytes[message] / self.rates[link]
         passed = start + lasts
         if self.even.shape[0] > 0 and self.ahead[link] > 0:
@@ -168,6 +178,11 @@ class Queues(Network):
         elif self.watches and self.now >= self.watched_from:
             self._passed(link, start, passed, self.rates[link])
         self.busy[link] += passed - start
+        self._has_passed(link, thing, start, passed)
+
+    def _has_passed(self, link: int, thing: int, start: float, passed: float) -> None:
+        """The link has begun a message at `start`, and will have passed it then."""
+        message, place = thing // self.hops, self._place(thing)
         self.waited[link] += start - self.now
         self.free[link] = passed if passed > self.tail[thing] else self.tail[thing]
         self.tail[thing] = self.free[link]
@@ -176,6 +191,20 @@ class Queues(Network):
         self.left[message] -= 1
         if self.left[message] == 0:
             self._all_have_passed(message)
+
+    def _passes_changing(self, link: int, message: int, start: float) -> float:
+        """When a link that slows down, fails and comes back has passed a message; infinity for never."""
+        if start == INFINITY:
+            return start
+        for begin, end, rate in self.faults.passes(link, self.flow[message], self.nbytes[message], start, self.now):
+            start = end
+            if rate > 0:
+                self.busy[link] += end - begin
+                if self.watches and self.now >= self.watched_from:
+                    self._passed(link, begin, end, rate)
+            elif end < INFINITY:
+                self.waited[link] += end - begin
+        return start
 
     def _passes_ahead(self, link: int, start: float, lasts: float, nbytes: float) -> float:
         """When a token bucket has passed a message, which takes so long at the rate alone."""
