@@ -1,5 +1,3 @@
-cimport cython
-
 from netsim.engine.kernels.moments cimport Agenda, Network
 
 cdef double SAME
@@ -13,23 +11,15 @@ cdef class Fair(Network):
     cdef int[::1] changed, is_changed, many, filling, full, reached, seen, bottleneck, narrowest
     cdef void _start(self, Py_ssize_t flow, Py_ssize_t message) noexcept
     cdef void _insert(self, Py_ssize_t flow, Py_ssize_t message) noexcept
-    @cython.final
     cdef void _take_up(self, Py_ssize_t flow, Py_ssize_t message) noexcept
-    @cython.final
     cdef void _give(self, Py_ssize_t flow, double rate, Py_ssize_t bottleneck) noexcept
-    @cython.final
     cdef void _account(self, Py_ssize_t flow) noexcept
-    @cython.final
     cdef void _stop(self, Py_ssize_t flow) noexcept
     cdef void _settle_later(self, Py_ssize_t flow) noexcept
     cpdef void change_at(self, Py_ssize_t link, double share, double when, Py_ssize_t last) noexcept
     cdef void _change(self) noexcept
     cdef void _interrupted(self, Py_ssize_t link, Py_ssize_t flow, Py_ssize_t message) noexcept
-    @cython.final
     cdef void _note(self, Py_ssize_t link) noexcept
-    @cython.final
     cdef void _reach(self) noexcept
-    @cython.final
     cdef void _fill(self) noexcept
-    @cython.final
     cdef void _freeze(self, Py_ssize_t link, double level) noexcept
