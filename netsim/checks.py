@@ -89,8 +89,7 @@ def fair_links_have_no_queues(scenario: Scenario) -> Iterator[Problem]:
 @rule
 def bursts_pass_queues_that_stay_as_they_are(scenario: Scenario) -> Iterator[Problem]:
     """A bucket is emptied by one message after the other, and filled at one rate."""
-    cluster, network = scenario.cluster, _network(scenario)
-    bursts = network is not None and bool(network.bursts)
+    cluster, bursts = scenario.cluster, scenario.has_bursts
     if bursts and cluster.sharing != "fifo":
         yield Problem("cluster.sharing", NO_FAIR_BURST)
     if bursts and cluster.fault:

@@ -107,6 +107,13 @@ def read_model(value: Any) -> Model:
     return FAMILIES["models"].build(value)  # type: ignore[no-any-return]
 
 
+def _has_burst(value: Any) -> bool:
+    """Whether a link has one, or any that a topology's options hold."""
+    if isinstance(value, (tuple, list)):
+        return any(map(_has_burst, value))
+    return _has_burst([*value.options.values()]) if isinstance(value, Chosen) else bool(getattr(value, "burst", None))
+
+
 def _own_layers(table: Mapping[str, Any]) -> Model:
     problems: list[Problem] = []
     name, model = None, None
@@ -326,6 +333,13 @@ class Scenario:
         servers = self.job.strategy.helpers(sum(group.count for group in self.cluster.groups))
         own = [host for each in self.neighbour for host in each.own_hosts(self.cluster)]
         return [*self.cluster.hosts(servers), *own]
+
+    @property
+    def has_bursts(self) -> bool:
+        """Whether any link passes more at once when it has been idle."""
+        cluster = self.cluster
+        groups, neighbours = [each.link for each in cluster.group], [each.link for each in self.neighbour]
+        return _has_burst([cluster.link, cluster.server_link, *groups, *neighbours, cluster.topology])
 
     def network(self) -> Topology:
         """The links between all of its hosts; ScenarioError where the topology does not fit them."""
