@@ -7,6 +7,7 @@ that an editable install finds it too, and what is there already is not compiled
 from __future__ import annotations
 
 import importlib.util
+import os
 import shutil
 import sys
 import sysconfig
@@ -72,9 +73,12 @@ def _compile(folder: Path, names: tuple[str, ...], suffix: str) -> None:
             Extension(f"{package}.{name}{mark}", [str(room / f"{name}{mark}.py")], extra_compile_args=FLAGS)
             for name in names
         ]
-        made = cythonize(extensions, quiet=True, build_dir=temporary, include_path=[temporary])
+        made = cythonize(
+            extensions, quiet=True, nthreads=os.cpu_count() or 1, build_dir=temporary, include_path=[temporary]
+        )
         command = build_ext(Distribution({"ext_modules": made}))
         command.build_lib = command.build_temp = temporary
+        command.parallel = os.cpu_count()
         command.ensure_finalized()
         command.run()
         for old in [
