@@ -543,6 +543,7 @@ def test_what_a_step_exchanges_is_so_many_times_the_gradients(changes: dict[str,
 
 
 SERVERS = {"kind": "parameter_server"}
+FAULT = [{"link": "worker1.up", "at": "1 h"}]
 
 
 @pytest.mark.parametrize(
@@ -550,12 +551,13 @@ SERVERS = {"kind": "parameter_server"}
     [
         ({"cluster.stop": AWAY}, "hosts stop and return, or save what they have"),
         ({"job.recovery": {"checkpoint_every": 1}}, "hosts stop and return, or save what they have"),
-        ({"cluster.fault": [{"link": "worker1.up", "at": "1 h"}]}, "links change while the run goes on"),
+        ({"cluster.fault": FAULT, "cluster.on_failure": "reroute"}, "messages go another way where links fail"),
         ({"cluster.traffic": [{"size": "1 kB", "rate": "1 kbit/s"}]}, "others use the network, too"),
         ({"job.strategy": {**SERVERS, "backup": 1}}, "some gradients are thrown away"),
         ({"job.strategy": {**SERVERS, "pull": "after_push"}}, "servers answer when all keys have come"),
         ({"job.strategy": SERVERS, "cluster.server_rate": "5 GB/s"}, "servers' software and steps take time"),
         ({"job.streams": 2, "cluster.routing": "ecmp"}, "streams take ways of their own through the network"),
+        ({"cluster.fault": FAULT}, None),
         ({"cluster.routing": "ecmp"}, None),
         ({"job.strategy": SERVERS}, None),
     ],
