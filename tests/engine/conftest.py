@@ -11,6 +11,7 @@ import pytest
 from netsim.trace import Columns, Interruption, LinkChange, Span, Trace, Transfer
 
 Alike = Callable[[Trace, Trace], None]
+AlikeRows = Callable[[Columns[Any], Columns[Any]], None]
 _ROWS = ("steps", "links", "link_bins", "servers")
 _TIMES = {"spans": Span, "transfers": Transfer, "link_changes": LinkChange, "interruptions": Interruption}
 
@@ -39,6 +40,12 @@ def _in_order(kind: Any, rows: Columns[Any]) -> Columns[Any]:
     columns = rows.columns
     order = np.lexsort([column for column in columns.values() if column.dtype.kind != "f"])
     return Columns.of(kind, *(column[order] for column in columns.values()))
+
+
+@pytest.fixture(scope="session")
+def same_rows() -> AlikeRows:
+    """That records of two traces are alike and in the same order."""
+    return _same_rows
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,6 @@ import pytest
 from netsim import loading
 from netsim.engine import fast_events, kernels
 from netsim.engine.run import simulate
-from netsim.trace import Columns
 
 BASE: dict[str, Any] = {
     "iterations": 3,
@@ -60,15 +59,6 @@ SERVERS = {"cluster.server_link": "25gbe"}
 RECORDS = ("steps", "links", "transfers", "link_bins", "servers")  # the others are in the order of their being noted
 
 
-def same_rows(ours: Columns[Any], theirs: Columns[Any]) -> None:
-    for name, column in ours.columns.items():
-        other, size = theirs[name], abs(column).max(initial=0.0) if column.dtype.kind == "f" else 0
-        if column.dtype.kind == "f":
-            assert other == pytest.approx(column, rel=1e-9, abs=1e-9 * size), name
-        else:
-            assert other.tolist() == column.tolist(), name
-
-
 QUEUES: dict[str, dict[str, Any]] = {
     f"{forwarding}, {name}": {**changes, "cluster.sharing": "fifo", "cluster.forwarding": forwarding}
     for name, changes in SCENARIOS.items()
@@ -84,7 +74,7 @@ QUEUES |= {
 
 @pytest.mark.parametrize("changes", {**SCENARIOS, **QUEUES}.values(), ids={**SCENARIOS, **QUEUES})
 @pytest.mark.parametrize("detail", ["full", "last"])
-def test_whatever_is_recorded_is_alike_in_both_engines(changes: dict[str, Any], detail: str) -> None:
+def test_whatever_is_recorded_is_alike_in_both_engines(changes: dict[str, Any], detail: str, same_rows: Any) -> None:
     apart = "parameter_server" in str(changes) and "colocated" not in str(changes)
     scenario = loading.from_table(BASE, {**changes, **(SERVERS if apart else {})})
     reference, other = (simulate(scenario, engine=engine, detail=detail) for engine in ("simpy", "fast"))
@@ -96,7 +86,7 @@ def test_whatever_is_recorded_is_alike_in_both_engines(changes: dict[str, Any], 
 
 
 @pytest.mark.parametrize("strategy", ["ring", "binomial_tree", "tree", "parameter_server"])
-def test_queues_carry_as_much_and_are_as_long_busy_in_both_engines(strategy: str) -> None:
+def test_queues_carry_as_much_and_are_as_long_busy_in_both_engines(strategy: str, same_rows: Any) -> None:
     changes = {"cluster.sharing": "fifo", "job.strategy": strategy, "noise.jitter": 0.1}
     scenario = loading.from_table(BASE, {**changes, **SERVERS} if strategy == "parameter_server" else changes)
     reference, other = (simulate(scenario, engine=engine, detail="summary") for engine in ("simpy", "fast"))

@@ -13,7 +13,7 @@ from netsim import loading
 from netsim.engine import fast_events, fast_servers, kernels
 from netsim.engine.run import simulate
 from netsim.scenario import Scenario
-from netsim.trace import Columns, Trace
+from netsim.trace import Trace
 
 RECORDS = ("steps", "links", "transfers", "link_bins", "servers", "updates")
 UNEQUAL = [
@@ -46,24 +46,19 @@ def hubs(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(fast_servers, "_HUB", request.param)
 
 
-def same_rows(ours: Columns[Any], theirs: Columns[Any]) -> None:
-    for name, column in ours.columns.items():
-        other, size = theirs[name], abs(column).max(initial=0.0) if column.dtype.kind == "f" else 0
-        if column.dtype.kind == "f":
-            assert other == pytest.approx(column, rel=1e-9, abs=1e-9 * size), name
-        else:
-            assert other.tolist() == column.tolist(), name
+@pytest.fixture(scope="module")
+def same_runs(same_rows: Any) -> Any:
+    def compared(reference: Trace, other: Trace) -> None:
+        for records in RECORDS:
+            same_rows(getattr(reference, records), getattr(other, records))
+        for key in ("messages", "wire_bytes", "latency_share", "lower_bound_s"):
+            assert other.facts[key] == pytest.approx(reference.facts[key], rel=1e-9), key
 
-
-def same_runs(reference: Trace, other: Trace) -> None:
-    for records in RECORDS:
-        same_rows(getattr(reference, records), getattr(other, records))
-    for key in ("messages", "wire_bytes", "latency_share", "lower_bound_s"):
-        assert other.facts[key] == pytest.approx(reference.facts[key], rel=1e-9), key
+    return compared
 
 
 @pytest.mark.parametrize("mode", ["async", "ssp"])
-def test_servers_that_own_nothing_of_a_bucket_have_no_key_of_it(mode: str) -> None:
+def test_servers_that_own_nothing_of_a_bucket_have_no_key_of_it(mode: str, same_runs: Any) -> None:
     layers = [{"kind": "dense", "input_shape": [301], "units": 101, "bias": False, "name": name} for name in "abcd"]
     few = {"job.model": {"layers": layers}, "job.bucket": "layer", "job.strategy.keys": "whole"}
     reference, other = played(scenario(mode=mode, servers=3, **few, **{"job.strategy.slices": 2, "noise.jitter": 0.1}))
@@ -97,6 +92,7 @@ def test_updates_are_those_of_the_reference_in_their_order(
     sharing: str,
     burst: str,
     hub: int,
+    same_runs: Any,
 ) -> None:
     changes: dict[str, Any] = {"noise.jitter": jitter, "job.overlap": overlap, "cluster.link.latency": latency}
     changes |= {"cluster.sharing": sharing}
@@ -114,7 +110,9 @@ def test_updates_are_those_of_the_reference_in_their_order(
 @pytest.mark.parametrize("detail", ["full", "last"])
 @pytest.mark.parametrize("mode", ["async", "ssp"])
 @pytest.mark.parametrize("sharing", ["fair", "fifo"])
-def test_whatever_is_recorded_of_updates_is_alike_in_both_engines(sharing: str, mode: str, detail: str) -> None:
+def test_whatever_is_recorded_of_updates_is_alike_in_both_engines(
+    sharing: str, mode: str, detail: str, same_runs: Any
+) -> None:
     changes = {"noise.jitter": 0.1, "cluster.sharing": sharing}
     reference, other = played(scenario(mode=mode, servers=2, **changes), detail)
     assert other.engine == "fast"
@@ -125,7 +123,7 @@ def test_whatever_is_recorded_of_updates_is_alike_in_both_engines(sharing: str, 
 
 
 @pytest.mark.parametrize("servers", [1, 2])
-def test_hubs_change_nothing_but_last_digits(servers: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hubs_change_nothing_but_last_digits(servers: int, monkeypatch: pytest.MonkeyPatch, same_runs: Any) -> None:
     group = [{"count": 16}, {"count": 8, "link": {"rate": "3 Gbit/s", "latency": "1 ms"}}]
     each = scenario(mode="async", group=group, servers=servers, iterations=20, **{"noise.jitter": 0.2})
     with_hubs = simulate(each, engine="fast", detail="summary")
@@ -143,7 +141,7 @@ def test_workers_in_step_stay_in_step_on_arrays_too() -> None:
     assert [tuple(each[1:]) for each in other.updates] == [tuple(each[1:]) for each in reference.updates]
 
 
-def test_a_fast_worker_makes_as_many_more_iterations_as_in_the_reference() -> None:
+def test_a_fast_worker_makes_as_many_more_iterations_as_in_the_reference(same_runs: Any) -> None:
     slow = [{"count": 1}, {"count": 3, "slowdown": 30.0}]
     reference, other = played(scenario(mode="async", group=slow, iterations=20))
     assert other.engine == "fast"
@@ -152,7 +150,9 @@ def test_a_fast_worker_makes_as_many_more_iterations_as_in_the_reference() -> No
 
 
 @pytest.mark.parametrize("iterations", [16, 48, 96])
-def test_bounds_are_of_the_steps_that_workers_came_to_whichever_engine_drew_further(iterations: int) -> None:
+def test_bounds_are_of_the_steps_that_workers_came_to_whichever_engine_drew_further(
+    iterations: int, same_runs: Any
+) -> None:
     group = [{"count": 7}, {"count": 1, "slowdown": 3.0}]
     changes = {"noise.jitter": 0.2, "seed": 1, "job.model": "resnet18", "job.bucket": "all"}
     same_runs(*played(scenario(mode="async", group=group, servers=0, iterations=iterations, **changes)))
