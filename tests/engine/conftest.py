@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import pytest
 
+from netsim.engine import fast_events, kernels
+from netsim.engine.run import simulate
+from netsim.scenario import Scenario
 from netsim.trace import Columns, Interruption, LinkChange, Span, Trace, Transfer
 
 Alike = Callable[[Trace, Trace], None]
@@ -60,5 +63,24 @@ def alike() -> Alike:
             _same_rows(*(_in_order(kind, getattr(trace, records)) for trace in (reference, other)))
         ours, theirs = reference.summary(), other.summary()
         assert {key for key in ours if not _close(ours[key], theirs[key])} <= {"engine", "why_simpy"}
+
+    return compared
+
+
+@pytest.fixture
+def same_uncompiled(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Trace]:
+    """That kernels do to the last digit what they do compiled, in these records and in the summary; the trace."""
+
+    def compared(scenario: Scenario, kept: Sequence[str], detail: str = "last") -> Trace:
+        compiled = simulate(scenario, engine="fast", detail=detail)
+        monkeypatch.setattr(kernels, "load", kernels.interpreted)
+        monkeypatch.setattr(fast_events, "_AT_A_STROKE", 10)  # moments
+        plain = simulate(scenario, engine="fast", detail=detail)
+        assert (plain.engine, plain.facts["why_simpy"]) == (compiled.engine, compiled.facts["why_simpy"])
+        assert plain.summary() == compiled.summary()
+        for records in kept:
+            for name, column in getattr(compiled, records).columns.items():
+                assert getattr(plain, records)[name].tolist() == column.tolist(), (records, name)
+        return compiled
 
     return compared

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from netsim import loading
-from netsim.engine import fast_events, kernels
 from netsim.engine.run import simulate
 
 BASE: dict[str, Any] = {
@@ -97,18 +95,7 @@ def test_queues_carry_as_much_and_are_as_long_busy_in_both_engines(strategy: str
 
 @pytest.mark.parametrize("changes", SCENARIOS.values(), ids=SCENARIOS)
 @pytest.mark.parametrize("detail", ["full", "last"])
-def test_the_kernel_does_the_same_uncompiled(
-    changes: dict[str, Any], detail: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_kernel_does_the_same_uncompiled(changes: dict[str, Any], detail: str, same_uncompiled: Any) -> None:
     scenario = loading.from_table(BASE, {**FEW, **changes})
-    compiled = simulate(scenario, engine="fast", detail=detail)
-    load: Callable[[str], Any] = kernels.interpreted
-    monkeypatch.setattr(kernels, "load", load)
-    monkeypatch.setattr(fast_events, "_AT_A_STROKE", 10)  # moments
-    plain = simulate(scenario, engine="fast", detail=detail)
-    assert plain.facts["why_simpy"] == compiled.facts["why_simpy"]
+    compiled = same_uncompiled(scenario, RECORDS, detail)
     assert compiled.facts["why_simpy"] in (None, "messages come at one moment whose order matters")
-    assert plain.summary() == compiled.summary()
-    for records in RECORDS:
-        for name, column in getattr(compiled, records).columns.items():
-            assert getattr(plain, records)[name].tolist() == column.tolist(), (records, name)

@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netsim import loading
-from netsim.engine import fast_events, kernels
 from netsim.engine.run import simulate
 from netsim.errors import RunError
 from netsim.families import FAMILIES
@@ -64,6 +63,7 @@ QUEUES = {
     for forwarding in ("cut_through", "store_and_forward")
     if name not in ("a line", "bounded servers", "servers that add")  # moments whose order matters
 }
+RECORDS = ("steps", "links", "transfers", "link_bins", "link_changes", "interruptions")
 
 
 def scenario(changes: dict[str, Any]) -> Scenario:
@@ -144,12 +144,5 @@ def test_what_only_the_reference_can_is_left_to_it(changes: dict[str, Any], reas
 
 
 @pytest.mark.parametrize("changes", CASES.values(), ids=CASES)
-def test_the_kernels_do_the_same_uncompiled(changes: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    compiled = simulate(scenario(changes), engine="fast", detail="last")
-    monkeypatch.setattr(kernels, "load", kernels.interpreted)
-    monkeypatch.setattr(fast_events, "_AT_A_STROKE", 10)  # moments
-    plain = simulate(scenario(changes), engine="fast", detail="last")
-    assert plain.summary() == compiled.summary()
-    for records in ("steps", "links", "transfers", "link_bins", "link_changes", "interruptions"):
-        for name, column in getattr(compiled, records).columns.items():
-            assert getattr(plain, records)[name].tolist() == column.tolist(), (records, name)
+def test_the_kernels_do_the_same_uncompiled(changes: dict[str, Any], same_uncompiled: Any) -> None:
+    same_uncompiled(scenario(changes), RECORDS)

@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netsim import loading
-from netsim.engine import fast_events, kernels
 from netsim.engine.run import simulate
 from netsim.families import FAMILIES
 from netsim.scenario import Scenario
@@ -109,12 +108,5 @@ def test_the_engines_agree_on_any_order(
 
 
 @pytest.mark.parametrize("changes", ORDERS.values(), ids=ORDERS)
-def test_the_kernels_do_the_same_uncompiled(changes: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    compiled = simulate(scenario(changes), engine="fast", detail="last")
-    monkeypatch.setattr(kernels, "load", kernels.interpreted)
-    monkeypatch.setattr(fast_events, "_AT_A_STROKE", 10)  # moments
-    plain = simulate(scenario(changes), engine="fast", detail="last")
-    assert plain.summary() == compiled.summary()
-    for records in RECORDS:
-        for name, column in getattr(compiled, records).columns.items():
-            assert getattr(plain, records)[name].tolist() == column.tolist(), (records, name)
+def test_the_kernels_do_the_same_uncompiled(changes: dict[str, Any], same_uncompiled: Any) -> None:
+    same_uncompiled(scenario(changes), RECORDS)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netsim import loading
-from netsim.engine import fast_events, fast_servers, kernels
+from netsim.engine import fast_servers, kernels
 from netsim.engine.run import simulate
 from netsim.scenario import Scenario
 from netsim.trace import Trace
@@ -163,7 +163,7 @@ def test_bounds_are_of_the_steps_that_workers_came_to_whichever_engine_drew_furt
 @pytest.mark.parametrize("servers", [0, 1, 2])
 @pytest.mark.parametrize("mode", ["async", "ssp"])
 def test_servers_do_the_same_uncompiled(
-    mode: str, servers: int, detail: str, overlap: bool, monkeypatch: pytest.MonkeyPatch
+    mode: str, servers: int, detail: str, overlap: bool, monkeypatch: pytest.MonkeyPatch, same_uncompiled: Any
 ) -> None:
     layers = [{"kind": "dense", "input_shape": [301], "units": 101, "name": name} for name in "abc"]
     few = {"job.model": {"layers": layers}, "job.bucket": "layer", "job.strategy.slices": 2, "job.overlap": overlap}
@@ -171,15 +171,7 @@ def test_servers_do_the_same_uncompiled(
     latency = {"cluster.link.latency": "25 us" if overlap else "0 s"}
     monkeypatch.setattr(fast_servers, "_HUB", 2)
     each = scenario(mode=mode, servers=servers, group=group, **few, **latency, **{"noise.jitter": 0.1})
-    compiled = simulate(each, engine="fast", detail=detail)
-    monkeypatch.setattr(kernels, "load", kernels.interpreted)
-    monkeypatch.setattr(fast_events, "_AT_A_STROKE", 10)  # moments
-    plain = simulate(each, engine="fast", detail=detail)
-    assert plain.engine == compiled.engine == "fast"
-    for records in RECORDS:
-        for name, column in getattr(compiled, records).columns.items():
-            assert getattr(plain, records)[name].tolist() == column.tolist(), (records, name)
-    assert plain.summary() == compiled.summary()
+    assert same_uncompiled(each, RECORDS, detail).engine == "fast"
 
 
 def test_equal_workers_that_begin_at_one_moment_are_left_to_the_reference_uncompiled_too(
