@@ -22,7 +22,7 @@ from netsim.units import Count, Duration, Quantity, Rate, Size, plain
 if TYPE_CHECKING:
     import pandas as pd
 
-    from netsim.explain.explanation import Explanation
+    from netsim.explain.told import Explanation
 
 
 def allreduce(

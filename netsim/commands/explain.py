@@ -12,7 +12,7 @@ import click
 from netsim.commands._shared import options, warn
 
 if TYPE_CHECKING:
-    from netsim.explain.explanation import Explanation
+    from netsim.explain.told import Explanation
 
 _STRATEGIES = "ps,ring,tree,halving_doubling"
 _FEW = 6  # layers, links or rivals that are listed

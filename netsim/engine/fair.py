@@ -13,8 +13,7 @@ import simpy
 from simpy.events import Event
 
 from netsim.engine.clock import Agenda, Timer
-from netsim.engine.links import Link
-from netsim.engine.messages import Message, Record
+from netsim.engine.messages import Link, Message, Record
 from netsim.engine.network import Network
 from netsim.topologies.base import Topology
 

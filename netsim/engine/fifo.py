@@ -5,26 +5,14 @@ from __future__ import annotations
 import math
 from heapq import heappop, heappush
 from itertools import count
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import simpy
 
 from netsim.engine.clock import Timer
-from netsim.engine.links import Link
-from netsim.engine.messages import Message, Record
+from netsim.engine.messages import Arrival, Link, Message, Record
 from netsim.engine.network import Network
 from netsim.topologies.base import Topology
-
-
-class Arrival(NamedTuple):
-    """A message comes to the queue of a hop's link; its last byte comes at `tail`, if nothing else keeps it up. `told`:
-    whether the next hop knows of it. `attempt`: to send it."""
-
-    message: Message
-    hop: int
-    tail: float
-    told: bool
-    attempt: int
 
 
 class Fifo(Network):

@@ -20,8 +20,7 @@ from simpy.events import Event, EventPriority
 
 from netsim.engine.clock import Backstage, Timer
 from netsim.engine.health import NOTHING, Health
-from netsim.engine.links import Link, Processor, bytes_of
-from netsim.engine.messages import Message, Record, Tenant, Then
+from netsim.engine.messages import Link, Message, Processor, Record, Tenant, Then, bytes_of
 from netsim.engine.meter import Meter
 from netsim.errors import RunError
 from netsim.topologies.base import Topology

@@ -1,59 +1,15 @@
-"""All that is said of one scenario: its critical path, what would help, and how far from the possible it is."""
+"""One scenario explained: played with its causes, then with every change that might help."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import replace
 
-from netsim.explain.path import CriticalPath, critical_path
-from netsim.explain.sensitivities import STRATEGIES, Sensitivity, Simulate, bounds, sensitivities
-from netsim.explain.told import told
-from netsim.markup import bar, paragraphs, table
+from netsim.explain.path import critical_path
+from netsim.explain.sensitivities import STRATEGIES, Simulate, bounds, sensitivities
+from netsim.explain.told import Explanation
 from netsim.scenario import Scenario
 from netsim.trace import Trace
-from netsim.units import show
-from netsim.wording import part_name
-
-
-@dataclass(frozen=True)
-class Explanation:
-    """Why an iteration takes its time; times in s, of an iteration on the mean over the run."""
-
-    summary: dict[str, Any]  # of the run
-    path: CriticalPath
-    bounds: dict[str, float | None]
-    sensitivities: tuple[Sensitivity, ...]
-    trace: Trace = field(repr=False)
-
-    def _repr_html_(self) -> str:
-        """The sentences, the parts of the path, and what would help, in notebooks."""
-        whole = self.path.length or 1.0
-        parts = sorted(self.path.decomposition.items(), key=lambda each: -each[1])
-        path = [
-            (part_name(part), show(each, "s"), f"{each / whole:.1%}", bar(each / whole)) for part, each in parts if each
-        ]
-        helps = [
-            (each.change, "–" if each.predicted_s is None else show(each.predicted_s, "s"), show(each.simulated_s, "s"),
-             f"{-each.saves_share:+.1%}", "path changed" if each.path_changed else "")
-            for each in self.sensitivities
-        ]  # fmt: skip
-        said = paragraphs(told(self)) + table(path, headers=("critical path", "an iteration", "share", ""))
-        return said + (table(helps, headers=("if", "predicted", "simulated", "change", "")) if helps else "")
-
-    def as_dict(self) -> dict[str, Any]:
-        """What `netsim explain --json` prints."""
-        kept = ("scenario", "engine", "seed", "strategy", "model", "workers", "iterations", "iteration_time_s")
-        return {
-            **{key: self.summary[key] for key in kept},
-            "decomposition": self.path.decomposition,
-            "bottleneck": self.path.bottleneck,
-            "compute_by_layer": self.path.by("compute"),
-            "time_by_link": self.path.by_link,
-            "waiting_by_rival": self.path.by("sharing", "queueing"),
-            "bounds": self.bounds,
-            "sensitivities": [each.as_dict() for each in self.sensitivities],
-        }
 
 
 def explanation(

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from netsim.explain.explanation import Explanation
-from netsim.explain.told import advice, told
+from netsim.explain.told import Explanation, advice, told
 from netsim.explain.utilisation import utilisation
 from netsim.topologies._measures import placed_links
 

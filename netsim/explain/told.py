@@ -1,23 +1,64 @@
-"""An explanation in sentences."""
+"""An explanation, and how it is told: in sentences, as HTML, as JSON."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import Any
 
+from netsim.explain.path import CriticalPath
 from netsim.explain.sensitivities import STRATEGY, Sensitivity
+from netsim.markup import bar, paragraphs, table
+from netsim.trace import Trace
 from netsim.units import show
 from netsim.wording import capital, listed, number_text, part_name, percent_text
-
-if TYPE_CHECKING:
-    from netsim.explain.explanation import Explanation
 
 _SMALL = 0.005  # share of an iteration: less goes unsaid
 _WORTH = 0.02  # share of an iteration that is worth money
 _FEW = 3
 _MOST = 0.6  # share of the time on links: a host that has it is the one that is waited for
 _CLOSE = 1.005  # times the lower bound: as good as the bound
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Why an iteration takes its time; times in s, of an iteration on the mean over the run."""
+
+    summary: dict[str, Any]  # of the run
+    path: CriticalPath
+    bounds: dict[str, float | None]
+    sensitivities: tuple[Sensitivity, ...]
+    trace: Trace = field(repr=False)
+
+    def _repr_html_(self) -> str:
+        """The sentences, the parts of the path, and what would help, in notebooks."""
+        whole = self.path.length or 1.0
+        parts = sorted(self.path.decomposition.items(), key=lambda each: -each[1])
+        path = [
+            (part_name(part), show(each, "s"), f"{each / whole:.1%}", bar(each / whole)) for part, each in parts if each
+        ]
+        helps = [
+            (each.change, "–" if each.predicted_s is None else show(each.predicted_s, "s"), show(each.simulated_s, "s"),
+             f"{-each.saves_share:+.1%}", "path changed" if each.path_changed else "")
+            for each in self.sensitivities
+        ]  # fmt: skip
+        said = paragraphs(told(self)) + table(path, headers=("critical path", "an iteration", "share", ""))
+        return said + (table(helps, headers=("if", "predicted", "simulated", "change", "")) if helps else "")
+
+    def as_dict(self) -> dict[str, Any]:
+        """What `netsim explain --json` prints."""
+        kept = ("scenario", "engine", "seed", "strategy", "model", "workers", "iterations", "iteration_time_s")
+        return {
+            **{key: self.summary[key] for key in kept},
+            "decomposition": self.path.decomposition,
+            "bottleneck": self.path.bottleneck,
+            "compute_by_layer": self.path.by("compute"),
+            "time_by_link": self.path.by_link,
+            "waiting_by_rival": self.path.by("sharing", "queueing"),
+            "bounds": self.bounds,
+            "sensitivities": [each.as_dict() for each in self.sensitivities],
+        }
 
 
 def told(explained: Explanation) -> tuple[str, ...]:

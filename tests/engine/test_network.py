@@ -8,8 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netsim.engine.fair import Flow, max_min_rates
-from netsim.engine.links import Link
-from netsim.engine.messages import Message
+from netsim.engine.messages import Link, Message
 from netsim.engine.meter import Meter
 from netsim.engine.network import Network
 from netsim.engine.sharing import SHARING

@@ -16,8 +16,7 @@ from scipy.optimize import linprog
 
 from netsim.engine import fair
 from netsim.engine.fair import Fair
-from netsim.engine.links import Link
-from netsim.engine.messages import Message
+from netsim.engine.messages import Link, Message
 from netsim.engine.network import Network
 from netsim.engine.sharing import network_of
 from netsim.hardware import Link as HostLink

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from netsim import loading
 from netsim.engine.run import simulate
-from netsim.explain.explanation import Explanation, explanation
+from netsim.explain.explanation import explanation
 from netsim.explain.sensitivities import PATH_CHANGED, Sensitivity
-from netsim.explain.told import told
+from netsim.explain.told import Explanation, told
 from netsim.families import FAMILIES
 
 BASE: dict[str, Any] = {

@@ -46,7 +46,7 @@ HEAVY = (
 )
 
 KERNELS = ("kernels", "fast_events", "fast_servers", "fifo_exactly", "sharing_exactly", "message_costs", "schedules")
-NETWORK = ("fair", "fifo", "health", "links", "meter", "network", "search", "sharing", "traffic")
+NETWORK = ("fair", "fifo", "health", "messages", "meter", "network", "search", "sharing", "traffic")
 
 
 @dataclass(frozen=True, slots=True)
