@@ -11,7 +11,7 @@ from netsim.memory import shortages
 from netsim.profiles import strangers
 from netsim.roofline import step_times
 from netsim.scenario import MOST_WORKERS, Scenario
-from netsim.topologies.base import NO_FAILING_BURST, NO_FAIR_BURST, Topology
+from netsim.topologies.base import Topology, burst_problems
 from netsim.topologies.star import star
 from netsim.training.buckets import Horovod
 from netsim.training.parameter_server import ParameterServer
@@ -88,12 +88,10 @@ def fair_links_have_no_queues(scenario: Scenario) -> Iterator[Problem]:
 
 @rule
 def bursts_pass_queues_that_stay_as_they_are(scenario: Scenario) -> Iterator[Problem]:
-    """A bucket is emptied by one message after the other, and filled at one rate."""
-    cluster, bursts = scenario.cluster, scenario.has_bursts
-    if bursts and cluster.sharing != "fifo":
-        yield Problem("cluster.sharing", NO_FAIR_BURST)
-    if bursts and cluster.fault:
-        yield Problem("cluster.fault", NO_FAILING_BURST)
+    """Said of links that are given one, whatever network they will be laid to."""
+    cluster = scenario.cluster
+    for problem in burst_problems(scenario.has_bursts, sharing=cluster.sharing, faults=bool(cluster.fault)):
+        yield problem.within("cluster")
 
 
 @rule

@@ -19,6 +19,7 @@ from netsim.axes import Axis, contender_axis, distinct, label, name, text
 from netsim.errors import ScenarioError
 from netsim.frames import chunks, columns_of, no_numbers, together
 from netsim.texts import read_json
+from netsim.topologies.base import without_numbers
 from netsim.trace import OF_LINKS, OF_SERVERS, OVER_TIME, RECORDS, Trace
 from netsim.units import SUFFIXES
 
@@ -318,8 +319,7 @@ def parts(saved: Saved, path: str | None) -> pd.DataFrame:
 def busiest_links(saved: Saved) -> pd.DataFrame:
     """For each contender, the busiest link of each kind (workers' and servers' ports, out and in) of its base point,
     with bytes an iteration and how many times the gradients that is. Links that carried nothing are left out."""
-    links = saved.links[saved.links["bytes"] > 0].copy()
-    links["kind"] = links["link"].str.replace(r"\d+(?=\.|->|$)", "", regex=True)
+    links = saved.links[saved.links["bytes"] > 0].assign(kind=lambda those: those["link"].map(without_numbers))
     links["alike"] = links.groupby(["contender", "kind"])["link"].transform("size")
     links = links.sort_values("bytes", ascending=False, kind="stable").drop_duplicates(["contender", "kind"])
     rows = saved.at_base(saved.contender_axis)

@@ -3,13 +3,12 @@ drawn."""
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from netsim.families import kind_of
 from netsim.scenario import Scenario
 from netsim.topologies._measures import bisection, degrees, diameter, oversubscription, placed_links
-from netsim.topologies.base import Topology
+from netsim.topologies.base import Topology, without_numbers
 
 Row = dict[str, Any]
 
@@ -44,7 +43,7 @@ def _kinds(network: Topology) -> list[Row]:
     """Links that differ in the numbers in their names alone, with how many there are."""
     found: dict[tuple[str, float, float], Row] = {}
     for name, rate, latency in zip(network.names, network.rates, network.latencies, strict=True):
-        kind = re.sub(r"\d+(?=\.|->|$)", "", name)
+        kind = without_numbers(name)
         row = found.setdefault(
             (kind, rate, latency), {"links": kind, "count": 0, "rate_bytes_per_s": rate, "latency_s": latency}
         )

@@ -30,7 +30,7 @@ from netsim.engine.sharing import network_of
 from netsim.errors import RunError, ScenarioError, did_you_mean
 from netsim.hardware import Link
 from netsim.scenario import Scenario
-from netsim.topologies.base import NO_FAILING_BURST, NO_FAIR_BURST, AlikeHosts, built_of, routed
+from netsim.topologies.base import AlikeHosts, built_of, burst_problems, routed
 from netsim.trace import (
     Columns,
     Interruption,
@@ -88,10 +88,9 @@ def _play_all(
     least = Size(workers=workers, steps=workers * scenario.iterations)
     refuse_if_too_large(least, limit=limit, path="cluster.workers")  # at once: a plan of a million takes its time
     the_plan = plan(scenario)
-    if the_plan.topology.bursts and scenario.cluster.sharing != "fifo":  # what is not loaded from a file, too
-        raise ScenarioError(NO_FAIR_BURST, path="cluster.sharing")
-    if the_plan.topology.bursts and scenario.cluster.fault:
-        raise ScenarioError(NO_FAILING_BURST, path="cluster.fault")
+    cluster, bursts = scenario.cluster, bool(the_plan.topology.bursts)
+    if wrong := burst_problems(bursts, sharing=cluster.sharing, faults=bool(cluster.fault)):  # if not loaded, too
+        raise ScenarioError([problem.within("cluster") for problem in wrong])
     why_simpy = "it was asked for" if engine == "simpy" else None
     network: Network | fast.Used
     others: dict[str, Any] = {}
@@ -213,8 +212,8 @@ def collective(
         ready[host] = at
     build = topology or families.FAMILIES["topologies"].build("star")
     wiring = routed(built_of(build, hosts, path="topology"), routing, seed=seed)
-    if wiring.bursts and sharing != "fifo":
-        raise ScenarioError(NO_FAIR_BURST, path="sharing")
+    if wrong := burst_problems(bool(wiring.bursts), sharing=sharing):
+        raise ScenarioError(wrong)
     network: Network | fast.Used
     exact = engine != "simpy"
     if exact:

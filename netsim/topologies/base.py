@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -53,8 +54,28 @@ def links_of(hosts: Sequence[Host]) -> tuple[list[Link], Whole]:
 
 
 ROUTINGS = ("shortest", "ecmp")
-NO_FAILING_BURST = "is of links with a burst, which fill up at one rate; leave one of them out"
-NO_FAIR_BURST = 'links with a burst serve messages in order of arrival; they need sharing = "fifo"'
+_NUMBER_OF_AN_END = re.compile(r"\d+(?=\.|->|$)")
+
+
+def without_numbers(link: str) -> str:
+    """The name of a link without the numbers of its ends, as all links have it that play the same part.
+
+    >>> without_numbers("worker3.up"), without_numbers("host0.gpu7->host0.nic1")
+    ('worker.up', 'host.gpu->host.nic')
+    """
+    return _NUMBER_OF_AN_END.sub("", link)
+
+
+def burst_problems(bursts: bool, *, sharing: str, faults: bool = False) -> list[Problem]:
+    """What links with a burst do not go with: a bucket is emptied by one message after the other, and filled at one
+    rate."""
+    found = []
+    if bursts and sharing != "fifo":
+        text = 'links with a burst serve messages in order of arrival; they need sharing = "fifo"'
+        found.append(Problem("sharing", text))
+    if bursts and faults:
+        found.append(Problem("fault", "is of links with a burst, which fill up at one rate; leave one of them out"))
+    return found
 
 
 def routed(topology: Topology, routing: str, *, seed: int) -> Topology:

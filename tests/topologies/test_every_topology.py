@@ -20,7 +20,7 @@ from netsim.families import FAMILIES
 from netsim.hardware import Link
 from netsim.topologies import _measures
 from netsim.topologies._routes import mixed
-from netsim.topologies.base import Host, Topology
+from netsim.topologies.base import Host, Topology, without_numbers
 
 FAMILY = FAMILIES["topologies"]
 LINK = Link(rate=1e9, latency=8e-6)
@@ -98,6 +98,13 @@ def pairs(network: Topology) -> list[tuple[int, int]]:
 
 def test_every_kind_has_a_network_here() -> None:
     assert {name.split()[0] for name in NETWORKS} == set(FAMILY.names())
+
+
+@every_network
+def test_links_that_play_the_same_part_are_called_alike_however_many_there_are(network: Topology) -> None:
+    parts = {without_numbers(name) for name in network.names}
+    assert len(parts) <= 10 and not any(letter.isdigit() for letter in "".join(parts))
+    assert without_numbers("rack2b.host3.up") == "rack2b.host.up", "a number inside of a name is of the name"
 
 
 @every_network
