@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import tracemalloc
 from typing import Any
 
 import pytest
 
 from netsim.checks import RULES
 from netsim.errors import ScenarioError
+from netsim.families import FAMILIES
 from netsim.loading import from_table
 
 LINK = {"rate": "10 Gbit/s", "latency": "25 us"}
@@ -128,3 +130,17 @@ def test_rules_across_fields(cluster: dict[str, Any], job: dict[str, Any], compl
 
 def test_every_rule_says_what_it_asks_for() -> None:
     assert len(RULES) >= 4 and all(rule.__doc__ for rule in RULES)
+
+
+@pytest.mark.parametrize("strategy", FAMILIES["strategies"].names())
+def test_workers_that_are_all_alike_are_checked_without_going_through_them(strategy: str) -> None:
+    from_table({"cluster": {"workers": 2, "device": "v100", "link": LINK}, "job": {**JOB, "strategy": strategy}})
+    tracemalloc.start()
+    try:
+        from_table(
+            {"cluster": {"workers": 2**19, "device": "v100", "link": LINK}, "job": {**JOB, "strategy": strategy}}
+        )
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert most < 2**19, "a byte of each worker"
