@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import signal
 import subprocess
 import sys
@@ -17,7 +18,7 @@ import pytest
 import netsim
 from netsim import loading
 from netsim.cli import main
-from netsim.engine.limits import Size, memory_limit, most_messages
+from netsim.engine.limits import Size, machine_memory, memory_limit, most_messages, refuse_if_too_large
 from netsim.engine.run import simulate
 from netsim.errors import ScenarioError
 
@@ -76,6 +77,55 @@ def test_the_limit_is_the_users_else_half_of_the_machine() -> None:
         netsim.allreduce(
             "tree", ranks=8, size="1 MB", rate="1 GB/s", latency="1 us", engine="simpy", limit_memory="1 kB"
         )
+
+
+def test_what_is_kept_of_a_run_is_added_up() -> None:
+    """Bytes of a message that is known at once, a record, a worker, and a worker's step; nothing takes nothing."""
+    assert Size(workers=0).memory == 0.0
+    one = [Size(workers=1), Size(workers=0, steps=1), Size(workers=0, records=1), Size(workers=0, at_once=1)]
+    assert [size.memory for size in one] == [20_000, 700, 250, 600]
+    assert Size(workers=2, steps=3, records=5, at_once=7).memory == 2 * 20_000 + 3 * 700 + 5 * 250 + 7 * 600
+
+
+def test_a_run_of_just_the_limit_is_let_through() -> None:
+    size = Size(workers=3)
+    refuse_if_too_large(size, limit=size.memory, path="ranks")
+    with pytest.raises(ScenarioError):
+        refuse_if_too_large(size, limit=size.memory - 1, path="ranks")
+
+
+@pytest.mark.parametrize(
+    ("size", "told"),
+    [
+        (
+            Size(workers=3),
+            "ranks: 3 workers would need about 60 kB of memory; the limit is 5 kB, as was asked for. "
+            "Fewer workers, or fewer slices, or a higher --limit-memory, would do",
+        ),
+        (
+            Size(workers=2, steps=1200),
+            "iterations: 1,200 steps of 2 workers would need about 880 kB of memory; the limit is 5 kB, as was asked "
+            "for. Fewer iterations, or a higher --limit-memory, would do",
+        ),
+        (Size(workers=7, steps=200), "ranks: 7 workers would need about 280 kB"),  # half of it steps' is not most
+    ],
+)
+def test_what_takes_most_of_the_memory_is_what_there_should_be_fewer_of(size: Size, told: str) -> None:
+    with pytest.raises(ScenarioError) as error:
+        refuse_if_too_large(size, limit=5e3, path="ranks")
+    assert str(error.value).startswith(told)
+
+
+def test_half_of_the_machines_memory_is_the_limit_where_the_system_says_how_much_it_has(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("os.sysconf", {"SC_PAGE_SIZE": 5, "SC_PHYS_PAGES": 8}.__getitem__)
+    assert (machine_memory(), memory_limit(None), memory_limit(9.0), most_messages(1200.0)) == (40, 20, 9.0, 2.0)
+    with pytest.raises(ScenarioError, match=r"the limit is 20 B, half of this machine's 40 B\. Fewer workers"):
+        refuse_if_too_large(Size(workers=1), limit=None, path="ranks")
+    monkeypatch.delattr("os.sysconf")
+    assert memory_limit(None) == math.inf
+    refuse_if_too_large(Size(workers=10**9), limit=None, path="ranks")
 
 
 def test_as_many_messages_as_there_may_be_fill_the_limit() -> None:

@@ -51,12 +51,13 @@ class Mutant:
 def mutants(root: Path, file: str) -> Iterator[Mutant]:
     """All of a file's, in the order of operators and of places."""
     code = (root / file).read_text(encoding="utf-8")
-    nodes, hidden = list(ast_nodes(get_ast(code))), list(_unseen(code))
+    nodes, hidden, lines = list(ast_nodes(get_ast(code))), list(_unseen(code)), code.splitlines()
     for name in OPERATORS:
         operator = get_operator(name)()
         places = [start for node in nodes for start, _ in operator.mutation_positions(node)]
         for occurrence, (line, column) in enumerate(places):
-            if not any(start <= (line, column) < end for start, end in hidden):
+            mark = lines[line - 1].startswith("*,", column)  # of keyword-only arguments: no product
+            if not mark and not any(start <= (line, column) < end for start, end in hidden):
                 yield Mutant(file, line, column, name, occurrence)
 
 
