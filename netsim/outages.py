@@ -35,8 +35,8 @@ class Stop:
             raise ValueError("say either at (and lasts), or mtbf and mttr")
         if self.lasts is not None and self.at is None:
             raise ValueError("lasts belongs to at; with mtbf, mttr says how long a host is away")
-        if self.mtbf == 0:
-            raise ValueError("mtbf must be more than 0 s")
+        if name := next((name for name in ("lasts", "mtbf", "mttr") if getattr(self, name) == 0), None):
+            raise ValueError(f"{name} must be more than 0 s")
 
     @property
     def returns(self) -> bool:

@@ -28,6 +28,8 @@ def test_a_stop_names_one_host_or_all_of_a_kind() -> None:
         ({"mtbf": 1.0}, "either at"),
         ({"mtbf": 1.0, "mttr": 1.0, "lasts": 1.0}, "lasts belongs to at"),
         ({"mtbf": 0.0, "mttr": 1.0}, "mtbf must be more"),
+        ({"mtbf": 1.0, "mttr": 0.0}, "mttr must be more"),
+        ({"at": 1.0, "lasts": 0.0}, "lasts must be more"),
     ],
 )
 def test_a_stop_is_given_or_drawn(fields: dict[str, float], told: str) -> None:

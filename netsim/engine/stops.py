@@ -201,12 +201,13 @@ class Gate:
         if stop not in self._ends:
             lost, end, back, at, stops = stop - self._saved_at - self._frozen, stop, stop, stop, count(1)
             while at <= end:
-                host = next(each for each in self._hosts if self._outages.next(each, at) == at)
-                self._still_hopes(host, next(stops))
-                away = self._outages.away(host, at)
-                assert away is not None
-                self._log.stopped(host, -1, at, away[1], lost)
-                back = max(back, away[1])
+                stopping = [each for each in self._hosts if self._outages.next(each, at) == at]
+                self._still_hopes(stopping[0], next(stops))
+                for host in stopping:
+                    away = self._outages.away(host, at)
+                    assert away is not None
+                    self._log.stopped(host, -1, at, away[1], lost)
+                    back = max(back, away[1])
                 end = back + self._recovery.restart + lost
                 at = min(self._outages.next(each, math.nextafter(at, math.inf)) for each in self._hosts)
             self._ends[stop] = end

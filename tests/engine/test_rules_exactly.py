@@ -146,7 +146,9 @@ def test_a_message_alone_takes_no_longer_than_its_latency_and_its_bytes() -> Non
         sent = traffic([(10, far, far + 1, far + 2 + late, 1)])
         assert rows_told(invariants.links_that_have_something_to_send_send(sent)) == told, late
     for doubt in ("complete", "undisturbed", "whole_ways"):
-        assert not list(invariants.links_that_have_something_to_send_send(traffic([(10, 0, 1, 9, 1)], **{doubt: False})))
+        assert not list(
+            invariants.links_that_have_something_to_send_send(traffic([(10, 0, 1, 9, 1)], **{doubt: False}))
+        )
 
 
 def test_what_shared_a_link_explains_what_a_message_took() -> None:
@@ -236,7 +238,9 @@ def test_a_bin_holds_no_more_than_its_link_could_pass_then() -> None:
     def told(name: str, nbytes: float, **more: Any) -> list[str]:
         bins = [LinkBin(name, 0.0, 2.0, nbytes)]
         return list(
-            invariants.no_link_passes_more_than_failures_leave(run(link_bins=bins, link_changes=changes, links=use, **more))
+            invariants.no_link_passes_more_than_failures_leave(
+                run(link_bins=bins, link_changes=changes, links=use, **more)
+            )
         )
 
     assert told("wire", 15.0) == told("wire", 15 * (1 + 0.9e-6)) == told("other", 0.0) == told("other", 0.9e-8) == []
@@ -393,7 +397,12 @@ def test_weights_follow_one_another_and_what_is_thrown_away_is_none() -> None:
 
 @pytest.mark.parametrize(
     ("found", "bound", "told"),
-    [(2.0, 2.0, False), (2.0, 2.0 * (1 + 0.9 * SHARE), False), (2.0, 2.0 * (1 + 1.1 * SHARE), True), (2.0, None, False)],
+    [
+        (2.0, 2.0, False),
+        (2.0, 2.0 * (1 + 0.9 * SHARE), False),
+        (2.0, 2.0 * (1 + 1.1 * SHARE), True),
+        (2.0, None, False),
+    ],
 )
 def test_an_iteration_takes_at_least_its_bound(found: float, bound: float | None, told: bool) -> None:
     tried = run(facts={"lower_bound_s": bound})
