@@ -23,7 +23,7 @@ def book(keys: int, *, at_once: bool) -> tuple[Updates, Noted]:
 
 
 def test_together_an_iteration_is_an_update_when_the_last_key_has_all_that_it_takes() -> None:
-    """Two keys and workers: nothing is noted until both keys are applied; then both workers' gradients are weights 1."""
+    """Two keys and workers: nothing is noted until both keys are applied; then both gradients are weights 1."""
     updates, log = book(2, at_once=False)
     for now, worker in ((1.0, 1), (2.0, 0), (3.0, 1), (4.0, 0)):
         updates.took(now, worker, 0, counts=True)
