@@ -248,7 +248,7 @@ def test_a_hundred_stops_before_anything_is_done_are_borne(stops: int, ends: boo
     if ends:
         assert place.live(("forward", 1.0)) == [stops + 1.0]
         return
-    with pytest.raises(RunError, match="^w0 has stopped 100 times before"):
+    with pytest.raises(RunError, match=r"^w0 has stopped 100 times before"):
         place.live(("forward", 1.0))
 
 
@@ -336,5 +336,5 @@ def test_a_job_that_stops_a_hundred_times_on_its_way_back_is_borne_and_no_more()
         if ends:
             assert place.gate._go_back(1.0) == 2.0 * stops + 1
         else:
-            with pytest.raises(RunError, match="^w1 has stopped 100 times"):
+            with pytest.raises(RunError, match=r"^w1 has stopped 100 times"):
                 place.gate._go_back(1.0)
