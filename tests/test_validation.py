@@ -7,7 +7,7 @@ import json
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from click.testing import CliRunner, Result
@@ -15,12 +15,13 @@ from click.testing import CliRunner, Result
 from netsim.cli import cli
 from netsim.collectives.binomial_tree import BinomialTree
 from netsim.collectives.ring import Ring
+from netsim.collectives.rounds import Collective
 from netsim.collectives.tree import Tree
 from netsim.engine.run import collective
 from netsim.errors import ScenarioError
 from netsim.hardware import Link
 from netsim.validation import peers, sources
-from netsim.validation.exchanges import Part
+from netsim.validation.exchanges import Part, Piece
 
 FOLDER = Path(__file__).parents[1] / "scenarios" / "validation"
 SOURCES = sorted(file.stem for file in FOLDER.glob("*.toml"))
@@ -280,13 +281,26 @@ def test_children_that_are_sent_to_at_once_share_their_parent_s_port(ranks: int)
         assert time == pytest.approx(most * 1e6 / LINK.rate + depth * LINK.latency)
 
 
-def test_a_broadcast_at_once_reaches_everyone() -> None:
-    for ranks in (2, 3, 5, 8):
-        reached = {0}
-        for each in Part(of=BinomialTree(), piece="broadcast, all children at once").rounds(ranks):
-            assert set(each.src.tolist()) <= reached
-            reached |= set(each.dst.tolist())
-        assert reached == set(range(ranks))
+@pytest.mark.parametrize("piece", [piece for piece in get_args(Piece) if piece != "reduce"])
+@pytest.mark.parametrize("of", [BinomialTree(), Tree(arity=3)])
+@pytest.mark.parametrize("ranks", [2, 3, 5, 8])
+def test_a_broadcast_reaches_everyone_once_by_who_has_it(piece: Piece, of: Collective, ranks: int) -> None:
+    reached = {0}
+    for each in Part(of=of, piece=piece).rounds(ranks):
+        assert set(each.src.tolist()) <= reached
+        assert not reached & set(each.dst.tolist())
+        assert set(each.first.tolist()) == {0}
+        assert set(each.count.tolist()) == {of.pieces(ranks)}
+        reached |= set(each.dst.tolist())
+    assert reached == set(range(ranks))
+
+
+@pytest.mark.parametrize("ranks", [2, 3, 4, 8])
+def test_a_broadcast_to_all_at_once_and_one_from_each_to_the_next_take_the_root_s_time(ranks: int) -> None:
+    sent = (ranks - 1) * 1e6 / LINK.rate
+    assert play(Part(of=BinomialTree(), piece="broadcast, to all at once"), ranks) == pytest.approx(sent + LINK.latency)
+    chain = Part(of=BinomialTree(), piece="broadcast, from one to the next")
+    assert play(chain, ranks) == pytest.approx(sent + (ranks - 1) * LINK.latency)
 
 
 def test_other_simulators_that_are_installed_predict_the_same(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -18,7 +19,14 @@ from netsim.hardware import Link
 from netsim.units import Count, Duration, Rate, Size
 from netsim.validation import gloo, shards
 
-Piece = Literal["reduce", "broadcast", "broadcast, all children at once", "broadcast, one child after the other"]
+Piece = Literal[
+    "reduce",
+    "broadcast",
+    "broadcast, all children at once",
+    "broadcast, one child after the other",
+    "broadcast, to all at once",
+    "broadcast, from one to the next",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +35,8 @@ class Part(Collective):
 
     "broadcast, all children at once": a rank posts the messages to all its children together, as Gloo and Open MPI do,
     and they share its port. "broadcast, one child after the other": it begins a message when the one before has come,
-    as SimGrid's flat broadcast does.
+    as SimGrid's flat broadcast does. "broadcast, to all at once" and "broadcast, from one to the next": whatever the
+    reduction, the root's buffer goes to all others together, or to the first of them, and from each to the next.
     """
 
     of: Collective
@@ -76,11 +85,34 @@ def _one_by_one(rounds: list[Round]) -> Iterator[Round]:
             yield Round.of(src, dst, first=first, count=count, add=each.add)
 
 
+def _flat(rounds: list[Round]) -> Iterator[Round]:
+    """Everything from the root to each other rank, in one round."""
+    root, others, count = _reached(rounds)
+    many = len(others)
+    yield Round.of([root] * many, others, first=[0] * many, count=[count] * many, add=False)
+
+
+def _chain(rounds: list[Round]) -> Iterator[Round]:
+    """Everything from the root to the first of the others, and from each to the next."""
+    root, others, count = _reached(rounds)
+    for src, dst in pairwise([root, *others]):
+        yield Round.of([src], [dst], first=[0], count=[count], add=False)
+
+
+def _reached(rounds: list[Round]) -> tuple[int, list[int], int]:
+    """A broadcast's root, those whom it reaches, and how many pieces each of them gets."""
+    others = sorted({int(rank) for each in rounds for rank in each.dst})
+    (root,) = {int(rank) for each in rounds for rank in each.src} - set(others)
+    return root, others, max(int((each.first + each.count).max()) for each in rounds)
+
+
 _ORDER: dict[Piece, Callable[[list[Round]], Iterator[Round]]] = {
     "reduce": iter,
     "broadcast": iter,
     "broadcast, all children at once": _by_depth,
     "broadcast, one child after the other": _one_by_one,
+    "broadcast, to all at once": _flat,
+    "broadcast, from one to the next": _chain,
 }
 
 
