@@ -20,7 +20,9 @@ _TIMES = {"spans": Span, "transfers": Transfer, "link_changes": LinkChange, "int
 
 
 def _close(ours: Any, theirs: Any) -> bool:
-    """Numbers to 1e-9, in whatever they are; the rest exactly."""
+    """Numbers to 1e-9, in whatever they are; the rest exactly, and as the same kind of thing, as JSON shows it."""
+    if type(ours) is not type(theirs):
+        return False
     if isinstance(ours, dict):
         return ours.keys() == theirs.keys() and all(_close(each, theirs[key]) for key, each in ours.items())
     if isinstance(ours, list | tuple):
