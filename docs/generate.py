@@ -85,11 +85,9 @@ def options_of(command: click.Command | None) -> str:
     context = click.Context(command, info_name=f"netsim {command.name}")
     rows = []
     for each in command.get_params(context):
-        if isinstance(each, click.Option) and "--help" not in each.opts:
-            names = ", ".join(each.opts + each.secondary_opts)
-            value = "" if each.is_flag else f" {each.make_metavar(context)}"
+        if isinstance(each, click.Option) and "--help" not in each.opts and (told := each.get_help_record(context)):
             default = "" if each.is_flag or each.default in (None, ()) or not each.show_default else f"`{each.default}`"
-            rows.append((f"`{names}{value}`", each.help or "", default))
+            rows.append((f"`{told[0]}`", each.help or "", default))
     called = f"`{' '.join([context.command_path, *command.collect_usage_pieces(context)])}`\n"
     return "\n".join([called, table(("option", "meaning", "default"), rows)] if rows else [called])
 

@@ -17,7 +17,7 @@ import pandas as pd
 
 from netsim.axes import Axis, contender_axis, distinct, label, name, text
 from netsim.errors import ScenarioError
-from netsim.frames import chunks, columns_of, no_numbers, together
+from netsim.frames import chunks, columns_of, no_numbers, read_csv, together
 from netsim.texts import read_json
 from netsim.topologies.base import without_numbers
 from netsim.trace import OF_LINKS, OF_SERVERS, OVER_TIME, RECORDS, Trace
@@ -93,7 +93,7 @@ def learning(folder: Path | str, saved: Saved) -> pd.DataFrame | None:
     file = Path(folder) / "data" / "learning.csv"
     if not file.is_file():
         return None
-    drawn = pd.read_csv(file, dtype={"contender": str})
+    drawn = read_csv(file, dtype={"contender": str})
     drawn["contender"] = _record_names(saved, drawn)
     return drawn
 
@@ -248,7 +248,7 @@ def _records(file: Path, axes: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
         raise ScenarioError(f"{file} is not there; the result folder is not complete")
     as_text = {**dict.fromkeys([*axes, *_TEXTS], str)}
     try:
-        records = pd.read_csv(file, dtype=as_text, keep_default_na=False, na_values=[""])
+        records = read_csv(file, dtype=as_text, keep_default_na=False, na_values=[""])
     except (ValueError, pd.errors.ParserError) as error:
         raise ScenarioError(f"{file} cannot be read: {error}") from None
     for path in axes:

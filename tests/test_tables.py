@@ -52,6 +52,14 @@ def test_tables_of_the_file_are_text_in_a_frame_and_mappings_when_read(tmp_path:
     assert saved.axes["job.model"].values == tuple(models)
 
 
+def test_a_saved_result_is_read_to_the_last_digit(tmp_path: Path) -> None:
+    workers, latencies = [2, 3, 4, 5], ["1 us", "3 us", "70 us"]
+    saved = saved_from(tmp_path, {WORKERS: workers, LATENCY: latencies})
+    rows = [simulate(vary(SCENARIO, {WORKERS: n, LATENCY: s})).summary() for n in workers for s in latencies]
+    for figure in ("iteration_time_s", "exposed_communication_s", "samples_per_s", "busiest_link_utilisation"):
+        assert saved.points[figure].tolist() == [row[figure] for row in rows]
+
+
 def test_switches_and_numbers_are_read_as_the_axis_has_them(tmp_path: Path) -> None:
     saved = saved_from(tmp_path, {"job.overlap": [False, True], "job.batch": [4, 8]})
     assert saved.points["job.overlap"].tolist() == [False, False, True, True]

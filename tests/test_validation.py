@@ -314,12 +314,12 @@ def test_other_simulators_that_are_installed_predict_the_same(monkeypatch: pytes
 
 
 def test_without_other_simulators_netsim_stands_alone_and_says_what_is_missing(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(peers, "RANKS", (4,))
     monkeypatch.setattr(peers, "_PYTHONS", ())
     monkeypatch.setattr(peers, "find_spec", lambda _: None)
-    result = invoke("--peers", "--json")
-    assert status(result) == 0
-    assert {row["simulator"] for row in json.loads(result.stdout)["rows"]} == {"netsim (fast)", "netsim (simpy)"}
-    assert "python3-simgrid" in result.stderr and "ns.py" in result.stderr
+    cli.main(["validate", "--peers", "--json"], standalone_mode=False)
+    out, err = capsys.readouterr()
+    assert {row["simulator"] for row in json.loads(out)["rows"]} == {"netsim (fast)", "netsim (simpy)"}
+    assert "python3-simgrid" in err and "ns.py" in err

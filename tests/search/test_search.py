@@ -12,6 +12,7 @@ from matplotlib import pyplot
 from netsim import plots
 from netsim.engine.run import simulate
 from netsim.errors import RunError, ScenarioError
+from netsim.frames import read_csv
 from netsim.loading import from_table, load, vary
 from netsim.search import crossover, optimize, results
 from netsim.sweeps import kept_in
@@ -188,7 +189,7 @@ def test_a_search_whose_store_is_no_database_of_optuna_says_so(tmp_path: Path) -
 def test_what_is_kept_of_a_search_are_its_trials_and_the_best_settings(tmp_path: Path) -> None:
     search, trials = tried(None, 6, {"job.batch": {"from": 8, "to": 16}, "job.strategy.kind": ["ring", "tree"]})
     results.save(tmp_path, search, trials)
-    kept = pd.read_csv(tmp_path / "trials.csv")
+    kept = read_csv(tmp_path / "trials.csv")
     assert kept["iteration_time_s"].tolist() == [trial.outcome.row["iteration_time_s"] for trial in trials]
     best = load(tmp_path / "best.toml")
     assert simulate(best, detail="summary").summary()["iteration_time_s"] == kept["iteration_time_s"].min()
