@@ -161,7 +161,8 @@ def test_the_size_of_a_run_is_that_of_its_steps_and_of_what_is_kept(detail: str,
 def test_the_facts_of_a_run(engine: str) -> None:
     facts = simulate(loading.from_table(BASE), engine=engine, detail="summary").facts
     nbytes = 2 * 4 * (100 * 100 + 100)
-    assert {key: facts[key] for key in ("strategy", "workers", "batch", "samples", "iterations", "seed", "buckets")} == {
+    names = "strategy", "workers", "batch", "samples", "iterations", "seed", "buckets"
+    assert {name: facts[name] for name in names} == {
         "strategy": "ring", "workers": 4, "batch": 4, "samples": [8, 8, 8, 8], "iterations": 3, "seed": 0, "buckets": 2
     }  # fmt: skip
     assert (facts["gradient_bytes"], facts["wire_bytes"]) == (nbytes, 3 * 2 * 3 * nbytes)
@@ -197,7 +198,7 @@ def test_a_collective_that_never_ends_says_so(monkeypatch: pytest.MonkeyPatch) -
     from netsim.engine.network import Network
 
     monkeypatch.setattr(Network, "carry", lambda *_: None)
-    with pytest.raises(Exception, match="^nothing can move any more at 0 s, and the collective is not done"):
+    with pytest.raises(Exception, match=r"^nothing can move any more at 0 s, and the collective is not done"):
         played(engine="simpy")
 
 
