@@ -176,5 +176,3 @@ def test_each_stream_has_buckets_of_its_own_in_their_order() -> None:
     assert [(round(start, 9), label) for start, _, label in site.sent] == [
         (2.0, "b"), (2.2, "b"), (3.0, "c"), (3.2, "c"), (3.4, "a"), (3.6, "a")
     ]  # fmt: skip
-
-
