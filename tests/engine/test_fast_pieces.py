@@ -1,4 +1,4 @@
-"""Pieces of the fast engine by themselves: neighbours of messages, latencies of hops, changes of links, what is alike."""
+"""Pieces of the fast engine by themselves: rounds, causes, links and their changes, steps layer by layer."""
 
 from __future__ import annotations
 
@@ -98,9 +98,9 @@ def test_a_message_is_as_long_on_its_way_as_its_slowest_link_and_in_a_queue_each
 
 def test_what_meets_on_a_link_is_no_round() -> None:
     made, ring = network([10.0] * 3), next(iter(COLLECTIVES.build("ring").rounds(3)))
-    with pytest.raises(Meeting, match="^several messages share a link$"):
+    with pytest.raises(Meeting, match=r"^several messages share a link$"):
         made.load(replace(ring, src=np.asarray([0, 1, 2]), dst=np.asarray([2, 2, 0])))
-    with pytest.raises(Meeting, match="^a host gives something to itself$"):
+    with pytest.raises(Meeting, match=r"^a host gives something to itself$"):
         made.load(replace(ring, dst=ring.src))
 
 
@@ -125,9 +125,9 @@ def test_one_host_of_each_class_is_played_for_all(kind: str) -> None:
             play = FastPlay(COLLECTIVES.build(kind), 8, made, 100.0, messages=1e3, colours=colours)
             done = play(late, 80.0)
             use = made.use()
-            found.append((done.tolist(), *(use[name].tolist() for name in ("nbytes", "busy", "messages")), made.messages,
-                          made.nbytes, made.latency_sum, made.duration_sum))  # fmt: skip
-        assert found[0][4:6] == found[1][4:6]
+            carried = [use[name].tolist() for name in ("nbytes", "busy", "messages")]
+            sums = made.messages, made.nbytes, made.latency_sum, made.duration_sum
+            found.append((done.tolist(), *carried, *sums))
         for one, other in zip(*found, strict=True):
             assert other == pytest.approx(one, rel=1e-12)
 
@@ -292,7 +292,7 @@ def test_layers_have_their_times_and_buckets() -> None:
 
 def test_events_are_refused_where_a_host_gives_something_to_itself_or_nobody_sends() -> None:
     topology = star([Host(f"h{n}", Link(rate=10.0, latency=0.0)) for n in range(2)])
-    with pytest.raises(Meeting, match="^there is nothing to send$"):
+    with pytest.raises(Meeting, match=r"^there is nothing to send$"):
         EventPlay.of(COLLECTIVES.build("ring"), 1, topology, [1.0], streams=1, sharing=Sharing())
 
 
