@@ -63,12 +63,33 @@ SYNC: dict[str, dict[str, Any]] = {
     "streams": {"job.streams": 2, **NOISE},
     "streams in queues": {"job.streams": 2, **NOISE, **QUEUES},
     "whole messages": {"cluster.forwarding": "store_and_forward", **QUEUES, **NOISE},
+    "bursts": {"cluster.link.burst": "80 B", **QUEUES, **NOISE, "job.strategy": "tree"},
+    "bursts and whole messages": {
+        "cluster.link.burst": "80 B",
+        "cluster.forwarding": "store_and_forward",
+        **QUEUES,
+        "job.strategy": "tree",
+        **NOISE,
+    },
+    "a line of switches": {"cluster.topology": "line", "job.strategy": "tree", **NOISE},
+    "a line of queues": {"cluster.topology": "line", "job.strategy": "tree", **QUEUES, **NOISE},
     "a link that slows down": {"cluster.fault": [{"link": "worker1.up", "at": "5 ms", "lasts": "9 ms", "factor": 0.3}]},
     "a link that fails": {"cluster.fault": [{"link": "worker1.up", "at": "5 ms", "lasts": "9 ms"}], **NOISE},
     "a queue that fails": {"cluster.fault": [{"link": "worker1.up", "at": "5 ms", "lasts": "9 ms"}], **QUEUES},
+    "two links that fail, and one for good slow": {
+        "cluster.fault": [
+            {"link": "worker0", "at": "3 ms", "lasts": "4 ms"},
+            {"link": "worker1.down", "at": "4 ms", "lasts": "9 ms"},
+            {"link": "worker2.up", "at": "6 ms", "factor": 0.5},
+        ],
+        "job.strategy": "tree",
+        **NOISE,
+    },
     "layer by layer": {"job.next_forward": "by_layer", **NOISE},
     "layer by layer in queues": {"job.next_forward": "by_layer", **QUEUES},
     "priorities": {"job.schedule": "priority", "job.partition": "50 B", **NOISE},
+    "layer by layer with priorities": {"job.next_forward": "by_layer", "job.schedule": "priority", **NOISE},
+    "layer by layer on streams": {"job.next_forward": "by_layer", "job.streams": 2, "job.accumulate": 2, **NOISE},
     "priorities on streams": {"job.schedule": "priority", "job.streams": 2, "job.overlap": False, **NOISE},
     "a server": {**served(), **NOISE},
     "servers": {**served(servers=2, slices=2), **NOISE},
@@ -110,6 +131,10 @@ ASYNC: dict[str, dict[str, Any]] = {
     },
     "async with many on a link": {
         **served(mode="async"), **NOISE, "cluster.group": [{"count": 17}], "iterations": 2, "job.bucket": "all"
+    },
+    "ssp with many on a link, and another on half of it": {
+        **served(mode="ssp", staleness=1, servers=2, keys="whole"), **NOISE, "iterations": 2,
+        "cluster.group": [{"count": 16}, {"count": 2, "link": {"rate": "300 kbit/s", "latency": "1 ms"}}],
     },
     "async with micro-batches": {**served(mode="async"), **NOISE, "job.accumulate": 2, "job.bucket": "all"},
 }  # fmt: skip

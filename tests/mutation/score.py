@@ -45,7 +45,7 @@ HEAVY = (
     "simpy",
 )
 
-KERNELS = ("kernels", "fast_events", "fast_servers", "fifo_exactly", "sharing_exactly", "message_costs", "schedules")
+KERNELS = ("kernels", "small_runs_alike", "fifo_exactly", "sharing_exactly", "message_costs")
 NETWORK = ("fair", "fifo", "health", "messages", "meter", "network", "search", "sharing", "traffic")
 
 
