@@ -32,6 +32,7 @@ def allreduce(
     size: str | float,
     rate: str | float | None = None,
     latency: str | float | None = None,
+    burst: str | float | None = None,
     link: str | Mapping[str, Any] | Link | None = None,
     topology: str | Mapping[str, Any] = "star",
     routing: str = "shortest",
@@ -46,7 +47,8 @@ def allreduce(
 
     kind: "ring", or a table of its fields such as {"kind": "tree", "arity": 3}, or an object of a class of your own.
     size, rate, latency, reduction_rate: text with a unit ("64 MiB", "50 GB/s", "500 ns"), or SI numbers.
-    link: in the place of rate and latency, as a scenario has it: "10gbe", {"file": "links.toml", "name": "ours"}.
+    burst: what an idle link passes at once (bytes), with sharing = "fifo".
+    link: in their place, as a scenario has it: "10gbe", {"file": "links.toml", "name": "ours"}.
     routing: one shortest way between two hosts, or, with "ecmp", one that a hash of hosts and `seed` draws.
     check: have the reference play it, too; CheckError if a rule that holds of any run is broken.
     Raises ScenarioError with all that is wrong.
@@ -56,7 +58,7 @@ def allreduce(
     """
     problems: list[Problem] = []
     nbytes = _quantity("size", size, Size, problems)
-    whole_link = _link(link, rate, latency, problems)
+    whole_link = _link(link, rate, latency, burst, problems)
     adding = None if reduction_rate is None else _quantity("reduction_rate", reduction_rate, Rate, problems)
     limit = None if limit_memory is None else _quantity("limit_memory", limit_memory, Size, problems)
     try:
@@ -90,18 +92,19 @@ def allreduce(
     )
 
 
-def _link(link: Any, rate: Any, latency: Any, problems: list[Problem]) -> Link:
-    """The link that is given as a whole, or by rate and latency; problems are noted down."""
+def _link(link: Any, rate: Any, latency: Any, burst: Any, problems: list[Problem]) -> Link:
+    """The link that is given as a whole, or by rate, latency and burst; problems are noted down."""
     if link is None:
         read = {}
         for name, value, kind in (("rate", rate, Rate), ("latency", latency, Duration)):
             if value is None:
                 problems.append(Problem(name, "is missing; rate and latency, or a link, are needed"))
             read[name] = math.nan if value is None else _quantity(name, value, kind, problems)
-        return Link(rate=read["rate"], latency=read["latency"])
+        passed = None if burst is None else _quantity("burst", burst, Size, problems)
+        return Link(rate=read["rate"], latency=read["latency"], burst=passed)
     problems += [
         Problem(name, "is given, and so is a link, which has its own")
-        for name, value in (("rate", rate), ("latency", latency))
+        for name, value in (("rate", rate), ("latency", latency), ("burst", burst))
         if value is not None
     ]
     try:

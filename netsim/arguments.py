@@ -61,15 +61,15 @@ def collective(
     file: str | None,
     code: str | None,
     settings: Sequence[str],
-    operation: str | None,
+    options: Mapping[str, Any],
     ranks: int,
 ) -> Mapping[str, Any] | Collective | Auto:
-    """What `netsim collective` is to play: a table, a collective of one's own that is proved right, or a choice."""
+    """What `netsim collective` is to play: a table, a collective of one's own that is proved right, or a choice. Fields
+    of it that have options of their own go ahead of settings."""
     if [kind, file, code].count(None) != 2:
         raise ScenarioError("is one of: KIND, such as ring or auto; --file FILE; --code FILE.py:NAME", path="KIND")
     given = _without_kind(settings, kind or file or code or "")
-    if operation is not None:
-        given["operation"] = operation
+    given |= {name: value for name, value in options.items() if value is not None}
     if kind == "auto":
         return build(Auto, given)  # type: ignore[no-any-return]
     if kind is not None:

@@ -534,6 +534,29 @@ def test_collective_takes_one_of_a_kind_a_file_and_code(netsim: Any, tmp_path: P
     assert result.status == 2 and "library: 'ncl' will not do" in result.err
 
 
+def test_collective_takes_a_burst_and_slices_in_flight_or_says_why_not(netsim: Any) -> None:
+    network = ["--ranks", "4", "--size", "1 MB"]
+    link, fifo, slices = ["--rate", "1 GB/s", "--latency", "1 ms"], ["--sharing", "fifo"], ["--set", "slices=4"]
+    plain, ahead, in_turn = (
+        netsim("collective", "ring", *network, *link, *more, "--json").document["time_s"]
+        for more in (fifo, [*fifo, "--burst", "100 kB"], [*fifo, *slices, "--in-flight", "1"])
+    )
+    assert ahead == pytest.approx(plain - 6 * 100e-6, rel=1e-9), (
+        "what is ahead comes at once, as the link rests between"
+    )
+    assert in_turn == pytest.approx(plain + 3 * 6e-3, rel=1e-9), "latency is paid four times"
+    for options, said in (
+        ([*link, "--burst", "100 kB"], "sharing: links with a burst serve messages in order of arrival"),
+        ([*link, *fifo, "--burst", "some"], "burst: 'some'"),
+        (["--link", "10gbe", *fifo, "--burst", "100 kB"], "burst: is given, and so is a link"),
+        ([*link, *slices, "--in-flight", "0"], "in_flight: 0 is too small; it must be at least 1"),
+        ([*link, "--in-flight", "2"], "in_flight is of slices, and there are none"),
+        ([*link, "--in-flight", "2", "--set", "library=gloo"], "library and in_flight both given"),
+    ):
+        result = netsim("collective", "ring", *network, *options)
+        assert result.status == 2 and said in result.err
+
+
 def test_crossover_says_where_and_draws_a_map(netsim: Any, tmp_path: Path) -> None:
     ends = ["--along", "size", "--from", "1 kB", "--to", "1 GB"]
     network = ["--ranks", "8", "--rate", "1 GB/s", "--latency", "10 us"]

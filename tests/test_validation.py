@@ -131,7 +131,7 @@ def test_all_that_is_wrong_with_a_source_is_said_at_once(small: Callable[..., Pa
         sources.find(small(link="lnk"))
 
 
-@pytest.mark.parametrize("wrong", [{"collective": "tree"}, {"repeat": 2}, {"parts": '["reduce"]'}])
+@pytest.mark.parametrize("wrong", [{"collective": "tree"}, {"links": '["link"]'}, {"parts": '["reduce"]'}])
 def test_gloo_s_loop_is_refused_where_it_is_not_a_plain_ring_s(small: Callable[..., Path], wrong: Any) -> None:
     with pytest.raises(ScenarioError, match="in_flight"):
         sources.find(small(**{"in_flight": 2, **wrong}))

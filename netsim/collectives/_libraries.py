@@ -1,41 +1,79 @@
-"""How communication libraries cut a buffer by their documented defaults."""
+"""How communication libraries cut a buffer by their documented defaults, and which slices are under way at once."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
+
+from netsim.collectives._flights import Legs, back_in_whole, in_loops, in_segments
 
 Library = Literal["nccl", "gloo", "openmpi"]
 
 KIB, MIB = 1024, 1024 * 1024
 
 # NCCL's channel buffer has NCCL_BUFFSIZE = 4 MiB (its documentation of environment variables) in NCCL_STEPS = 8 steps
-# (src/include/device.h). A slice of a ring all-reduce is ALLREDUCE_SLICESTEPS = NCCL_STEPS / 4 steps of each piece
-# (src/include/collectives.h), one of a tree is a single step (chunkSteps in src/enqueue.cc). Protocol Simple.
+# (src/include/device.h). A slice of a ring all-reduce is ALLREDUCE_SLICESTEPS = NCCL_STEPS / 4 steps of each piece, and
+# a chunk ALLREDUCE_CHUNKSTEPS = NCCL_STEPS / 2 (src/include/collectives.h), so two slices, each of at least a 32nd of
+# the largest (genericOp of src/device/prims_simple.h). There are two channels at least, since each ring is doubled
+# (src/graph/connect.cc). A rank goes loop by loop: it begins the next chunks when it has the present ones (runRing of
+# src/device/all_reduce.h). A slice of a tree is a single step (chunkSteps in src/enqueue.cc); what goes up does not
+# wait for what comes down (runTreeSplit), and so all slices are under way. Protocol Simple.
 NCCL_STEP = 4 * MIB // 8
+_NCCL_SLICE, _NCCL_LOOP = 2 * NCCL_STEP, 4
 # Gloo: at most kMaxSegmentSize = 1024 * 1024 bytes an operation "of which two are in flight at all times" in the ring
-# (gloo/allreduce.h), so at least two segments a rank.
+# (gloo/allreduce.h), so at least two segments a rank. It goes through all segments of a step, then through those of the
+# next, and ends the reduce-scatter before it begins the all-gather (gloo/allreduce.cc).
 GLOO_SEGMENT = MIB
 # Open MPI's fixed decision gives the segmented ring segments of 1 << 20 bytes of each rank's block; its other
-# all-reduces have none (ompi/mca/coll/tuned/coll_tuned_decision_fixed.c).
+# all-reduces have none (ompi/mca/coll/tuned/coll_tuned_decision_fixed.c). A block has as many segments as come nearest;
+# one after the other goes round and is added up, then whole blocks go round: (segments + 1) (n - 1) steps
+# (ompi_coll_base_allreduce_intra_ring_segmented in ompi/mca/coll/base/coll_base_allreduce.c).
 OPENMPI_SEGMENT = MIB
 
 
 @dataclass(frozen=True)
 class Segments:
-    """A piece is cut into segments of at most `size` bytes, and into at least `least` of them."""
+    """count: into how many slices a piece of so many bytes is cut; all pieces' first slices are one lane, and so on.
+    legs: in which order so many slices are under way; by default all at once."""
 
-    size: float = math.inf
-    least: int = 1
+    count: Callable[[float], int] = lambda _: 1
+    legs: Callable[[int], Legs] = lambda slices: in_loops(slices, slices)
 
-    def lanes(self, piece: float) -> int:
-        """How many segments a piece of so many bytes has; all pieces' first segments are one lane, and so on.
 
-        >>> Segments(size=1000, least=2).lanes(500), Segments(size=1000).lanes(2500)
-        (2, 3)
-        """
-        return max(self.least, math.ceil(piece / self.size))
+def at_most(size: float, *, least: int = 1) -> Callable[[float], int]:
+    """Slices of at most so many bytes, and at least so many of them.
+
+    >>> at_most(1000, least=2)(500), at_most(1000)(2500)
+    (2, 3)
+    """
+    return lambda piece: max(least, math.ceil(piece / size))
+
+
+def _nccl(piece: float) -> int:
+    """Loops of four slices, of which one alone may have fewer.
+
+    >>> [_nccl(size * MIB) for size in (0, 1 / 16, 1, 4, 5)]
+    [1, 2, 4, 4, 8]
+    """
+    loops, smallest = math.ceil(piece / (_NCCL_LOOP * _NCCL_SLICE)), _NCCL_SLICE / 32
+    return loops * _NCCL_LOOP if loops > 1 else min(_NCCL_LOOP, max(1, math.ceil(piece / smallest)))
+
+
+def _openmpi(piece: float) -> int:
+    """Segments nearest to their size; as many are left out as are begun by half of one.
+
+    >>> [_openmpi(size * MIB) for size in (0, 1.5, 1.6, 3)]
+    [1, 1, 2, 3]
+    """
+    return max(1, math.ceil(piece / OPENMPI_SEGMENT - 0.5))
+
+
+NCCL_RING = Segments(_nccl, lambda slices: in_loops(slices, _NCCL_LOOP))
+NCCL_TREE = Segments(at_most(NCCL_STEP))
+GLOO_RING = Segments(at_most(GLOO_SEGMENT, least=2), lambda slices: in_segments(slices, 2))
+OPENMPI_RING = Segments(_openmpi, back_in_whole)
 
 
 # What NCCL multiplies a tree's bandwidth with at 64 B, 128 B, ... 512 MiB (treeCorrectionFactor, src/graph/tuning.cc).

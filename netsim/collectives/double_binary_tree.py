@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from netsim.collectives._libraries import NCCL_STEP, Library, Segments
+from netsim.collectives._libraries import NCCL_TREE, Library, Segments
 from netsim.collectives.rounds import Collective, Operation, Round
 from netsim.hardware import Link
 
@@ -25,7 +25,7 @@ class DoubleBinaryTree(Collective):
     """
 
     operations: ClassVar[tuple[Operation, ...]] = ("all_reduce", "broadcast", "reduce", "barrier")
-    segments: ClassVar[dict[Library, Segments]] = {"nccl": Segments(NCCL_STEP)}
+    segments: ClassVar[dict[Library, Segments]] = {"nccl": NCCL_TREE}
 
     def fan(self, ranks: int) -> int:
         return 2

@@ -47,7 +47,7 @@ class Hierarchical(Collective):
     def __post_init__(self) -> None:
         super().__post_init__()
         for name, kind in (("inside", self.inside), ("between", self.between)):
-            if kind.slices != 1 or kind.slice is not None or kind.library or kind.shares or kind.element:
+            if kind.sliced or kind.library or kind.shares or kind.element:
                 raise ValueError(f"{name} has slices, shares or elements of its own; give them to the whole")
             if kind.operation != "all_reduce":
                 raise ValueError(f"{name} has an operation of its own; give it to the whole")

@@ -87,7 +87,7 @@ class ParameterServer(Collective):
         if lanes == 1:
             adding = 0.0 if reduction_rate is None else came * nbytes / shards / reduction_rate
             return 2 * (link.latency + slot) + adding
-        if reduction_rate is not None or (not apart and shards < ranks):
+        if reduction_rate is not None or (not apart and shards < ranks) or not self.all_at_once(nbytes, ranks):
             return None
         between = 0.0 if apart else max(0.0, (lanes - 1) * slot - link.latency)
         return 2 * link.latency + (lanes + 1) * slot + between

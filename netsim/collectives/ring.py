@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
-from netsim.collectives._libraries import GLOO_SEGMENT, NCCL_STEP, OPENMPI_SEGMENT, Library, Segments
+from netsim.collectives._flights import Leg
+from netsim.collectives._libraries import GLOO_RING, NCCL_RING, OPENMPI_RING, Library, Segments
 from netsim.collectives.binomial_tree import BinomialTree
 from netsim.collectives.rounds import Collective, IntArray, Operation, Round
 from netsim.errors import ScenarioError
@@ -32,11 +34,7 @@ class Ring(Collective):
     operations: ClassVar[tuple[Operation, ...]] = (
         *("all_reduce", "reduce_scatter", "all_gather", "broadcast", "reduce", "barrier"),
     )
-    segments: ClassVar[dict[Library, Segments]] = {
-        "nccl": Segments(2 * NCCL_STEP),
-        "gloo": Segments(GLOO_SEGMENT, least=2),
-        "openmpi": Segments(OPENMPI_SEGMENT),
-    }
+    segments: ClassVar[dict[Library, Segments]] = {"nccl": NCCL_RING, "gloo": GLOO_RING, "openmpi": OPENMPI_RING}
 
     two_way: bool = False
     order: tuple[int, ...] | None = None
@@ -85,21 +83,31 @@ class Ring(Collective):
 
     def ideal_time(self, ranks: int, nbytes: float, link: Link, reduction_rate: float | None = None) -> float | None:
         """2 (n - 1) (a + S / (n B)) + (n - 1) S / (n G) in one lane; half of the first, and the second where it adds,
-        for half of it. With m lanes of pieces c = S / (n m B) a step takes a + c, or m c where the port is never idle;
-        the last lane ends m c + a after the last step began. Two ways share the ports of a star, and win nothing."""
+        for half of it. m lanes have pieces c = S / (n m B). Of N steps at a port with w under way, the i-th begins when
+        the (i - w)-th is done: after floor((N - 1) / w) times a + c, or w c where the port is never idle, the last
+        ones pass, and wait out a. All legs of slices add up so. Two ways share the ports of a star, and win nothing."""
         if ranks == 1:
             return 0.0
         if self._rooted:
             return self._with_root(ranks, nbytes, link, reduction_rate)
-        lanes, phases = self.lanes(nbytes, ranks), self.reduces + self.spreads
-        if (reduction_rate is not None or self.two_way) and (lanes > 1 or (self.two_way and ranks == 2)):
+        lanes, legs = self.lanes(nbytes, ranks), self.legs(nbytes, ranks)
+        if self.two_way and (lanes > 1 or ranks == 2 or reduction_rate is not None):
             return None
-        if self.two_way and reduction_rate is not None:
+        if reduction_rate is not None and max(leg.at_most for leg in legs if leg.adds is not False) > 1:
             return None
         piece = nbytes / (ranks * lanes) / link.rate
-        step = max(lanes * piece, link.latency + piece)
         adding = (ranks - 1) * nbytes / ranks / reduction_rate if reduction_rate and self.reduces else 0.0
-        return (phases * (ranks - 1) - 1) * step + lanes * piece + link.latency + adding
+        return math.fsum(self._leg_time(leg, ranks, lanes, piece, link.latency) for leg in legs) + adding
+
+    def _leg_time(self, leg: Leg, ranks: int, lanes: int, piece: float, latency: float) -> float:
+        """Seconds of a leg; `piece`: that a slice of a piece passes a port."""
+        rounds = (ranks - 1) * (self.reduces * (leg.adds is not False) + self.spreads * (leg.adds is not True))
+        if leg.abreast:
+            return rounds * (latency + lanes * piece)
+        loop = lanes if leg.by_step else leg.at_most
+        loops, rest = divmod(lanes, loop)
+        last = _passed(rounds * rest, rest, piece, latency)
+        return loops * _passed(rounds * loop, leg.at_most, piece, latency) + last
 
     def _with_root(self, ranks: int, nbytes: float, link: Link, reduction_rate: float | None) -> float | None:
         """(log2 n + n - 1) a + 2 (n - 1) S / (n B), and (n - 1) S / (n G) for adding, for n = 2^p in one lane."""
@@ -114,3 +122,11 @@ class Ring(Collective):
         """2 (n - 1) S, (n - 1) S for half of it; and the tree's where there is a root."""
         tree = BinomialTree(operation="scatter").wire_bytes(ranks, nbytes) if self._rooted else 0.0
         return super().wire_bytes(ranks, nbytes) + tree
+
+
+def _passed(steps: int, at_once: int, piece: float, latency: float) -> float:
+    """Seconds until so many steps of a port are done, each of which takes a piece's time and waits out the latency."""
+    if steps == 0:
+        return 0.0
+    turns, rest = divmod(steps - 1, at_once)
+    return turns * max(at_once * piece, latency + piece) + (rest + 1) * piece + latency

@@ -23,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 from annotated_types import Interval
 
+from netsim.collectives._flights import Legs, in_loops
 from netsim.collectives._libraries import Library, Segments
 from netsim.errors import RunError, ScenarioError
 from netsim.hardware import Link
@@ -96,7 +97,8 @@ class Collective:
     S; rank 0 begins with S for broadcast and scatter; in all_to_all each rank sends S / n to each; a barrier has none.
     slices: the buffer is cut into so many parts that travel independently (lanes), to keep links busy while others
     wait for their latency; or, with `slice`, into parts of that size (bytes). One lane is the textbook's form.
-    library: as many lanes as that library would cut by its documented defaults.
+    in_flight: a rank has at most so many slices under way, and begins the next ones when these are done; else all.
+    library: slices, and those under way at once, as that library has them by its documented defaults.
     shares: one number a piece, in proportion to which the pieces are cut: unequal ranks carry unequal shares.
     element: pieces are whole elements of that size (bytes), some with one more than others; by default a buffer is cut
     into equal pieces, of fractions of a byte if need be.
@@ -108,6 +110,7 @@ class Collective:
     operation: Operation = "all_reduce"
     slices: Annotated[int, Interval(ge=1, le=1_000_000)] = 1
     slice: Size | None = None
+    in_flight: Annotated[int, Interval(ge=1, le=1_000_000)] | None = None
     library: Library | None = None
     shares: tuple[float, ...] | None = None
     element: Size | None = None
@@ -117,14 +120,22 @@ class Collective:
             raise ValueError(f"operation {self.operation!r} is not in its power, which is {', '.join(self.operations)}")
         if self.slice is not None and self.slices != 1:
             raise ValueError("slices and slice both given; one of them says it all")
-        if self.library and (self.slice is not None or self.slices != 1):
-            raise ValueError("library and slices both given; the library's defaults say how it slices")
+        if self.library and (self.sliced or self.in_flight is not None):
+            given = "slices" if self.sliced else "in_flight"
+            raise ValueError(f"library and {given} both given; the library's defaults say how it slices")
+        if self.in_flight is not None and not self.sliced:
+            raise ValueError("in_flight is of slices, and there are none; give slices, or the size of a slice")
         if self.slice == 0:
             raise ValueError("slice is empty; it must be more than 0 B")
         if self.element == 0:
             raise ValueError("element is empty; it must be more than 0 B")
         if self.shares is not None and not (all(0 <= s < math.inf for s in self.shares) and math.fsum(self.shares) > 0):
             raise ValueError("shares must be numbers of at least 0, and not all of them 0")
+
+    @property
+    def sliced(self) -> bool:
+        """Whether it says itself how it is to be sliced."""
+        return self.slice is not None or self.slices != 1
 
     @property
     def reduces(self) -> bool:
@@ -145,9 +156,19 @@ class Collective:
     def lanes(self, nbytes: float, ranks: int) -> int:
         """Into how many parts `nbytes` are cut."""
         if self.library:
-            whole = Segments()
-            return self.segments.get(self.library, whole).lanes(nbytes / self.pieces(ranks))
+            return self.segments.get(self.library, Segments()).count(nbytes / self.pieces(ranks))
         return self.slices if self.slice is None else max(1, math.ceil(nbytes / self.slice))
+
+    def legs(self, nbytes: float, ranks: int) -> Legs:
+        """Which of the slices of `nbytes` are under way at once at a rank, and which follow."""
+        slices = self.lanes(nbytes, ranks)
+        if self.library and slices > 1:
+            return self.segments.get(self.library, Segments()).legs(slices)
+        return in_loops(slices, self.in_flight or slices)
+
+    def all_at_once(self, nbytes: float, ranks: int) -> bool:
+        """Whether slices do not wait for one another."""
+        return self.legs(nbytes, ranks) == in_loops(*(self.lanes(nbytes, ranks),) * 2)
 
     def helpers(self, ranks: int) -> int:
         """Hosts beside the ranks that take part (servers that stand apart); they are numbered from `ranks` on."""

@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar
 import numpy as np
 from annotated_types import Interval
 
-from netsim.collectives._libraries import NCCL_STEP, Library, Segments
+from netsim.collectives._libraries import NCCL_TREE, Library, Segments
 from netsim.collectives.rounds import Collective, Operation, Round
 from netsim.hardware import Link
 
@@ -29,7 +29,7 @@ class Tree(Collective):
     """
 
     operations: ClassVar[tuple[Operation, ...]] = ("all_reduce", "broadcast", "reduce", "barrier")
-    segments: ClassVar[dict[Library, Segments]] = {"nccl": Segments(NCCL_STEP)}
+    segments: ClassVar[dict[Library, Segments]] = {"nccl": NCCL_TREE}
 
     arity: Annotated[int, Interval(ge=1, le=1_000_000)] = 2
 
@@ -66,6 +66,8 @@ class Tree(Collective):
         if lanes == 1:
             adding = self.arity * nbytes / reduction_rate if reduction_rate and self.reduces else 0.0
             return depth * (phases * (link.latency + segment) + adding)
+        if not self.all_at_once(nbytes, ranks):
+            return None
         if reduction_rate is not None or (phases > 1 and depth > 1 and lanes * segment > 2 * (link.latency + segment)):
             return None
         return phases * depth * (link.latency + segment) + (lanes - 1) * segment if depth else 0.0

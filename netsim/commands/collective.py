@@ -19,6 +19,7 @@ from netsim.commands._shared import options, warn
 @click.option("--size", required=True, metavar="SIZE", help='The buffer, "100 MB"; with --nccl-tests, several.')
 @click.option("--rate", metavar="RATE", help='Of every link, each way, "10 Gbit/s".')
 @click.option("--latency", metavar="TIME", help='From host to host, "10 us".')
+@click.option("--burst", metavar="SIZE", help='What an idle link passes at once, "64 kB"; with --sharing fifo.')
 @click.option("--link", metavar="LINK", help="Instead of these: a preset, FILE:NAME of calibrated links, or a table.")
 @click.option("--topology", default="star", show_default=True, help="A kind, or a table of one with its keys.")
 @click.option(
@@ -28,6 +29,7 @@ from netsim.commands._shared import options, warn
 @click.option("--sharing", default="fair", show_default=True, help="fair or fifo.")
 @click.option("--reduction-rate", metavar="RATE", help="How fast a rank adds what it receives; by default at no cost.")
 @click.option("--operation", metavar="NAME", help="What is done, where the kind can: broadcast, all_gather, ...")
+@click.option("--in-flight", type=int, metavar="N", help="Slices that a rank has under way at most; else all.")
 @click.option("--nccl-tests", is_flag=True, help="algbw and busbw, in the layout of nccl-tests; --size 1 MiB,2 MiB.")
 @click.option("--plot", type=click.Path(path_type=Path), metavar="FILE", help="Draw who sends to whom as a PNG.")
 @options("set", "engine", "check", "limit", "dry", "json")
@@ -39,6 +41,7 @@ def collective(
     size: str,
     rate: str | None,
     latency: str | None,
+    burst: str | None,
     link: str | None,
     topology: str,
     routing: str,
@@ -46,6 +49,7 @@ def collective(
     sharing: str,
     reduction_rate: str | None,
     operation: str | None,
+    in_flight: int | None,
     nccl_tests: bool,
     plot: Path | None,
     settings: Sequence[str],
@@ -62,11 +66,12 @@ def collective(
     from netsim.api import allreduce, choose
     from netsim.commands import _nccl
 
-    played = arguments.collective(kind, file, code, settings, operation, ranks)
+    played = arguments.collective(kind, file, code, settings, {"operation": operation, "in_flight": in_flight}, ranks)
     network: dict[str, Any] = {
         "ranks": ranks,
         "rate": rate,
         "latency": latency,
+        "burst": burst,
         "link": arguments.link(link),
         "topology": arguments.kind_or_table(topology),
         "routing": routing,

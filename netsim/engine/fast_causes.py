@@ -78,12 +78,12 @@ class Story:
         self._lanes: dict[tuple[int, int], _Lane] = {}
 
     def round(
-        self, each: Round, part: int, sizes: Times, lasts: Times, wait: Times, *, sent: Times, end: Times
+        self, each: Round, chain: int, sizes: Times, lasts: Times, wait: Times, *, sent: Times, end: Times
     ) -> None:
-        """Messages of a round in one slice: their bytes, s on the wire and of latency, and when they were sent and
-        delivered."""
+        """Messages of a round in one chain of steps: their bytes, s on the wire and of latency, and when they were sent
+        and delivered."""
         join = self._join
-        lane = self._lanes.setdefault((each.lane, part), _Lane(join.ready.copy(), join.because.copy()))
+        lane = self._lanes.setdefault((each.lane, chain), _Lane(join.ready.copy(), join.because.copy()))
         cause = lane.latest(each.src, each.dst)
         order = np.lexsort((cause, sent))  # as they are sent, one after the other even where that is at one moment
         src, dst, cause = (column[order] for column in (each.src, each.dst, cause))
@@ -110,14 +110,18 @@ class Story:
             done[place] += free - came[place]
         return self._add("reduce", hosts, self._name, came, done, hosts, rows), done
 
-    def exchanged(self, done: Times) -> None:
-        """The exchange is over for each worker."""
-        because = self._join.because
-        latest = self._join.ready.copy()
+    def go_on(self) -> None:
+        """Hosts end all that they have under way in the exchange, and go on from there."""
+        because, latest = self._join.because, self._join.ready.copy()
         for lane in self._lanes.values():
             later = lane.ready >= latest
             because, latest = np.where(later, lane.because, because), np.where(later, lane.ready, latest)
-        self._done, self._because = done, because
+        self._join, self._lanes = _Lane(latest, because), {}
+
+    def exchanged(self, done: Times) -> None:
+        """The exchange is over for each worker."""
+        self.go_on()
+        self._done, self._because = done, self._join.because
 
     def end(self, exchanged: Times, end: Times) -> None:
         """Workers update once they have computed and have all sums, and their step is over."""

@@ -206,6 +206,7 @@ class EventPlay:
         kept = len(recorded) * self.messages_at_a_time
         zeros = {
             "state": messages, "position": parts, "missing": parts, "hosts_left": plays, "lanes_left": plays * hosts,
+            **dict.fromkeys(("leg", "taken_up", "units"), plays * hosts),
             "adder_part": hosts, "bucket": hosts * self._streams, "asks": hosts * self._streams,
             **dict.fromkeys(("iteration", "about", "phase", "stage", "buckets_left"), hosts),
             "is_in": hosts * buckets, "behind": messages,
@@ -224,7 +225,7 @@ class EventPlay:
             **{name: getattr(steps, name) for name in ("step_of", "step_first", "in_step")},
             "flow": self._pair.astype(np.int32), "wait": self._entering, "adder_last": np.full(hosts, -np.inf),
             "piece": self._sizes.piece.ravel(), "slices": np.asarray(self._sizes.slices, dtype=np.int32),
-            "local": self._local,
+            "local": self._local, "adding_steps": steps.adding, **self._sizes.rules(steps.owns),
             "uneven": np.concatenate(uneven), "play": np.full(plays, -1, dtype=np.int64),
             "size_of": np.where([len(sizes) for sizes in uneven], places, -1).astype(np.int64),
             "record": np.zeros(2 * kept, dtype=np.int64), "orders": self._orders, "priority": self._priorities,
@@ -273,7 +274,9 @@ class EventPlay:
     def _slices_of(self, stream: int) -> Numbers:
         """In how many slices of the stream's buckets each transfer takes place."""
         steps, sizes = self._steps, self._sizes
-        there = (sizes.piece[stream :: self._streams] >= 0) * np.asarray(sizes.slices[stream :: self._streams])[:, None]
+        there = (sizes.piece[stream :: self._streams] >= 0) * np.asarray(
+            sizes.slices[stream :: self._streams], dtype=int
+        )[:, None]
         return np.repeat(there.sum(axis=0), steps.a_lane)
 
     @property

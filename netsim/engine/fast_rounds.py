@@ -14,9 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from netsim.collectives.rounds import Collective, PieceBytes, Round, digest, unrolled
+from netsim.collectives.rounds import Collective, PieceBytes, Round, digest
 from netsim.engine import kernels
 from netsim.engine.fast_causes import Story
+from netsim.engine.fast_legs import Stretch, in_one_order, stretches
 from netsim.engine.log import Log
 from netsim.engine.plan import Plan
 from netsim.engine.symmetry import Classes, Messages, apart, classes, firsts, mixed, numbered
@@ -251,46 +252,44 @@ class FastPlay:
             network.begin(network.links)
         self._adder_free, self._adder_last = np.zeros(hosts), np.full(hosts, -np.inf)
 
-    def __call__(self, ready: Times, nbytes: float, record: Callable[..., None] | None = None) -> Times:
-        """Seconds at which each rank has done its part; `record` hears of every round's messages.
+    def __call__(self, ready: Times, nbytes: float, story: Story | None = None) -> Times:
+        """Seconds at which each rank has done its part; the story is told of every round's messages.
 
         Raises Meeting where rounds cannot be played so."""
-        slices = self._collective.lanes(nbytes, self._ranks)
-        if self._network.queues and (slices > 1 or record):
+        slices, legs = self._collective.lanes(nbytes, self._ranks), self._collective.legs(nbytes, self._ranks)
+        if self._network.queues and (max(leg.at_most for leg in legs) > 1 or story):
             raise Meeting(IN_ORDER)
+        if not in_one_order(legs, self._rounds):
+            raise Meeting("steps of several slices may end in another order than they begin")
         bytes_of = PieceBytes(self._collective, self._ranks, nbytes, slices=slices)
-        rounds: Iterable[Round] = self._rounds
-        if bytes_of.uneven or record:
-            rounds = unrolled(rounds, self._collective.pieces(self._ranks))
-        ready = ready[self._classes.a_host] if self._classes else ready
+        apart, pieces = bytes_of.uneven or bool(story), self._collective.pieces(self._ranks)
+        done = ready[self._classes.a_host] if self._classes else ready
         lanes: dict[int, Times] = {}
-        passed: dict[int, int] = {}
-        for each in rounds:
-            lane = lanes.setdefault(each.lane, np.tile(ready, slices))
-            before = passed.get(each.lane, len(lanes) - 1)  # so that only the first lane may begin with a tie
-            passed[each.lane] = before + each.times
-            for part in range(slices) if bytes_of.uneven or record else [None]:
-                self._round(each, part, slices, bytes_of, lane, before, record)
-        done = np.max([lane.reshape(slices, -1).max(axis=0) for lane in lanes.values()], axis=0) if lanes else ready
+        for stretch in stretches(legs, self._rounds, slices, pieces=pieces, apart=apart):
+            if stretch is None:
+                done, lanes = self._latest(lanes, done), {}
+                if story:
+                    story.go_on()
+            else:
+                lane = lanes.setdefault(stretch.each.lane, np.tile(done, stretch.width))
+                self._stretch(stretch, bytes_of, lane, story)
+        done = self._latest(lanes, done)
         return done[self._classes.hosts] if self._classes else done
 
-    def _round(
-        self,
-        each: Round,
-        part: int | None,
-        slices: int,
-        bytes_of: PieceBytes,
-        lane: Times,
-        before: int,
-        record: Callable[..., None] | None,
-    ) -> None:
-        """One round in one slice (`part`), or as often as it takes place in all of them."""
-        network, count = self._network, slices if part is None else 1
+    def _latest(self, lanes: dict[int, Times], ready: Times) -> Times:
+        """When each host has done all that was under way."""
+        each = [lane.reshape(-1, len(ready)).max(axis=0) for lane in lanes.values()]
+        latest: Times = np.max(each, axis=0) if each else ready
+        return latest
+
+    def _stretch(self, stretch: Stretch, bytes_of: PieceBytes, lane: Times, story: Story | None) -> None:
+        """One round in one slice, or as often as it takes place in all of them."""
+        network, each, count, part = self._network, stretch.each, stretch.many, stretch.part
         pattern = network.load(each)
         sizes = bytes_of(each.first[pattern.rows], each.count[pattern.rows], slice=part or 0)
         lasts = sizes / pattern.rates
         adding = sizes / self._reduction_rate if each.add and self._reduction_rate else sizes[:0]
-        hosts = len(self._adder_free)
+        hosts, chain = len(self._adder_free), stretch.chain
         state = (
             pattern.src,
             pattern.dst,
@@ -302,7 +301,7 @@ class FastPlay:
             network.others,
             network.own,
             network.entered,
-            lane if part is None else lane[part * hosts : (part + 1) * hosts],
+            lane[chain * hosts : (chain + count) * hosts],
             self._adder_free,
             self._adder_last,
             network.start,
@@ -310,13 +309,13 @@ class FastPlay:
             network.under_way,
         )
         at_a_stroke = 1 + _AT_A_STROKE // (len(pattern.src) * count)  # so that an interrupt is heard in between
-        for begin in range(0, each.times, at_a_stroke):
-            times = min(at_a_stroke, each.times - begin)
-            if self._kernel(times, count, before + begin, *state) < times:
+        for begin in range(0, stretch.times, at_a_stroke):
+            times = min(at_a_stroke, stretch.times - begin)
+            if self._kernel(times, count, stretch.before + begin, *state) < times:
                 raise Meeting("messages come to a link in another order than that of the rounds")
-        network.count(lasts, sizes, each.times, count)
-        if record:
-            record(each, part, sizes, lasts, pattern.wait, sent=network.start, end=network.end)
+        network.count(lasts, sizes, stretch.times, count)
+        if story:
+            story.round(each, chain, sizes, lasts, pattern.wait, sent=network.start, end=network.end)
 
 
 def train(plan: Plan, detail: str, progress: Progress | None = None) -> tuple[Log, FastNetwork]:
@@ -382,7 +381,7 @@ def _exchange(
         if story:
             story.exchange(bucket, offer)
         begun = np.maximum(offer, before)
-        done = play(begun, plan.buckets[bucket].nbytes, story.round if story else None)
+        done = play(begun, plan.buckets[bucket].nbytes, story)
         if story:
             story.exchanged(done)
         exchanging = exchanging + (done - begun)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import simpy
@@ -67,6 +67,43 @@ class Steps:
                     steps[host][-1].append(len(self.transfers))
                 self.transfers.append((src, dst, first, count, each.add))
 
+    def within(self, lane: int, host: int, adds: bool | None) -> list[list[int]]:
+        """A host's steps in a lane that add, that do not, or all."""
+        steps = self.of[lane][host]
+        return steps if adds is None else [each for each in steps if self.transfers[each[0]][4] == adds]
+
+
+Together = list[tuple[int, list[int]]]  # lanes, each with what a host has to do in it, all at once
+Task = Iterable[Together]  # one after the other
+
+
+class TakingPart(Event):
+    """A host goes through its part stage by stage, in each of which so many processes do one task after another;
+    happens when all is done."""
+
+    def __init__(
+        self,
+        env: simpy.Environment,
+        stages: Iterator[tuple[Iterator[Task], int]],
+        do: Callable[[Iterator[Task]], Generator[Event, Any, None]],
+    ) -> None:
+        super().__init__(env)
+        self._stages, self._do, self._left = stages, do, 0
+        self._go_on()
+
+    def _go_on(self) -> None:
+        for tasks, many in self._stages:
+            self._left = many
+            for _ in range(many):
+                _callbacks(self.env.process(self._do(tasks))).append(self._ended)
+            return
+        self.succeed()
+
+    def _ended(self, _: Event) -> None:
+        self._left -= 1
+        if self._left == 0:
+            self._go_on()
+
 
 class Ahead(NamedTuple):
     """The first bytes of a transfer, sent before its receiver was there: when they have come, and what is left."""
@@ -90,6 +127,7 @@ class Play:
     ) -> None:
         self._env, self._network, self._adders, self._steps = network.env, network, adders, steps
         slices = steps.collective.lanes(nbytes, steps.ranks)
+        self._legs, self._slices = steps.collective.legs(nbytes, steps.ranks), slices
         self._lanes, self._stream, self.label = slices * len(steps.of), stream, label
         self._bytes = PieceBytes(steps.collective, steps.ranks, nbytes, slices=slices)
         # Who came first to each transfer, what waits for its end, and what went ahead.
@@ -97,11 +135,7 @@ class Play:
 
     def join(self, host: int) -> Event:
         """The host takes part from now on; the event happens when it has done all of its part."""
-        done = Countdown(self._env, self._lanes)
-        for lane in range(self._lanes):
-            process = self._env.process(self._take_part(host, lane))
-            _callbacks(process).append(done.tick)
-        return done
+        return TakingPart(self._env, self._stages(host), lambda tasks: self._take_part(host, tasks))
 
     def waits(self) -> Iterator[tuple[int, int]]:
         """Who waits for whom to come to a transfer."""
@@ -111,12 +145,33 @@ class Play:
                 if ahead is None or ahead.left:
                     yield host, dst if host == src else src
 
-    def _take_part(self, host: int, lane: int) -> Generator[Event, Any, None]:
-        for transfers in self._steps.of[lane % len(self._steps.of)][host]:
-            finished = Countdown(self._env, len(transfers))
-            for number in transfers:
-                self._meet(number, lane, host, finished)
-            yield finished
+    def _stages(self, host: int) -> Iterator[tuple[Iterator[Task], int]]:
+        """What a host does of which one stage is to end before the next one begins: tasks, and how many at once."""
+        owns = len(self._steps.of)
+        for leg in self._legs:
+            if not leg.by_step:
+                for first in range(0, self._slices, leg.at_most):
+                    lanes = range(first * owns, min(first + leg.at_most, self._slices) * owns)
+                    yield (self._whole(host, lane) for lane in lanes), len(lanes)
+                continue
+            of_lanes = (self._steps.within(lane % owns, host, leg.adds) for lane in range(self._lanes))
+            rounds = [list(enumerate(each)) for each in zip(*of_lanes, strict=True)]
+            if rounds:
+                apart = ([[each]] for together in rounds for each in together)
+                yield (iter([rounds]), 1) if leg.abreast else (apart, leg.at_most * owns)
+
+    def _whole(self, host: int, lane: int) -> Task:
+        """All that a host has to do in a lane."""
+        return ([(lane, each)] for each in self._steps.of[lane % len(self._steps.of)][host])
+
+    def _take_part(self, host: int, tasks: Iterator[Task]) -> Generator[Event, Any, None]:
+        for task in tasks:
+            for together in task:
+                finished = Countdown(self._env, sum(len(transfers) for _, transfers in together))
+                for lane, transfers in together:
+                    for number in transfers:
+                        self._meet(number, lane, host, finished)
+                yield finished
 
     def _meet(self, number: int, lane: int, host: int, finished: Countdown) -> None:
         """A transfer starts when both its ends have come to it, but for what goes ahead of it."""

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from netsim.collectives._flights import Legs
 from netsim.collectives.rounds import Collective, PieceBytes, unrolled
 from netsim.engine.plan import Plan
 from netsim.training.parameter_server import ParameterServer
@@ -38,6 +39,7 @@ class Schedule:
     step_of: Ints  # [lane, host], laid end to end: its first step
     step_first: Ints  # of each step: where its transfers begin in `in_step`
     in_step: Ints  # by their places in their lane
+    adding: Ints  # [lane, host], laid end to end: how many of its steps add, which come first
 
     @property
     def hosts(self) -> int:
@@ -57,6 +59,17 @@ class Sizes:
     slices: list[int]
     piece: Times
     uneven: list[Times]  # [slice, place], nothing where all are equal
+    legs: list[Legs]  # of each bucket
+
+    def rules(self, owns: int) -> dict[str, Ints]:
+        """Of each bucket's two legs, the second of which may be missing: what hosts take up, how much of it they have
+        under way at most, and how much they begin at a time; in lanes, of which each slice has so many."""
+        rules = np.zeros((3, 2 * len(self.legs)), dtype=np.int32)
+        for bucket, legs in enumerate(self.legs):
+            for place, leg in enumerate(legs, 2 * bucket):
+                takes = 0 if not leg.by_step else 1 if leg.adds else 2
+                rules[:, place] = takes, leg.at_most * owns, leg.at_a_time * (1 if takes and not leg.abreast else owns)
+        return dict(zip(("takes", "most", "at_a_time"), rules, strict=True))
 
 
 def of_collective(collective: Collective, ranks: int) -> Schedule | None:
@@ -93,7 +106,8 @@ def sizes_of_collective(collective: Collective, ranks: int, sizes: list[float], 
         np.concatenate([of(steps.first, steps.count, slice=part) for part in range(n)]) if of.uneven else np.zeros(0)
         for of, n in zip(bytes_of, slices, strict=True)
     ]
-    return Sizes(slices, np.repeat([[of.equal] for of in bytes_of], steps.owns, axis=1), uneven)
+    legs = [collective.legs(nbytes, ranks) for nbytes in sizes]
+    return Sizes(slices, np.repeat([[of.equal] for of in bytes_of], steps.owns, axis=1), uneven, legs)
 
 
 def sizes_of_servers(plan: Plan, strategy: ParameterServer) -> Sizes:
@@ -101,7 +115,8 @@ def sizes_of_servers(plan: Plan, strategy: ParameterServer) -> Sizes:
     slices = [strategy.lanes(bucket.nbytes, plan.workers) for bucket in plan.buckets]
     sent = np.asarray([sent for _, sent in plan.sent])
     piece = np.asarray(plan.owned_of_buckets) * sent[:, None] / np.asarray(slices)[:, None]
-    return Sizes(slices, np.where(piece > 0, piece, ABSENT), [np.zeros(0)] * len(slices))
+    legs = [strategy.legs(bucket.nbytes, plan.workers) for bucket in plan.buckets]
+    return Sizes(slices, np.where(piece > 0, piece, ABSENT), [np.zeros(0)] * len(slices), legs)
 
 
 def orders_of_servers(plan: Plan, strategy: ParameterServer, sizes: Sizes) -> Numbers:
@@ -146,6 +161,7 @@ def _laid_out(
     whose, what = whose[order], what[order]
     begins = np.flatnonzero((np.diff(whose, prepend=-1) != 0) | (np.diff(turn[what], prepend=-1) != 0))
     step_of = np.searchsorted(whose[begins], np.arange(owns * hosts + 1))
+    adding = np.bincount(whose[begins], weights=np.asarray(add)[what[begins]], minlength=owns * hosts)
 
     def placed(column: Any, kind: Any = np.int32) -> Any:
         laid = np.zeros(owns * a_lane, dtype=kind)
@@ -153,5 +169,5 @@ def _laid_out(
         return laid
 
     ends = placed(src), placed(dst), placed(first, np.int64), placed(count), placed(add)
-    steps = (column.astype(np.int32) for column in (step_of, np.append(begins, len(what)), local[what]))
+    steps = (column.astype(np.int32) for column in (step_of, np.append(begins, len(what)), local[what], adding))
     return Schedule(*ends, real, machines, joining, owns, *steps)

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 
+from netsim.collectives._flights import Legs
 from netsim.collectives.parameter_server import ParameterServer
 from netsim.collectives.ring import Ring
 from netsim.collectives.rounds import Collective, Round, unrolled
@@ -44,6 +45,9 @@ class Part(Collective):
 
     def lanes(self, nbytes: float, ranks: int) -> int:
         return self.of.lanes(nbytes, ranks)
+
+    def legs(self, nbytes: float, ranks: int) -> Legs:
+        return self.of.legs(nbytes, ranks)
 
     def helpers(self, ranks: int) -> int:
         return self.of.helpers(ranks)
@@ -122,8 +126,8 @@ class Exchange:
 
     link: the name of one of `known.links`, of every host; links: of each host, servers last, where they differ.
     late_rank is ready `late` after the others. parts: of the collective, one after the other; all of it by default.
-    repeat: the buffer is cut into so many, which follow one another, as in a library with a window of its own.
-    in_flight: the ring is played in Gloo's own loop, with so many segments under way; a rank is `late` to its barrier.
+    in_flight: the ring is played in Gloo's own loop, with so many segments under way, each of which waits for its
+    receiver's word; a rank is `late` to its barrier.
     pushes: a server on every host is played in the measured program's own loop, with a worker's pushes together or each
     when the one before has left all but a window; `staggered` of the collective says in which order servers answer.
     start_up: what connections that were idle take once before they are as fast as the link, known beforehand.
@@ -137,7 +141,6 @@ class Exchange:
     late_rank: int | None = None
     late: Duration = 0.0
     parts: tuple[Piece, ...] = ()
-    repeat: Annotated[int, Count("a number of repetitions", at_most=1_000_000)] = 1
     in_flight: Annotated[int, Count("a number of segments", at_most=1_000_000)] | None = None
     pushes: Literal["together", "in turn"] | None = None
     start_up: Duration = 0.0
@@ -151,14 +154,14 @@ class Exchange:
         if self.in_flight is not None:
             if not isinstance(of, Ring) or of.operation != "all_reduce":
                 raise ScenarioError("Gloo's loop is that of a ring all-reduce", path="in_flight")
-            if self.parts or self.links or self.repeat != 1:
-                raise ScenarioError("goes with none of parts, links and repeat", path="in_flight")
+            if self.parts or self.links:
+                raise ScenarioError("goes with neither parts nor links", path="in_flight")
         if self.pushes is not None:
             placed = isinstance(of, ParameterServer) and of.placement == "colocated" and of.staggered != "neither"
             if not placed or of.shards(self.ranks) != self.ranks:
                 raise ScenarioError("are staggered ones, to a server on every host", path="pushes")
-            if self.parts or self.in_flight or self.repeat != 1 or self.sharing != "fifo" or self.reduction_rate:
-                told = "go with sharing = fifo, and with none of parts, in_flight, repeat and reduction_rate"
+            if self.parts or self.in_flight or self.sharing != "fifo" or self.reduction_rate:
+                told = "go with sharing = fifo, and with none of parts, in_flight and reduction_rate"
                 raise ScenarioError(told, path="pushes")
 
 
@@ -184,7 +187,7 @@ def seconds(row: Exchange, known: Mapping[str, Link]) -> float:
         result = run.collective(
             kind,
             ranks=row.ranks,
-            size=row.size / row.repeat,
+            size=row.size,
             rate=link.rate,
             latency=link.latency,
             topology=topology,
@@ -196,4 +199,4 @@ def seconds(row: Exchange, known: Mapping[str, Link]) -> float:
             late=late,
         )
         total, late = total + result.time_s, {}
-    return row.start_up + total * row.repeat
+    return row.start_up + total

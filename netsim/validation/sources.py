@@ -52,7 +52,7 @@ class Group:
 @dataclass(frozen=True, kw_only=True)
 class Choice:
     """Another free choice than the documented default, of which the page says what the error of a group would be: keys
-    of all links (or those that they are `without`), the rows' collective, or keys of their scenarios."""
+    of all links, the rows' collective, or keys of their scenarios; links and rows are `without` some of theirs."""
 
     title: str
     group: str
@@ -67,7 +67,8 @@ class Choice:
 
     def of_row(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """The columns of a row with this choice made."""
-        return {**row, **({"collective": self.collective} if self.collective else {}), **self.scenario}
+        chosen = {**row, **({"collective": self.collective} if self.collective else {}), **self.scenario}
+        return {key: value for key, value in chosen.items() if key not in self.without}
 
 
 @dataclass(frozen=True, kw_only=True)

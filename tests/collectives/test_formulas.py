@@ -357,9 +357,9 @@ def test_fewer_elements_than_ranks_leave_some_with_none() -> None:
 
 def test_libraries_slice_as_their_sources_say() -> None:
     mib = 2.0**20
-    assert [Ring(library="nccl").lanes(size * mib, 8) for size in (1, 8, 64)] == [1, 1, 8]
+    assert [Ring(library="nccl").lanes(size * mib, 8) for size in (0.2, 1, 8, 32, 33)] == [1, 4, 4, 4, 8]
     assert [Ring(library="gloo").lanes(size * mib, 8) for size in (1, 8, 64)] == [2, 2, 8]
-    assert [Ring(library="openmpi").lanes(size * mib, 8) for size in (1, 8, 64)] == [1, 1, 8]
+    assert [Ring(library="openmpi").lanes(size * mib, 8) for size in (1, 12, 13, 64)] == [1, 1, 2, 8]
     assert Tree(library="nccl").lanes(4 * mib, 8) == 8
     assert DoubleBinaryTree(library="nccl").lanes(4 * mib, 8) == 4
     assert RecursiveDoubling(library="openmpi").lanes(4 * mib, 8) == 1
@@ -388,6 +388,8 @@ def test_what_does_not_fit_the_ranks_is_said(kind: Collective, ranks: int, compl
         ({"operation": "gather"}, "not in its power"),
         ({"library": "nccl", "slices": 2}, "library and slices"),
         ({"library": "nccl", "slice": 1e6}, "library and slices"),
+        ({"library": "nccl", "in_flight": 2}, "library and in_flight"),
+        ({"in_flight": 2}, "in_flight is of slices, and there are none"),
         ({"slice": 1e6, "slices": 2}, "slices and slice"),
         ({"slice": 0.0}, "slice is empty"),
         ({"shares": (1.0, -1.0)}, "shares must be"),

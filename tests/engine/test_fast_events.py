@@ -25,6 +25,9 @@ BASE: dict[str, Any] = {
 SCENARIOS: dict[str, dict[str, Any]] = {
     "tree": {},
     "slices": {"job.strategy.slices": 3},
+    "slices in loops": {"job.strategy": {"kind": "tree", "slices": 5, "in_flight": 2}},
+    "segments": {"job.strategy": {"kind": "ring", "library": "gloo"}, "job.bucket": "all", "job.streams": 2},
+    "whole blocks": {"job.strategy": {"kind": "ring", "library": "openmpi"}, "job.bucket": "all", "job.streams": 2},
     "streams": {"job.streams": 3},
     "noise": {"noise.jitter": 0.2},
     "noise of two steps": {"noise.jitter": 0.2, "iterations": 2},

@@ -18,6 +18,9 @@ from netsim.engine.kernels.steps import Steps
 # What a message waits for.
 NOTHING, OTHER_END, LATENCY, LINKS, ADDING = 0, 1, 2, 3, 4
 
+# What a host takes up one after the other in a leg of an exchange: slices, or steps that add, or that do not.
+SLICES, ADDS, SPREADS = 0, 1, 2
+
 
 class Run(Steps):
     """Hosts that compute, offer buckets, and all-reduce them one after another on each stream.
@@ -47,6 +50,13 @@ class Run(Steps):
         self.uneven, self.size_of = arrays["uneven"], arrays["size_of"]
         self.state, self.sent = arrays["state"], arrays["sent"]  # of each message
         self.position, self.missing = arrays["position"], arrays["missing"]  # of each part
+        self.takes, self.most, self.at_a_time = arrays["takes"], arrays["most"], arrays["at_a_time"]  # of buckets' legs
+        self.leg, self.taken_up, self.units = (
+            arrays["leg"],
+            arrays["taken_up"],
+            arrays["units"],
+        )  # of each slot and host
+        self.adding_steps = arrays["adding_steps"]  # of each lane of the collective's own, and host
         self.play, self.hosts_left, self.lanes_left = arrays["play"], arrays["hosts_left"], arrays["lanes_left"]
         self.adder_free, self.adder_last, self.adder_part = (
             arrays["adder_free"], arrays["adder_last"], arrays["adder_part"]
@@ -132,12 +142,51 @@ class Run(Steps):
         self._come(slot, host, bucket)
 
     def _come(self, slot: int, host: int, bucket: int) -> None:
-        lanes = self.slices[bucket] * self.owns
-        self.lanes_left[slot * self.hosts + host] = lanes
-        for lane in range(lanes):
-            part = (slot * self.lanes + lane) * self.hosts + host
-            self.position[part] = 0
-            self._take_part(part)
+        self.leg[slot * self.hosts + host] = 2 * bucket
+        self._take_up(slot, host)
+
+    def _take_up(self, slot: int, host: int) -> None:
+        """The host begins a leg: what there is to do in it, of which some is under way at once."""
+        at = slot * self.hosts + host
+        takes, lanes = self.takes[self.leg[at]], self.slices[self.leg[at] // 2] * self.owns
+        self.units[at] = lanes
+        if takes != SLICES:
+            self.units[at] = lanes * self._steps(host, takes)
+        self.taken_up[at], self.lanes_left[at] = 0, self.units[at]
+        if self.units[at] == 0:
+            self._end_leg(slot, host)
+        else:
+            self._go_further(slot, host)
+
+    def _steps(self, host: int, takes: int) -> int:
+        """How many of a host's steps in a lane add, or do not."""
+        steps: int = self.adding_steps[host]
+        return steps if takes == ADDS else self.step_of[host + 1] - self.step_of[host] - steps
+
+    def _go_further(self, slot: int, host: int) -> None:
+        """The host begins what there is room for."""
+        at = slot * self.hosts + host
+        while self.taken_up[at] < self.units[at]:
+            first, many = self.taken_up[at], self.at_a_time[self.leg[at]]
+            if first - (self.units[at] - self.lanes_left[at]) + many > self.most[self.leg[at]]:
+                return
+            if many > self.units[at] - first:
+                many = self.units[at] - first
+            takes, lanes = self.takes[self.leg[at]], self.slices[self.leg[at] // 2] * self.owns
+            self.taken_up[at] = first + many
+            for unit in range(first, first + many):
+                part = (slot * self.lanes + unit % lanes) * self.hosts + host
+                self.position[part] = unit // lanes + (self._steps(host, ADDS) if takes == SPREADS else 0)
+                self._take_part(part)
+
+    def _end_leg(self, slot: int, host: int) -> None:
+        """The host goes on to the next leg, if there is one, or has the sum."""
+        at = slot * self.hosts + host
+        if self.takes[self.leg[at]] == ADDS:
+            self.leg[at] += 1
+            self._take_up(slot, host)
+        else:
+            self._is_done(slot, host, self.leg[at] // 2)
 
     def _take_part(self, part: int) -> None:
         """The host's next step in this lane: transfers that start when both their ends have come to them."""
@@ -183,10 +232,22 @@ class Run(Steps):
         transfer, lane_of_slot = self._transfer(message), message // self.transfers
         slot = lane_of_slot // self.lanes
         flow = self.flow[transfer] * self.ways + (slot // self.slots if self.ways > 1 else 0)
-        first = lane_of_slot * self.hosts
-        opens = self.position[first + self.src[transfer]] == 0 and self.position[first + self.dst[transfer]] == 0
+        lane = lane_of_slot % self.lanes
+        opens = self._opens(slot, lane, self.src[transfer]) and self._opens(slot, lane, self.dst[transfer])
         self.state[message] = LINKS
         self.network.enter(flow, message, slot if opens else -1, self._order(message))
+
+    def _opens(self, slot: int, lane: int, host: int) -> bool:
+        """Whether the host has begun several things together, in order, and this is its first step in one of them."""
+        leg = self.leg[slot * self.hosts + host]
+        position, takes = self.position[(slot * self.lanes + lane) * self.hosts + host], self.takes[leg]
+        if takes == SLICES:
+            opening: bool = position == 0
+        elif self.at_a_time[leg] > 1:
+            opening = True
+        else:
+            opening = position == (self._steps(host, ADDS) if takes == SPREADS else 0) and lane < self.most[leg]
+        return opening
 
     def _order(self, message: int) -> int:
         """Its place among what its host sends: that of its transfer, unless servers have an order of their own."""
@@ -289,14 +350,24 @@ class Run(Steps):
             if self.position[part] == 1 and part % self.hosts >= self.joining:
                 slot = part // self.hosts // self.lanes
                 self.applied[self.play[slot] // self.buckets] = self.network.now
-            self._take_part(part)
+            slot = part // self.hosts // self.lanes
+            if self.takes[self.leg[slot * self.hosts + part % self.hosts]] == SLICES:
+                self._take_part(part)
+            else:
+                self._through(slot, part % self.hosts)
 
     def _through(self, slot: int, host: int) -> None:
-        """The host has done its part in a lane; in all of them, it has the sum, and goes on on this stream."""
-        self.lanes_left[slot * self.hosts + host] -= 1
-        if self.lanes_left[slot * self.hosts + host] > 0:
-            return
-        stream, bucket = slot // self.slots, self.play[slot] % self.buckets
+        """The host has done its part in a lane, or a step of it."""
+        at = slot * self.hosts + host
+        self.lanes_left[at] -= 1
+        if self.lanes_left[at] == 0:
+            self._end_leg(slot, host)
+        else:
+            self._go_further(slot, host)
+
+    def _is_done(self, slot: int, host: int, bucket: int) -> None:
+        """The host has the sum, and goes on on this stream."""
+        stream = slot // self.slots
         self.hosts_left[slot] -= 1
         if self.hosts_left[slot] == 0:
             self.play[slot] = -1
