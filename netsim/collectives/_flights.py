@@ -40,4 +40,4 @@ def in_segments(slices: int, at_most: int) -> Legs:
 
 def back_in_whole(slices: int) -> Legs:
     """One slice after the other is added up; then all go round as one."""
-    return (*in_segments(slices, 1)[:1], Leg(slices, slices, by_step=True, adds=False))
+    return Leg(1, 1, by_step=True, adds=True), Leg(slices, slices, by_step=True, adds=False)

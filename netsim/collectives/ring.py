@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from netsim.collectives._flights import Leg
+from netsim.collectives._flights import Leg, Legs, in_loops
 from netsim.collectives._libraries import GLOO_RING, NCCL_RING, OPENMPI_RING, Library, Segments
 from netsim.collectives.binomial_tree import BinomialTree
 from netsim.collectives.rounds import Collective, IntArray, Operation, Round
@@ -71,6 +71,12 @@ class Ring(Collective):
     @property
     def _rooted(self) -> bool:
         return self.operation in ("broadcast", "reduce")
+
+    def legs(self, nbytes: float, ranks: int) -> Legs:
+        """Hosts of a tree have several neighbours, whose steps may end in another order than they begin: there all
+        slices of a library are under way."""
+        legs, slices = super().legs(nbytes, ranks), self.lanes(nbytes, ranks)
+        return in_loops(slices, slices) if self._rooted and legs[0].by_step else legs
 
     def _places(self, ranks: int) -> IntArray:
         """Which rank stands at each place of the ring."""

@@ -168,7 +168,8 @@ class Collective:
 
     def all_at_once(self, nbytes: float, ranks: int) -> bool:
         """Whether slices do not wait for one another."""
-        return self.legs(nbytes, ranks) == in_loops(*(self.lanes(nbytes, ranks),) * 2)
+        slices = self.lanes(nbytes, ranks)
+        return self.legs(nbytes, ranks) == in_loops(slices, slices)
 
     def helpers(self, ranks: int) -> int:
         """Hosts beside the ranks that take part (servers that stand apart); they are numbered from `ranks` on."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given, settings
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from netsim.collectives._flights import in_loops
 from netsim.collectives.ring import Ring
-from netsim.collectives.rounds import Collective
+from netsim.collectives.rounds import Collective, Operation
 from netsim.engine.run import CollectiveResult, collective
 from netsim.errors import ScenarioError
 from netsim.families import FAMILIES
@@ -125,6 +125,7 @@ def test_a_library_is_never_faster_than_with_all_its_slices_under_way(library: A
     slices=st.integers(2, 7),
     in_flight=st.integers(1, 4),
     library=st.sampled_from([None, *LIBRARIES]),
+    operation=st.sampled_from(get_args(Operation)),
     sharing=st.sampled_from(["fair", "fifo"]),
     ranks=st.sampled_from([2, 4, 5]),
     adding=st.sampled_from([None, 3e9]),
@@ -134,10 +135,11 @@ def test_a_library_is_never_faster_than_with_all_its_slices_under_way(library: A
 )
 def test_both_engines_agree_on_any_of_them(
     name: str, slices: int, in_flight: int, library: str | None, ranks: int, slow: bool, late: float,
-    element: str | None, sharing: str, adding: float | None,
+    element: str | None, sharing: str, adding: float | None, operation: Operation,
 ) -> None:  # fmt: skip
     sliced = {"library": library} if library else {"slices": slices, "in_flight": in_flight}
     kind = member(name, **sliced, **({"element": element} if element else {}))
+    kind = replace(kind, operation=operation if operation in kind.operations else "all_reduce")
     if not fits(kind, ranks):
         return
     how = {"sharing": sharing, "reduction_rate": adding, "size": 22e6 * (ranks if library else 1), "late": {1: late}}
