@@ -50,3 +50,14 @@ def test_there_are_no_classes_of_few_hosts_or_of_two_messages_at_a_time() -> Non
         Messages(one.src, one.dst // 2, one.count, one.links),
     ):
         assert classes([one, twice], nothing, nothing) is None
+
+
+def test_links_are_told_by_the_place_that_they_have_on_a_way_and_from_those_without_messages() -> None:
+    """Each host of a ring to the next over a link up and a link down; eight more links carry nothing."""
+    ranks = np.arange(8)
+    round_ = Messages(ranks, (ranks + 1) % 8, np.ones_like(ranks), np.column_stack([ranks, 8 + (ranks + 1) % 8]))
+    found = classes([round_], np.zeros(8, dtype=np.int64), np.zeros(24, dtype=np.int64))
+    assert found
+    up, down, none = (set(found.links[part].tolist()) for part in (slice(8), slice(8, 16), slice(16, 24)))
+    assert len(up) == len(down) == len(none) == len(up | down | none) / 3 == 1
+    assert sorted(found.a_link.tolist()) == [0, 8, 16]
