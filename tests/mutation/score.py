@@ -99,7 +99,7 @@ AREAS = {
     "engine": Area(("netsim/engine/*.py",), (*_ENGINE, "tests/collectives", "tests/test_oracles.py"), without=_NETWORK),
     "kernels": Area(
         ("netsim/engine/kernels/*.py",),
-        tuple(f"tests/engine/test_{name}.py" for name in KERNELS),
+        (*(f"tests/engine/test_{name}.py" for name in KERNELS), "tests/collectives/test_flights.py"),
         without=("netsim/engine/kernels/__init__.py",),
     ),
 }
