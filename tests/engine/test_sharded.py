@@ -6,8 +6,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from simpy.events import Event
 
-from netsim.engine.sharded import _uses
+from netsim import loading
+from netsim.engine.log import Log
+from netsim.engine.run import simulate
+from netsim.engine.sharded import Sharded, _uses
 
 FORWARD, BACKWARD = (1.0, 2.0, 3.0, 4.0), (5.0, 6.0, 7.0, 8.0)
 
@@ -45,3 +49,31 @@ def test_gradients_are_complete_in_the_last_micro_batch(times: int) -> None:
     found = uses([(3, 2), (1, 0)], times)
     assert [(bucket, what) for bucket, what, _ in found] == times * [(1, "wx"), (0, "yz"), (0, "ZY"), (1, "XW")]
     assert [last for _, _, last in found] == [False] * (4 * times - 2) + [True, True]
+
+
+@pytest.mark.parametrize("ahead", [0, 1, 2, 9])
+def test_parameters_are_asked_for_so_many_buckets_ahead(ahead: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of three layers, used forward and backward: when the n-th use is over, those of n and so many more were."""
+    asked: list[str] = []
+    then: list[int] = []
+    ask, lay_out = Sharded.ask, Log.lay_out
+
+    def noted(self: Sharded, worker: int, iteration: int, bucket: int, what: str) -> Event:
+        if worker == 0 and what == "gather":
+            asked.append(self.plan.buckets[bucket].name)
+        return ask(self, worker, iteration, bucket, what)
+
+    def over(self: Log, worker: int, *given: Any) -> None:
+        if worker == 0:
+            then.append(len(asked))
+        lay_out(self, worker, *given)
+
+    monkeypatch.setattr(Sharded, "ask", noted)
+    monkeypatch.setattr(Log, "lay_out", over)
+    layers = [{"kind": "dense", "input_shape": [10], "units": 10, "name": name} for name in "abc"]
+    cluster = {"workers": 2, "device": "v100", "link": "10gbe"}
+    job = {"model": {"layers": layers}, "batch": 1, "strategy": "ring", "bucket": "layer"}
+    sharded = {"sharding": "zero3", "prefetch": ahead}
+    simulate(loading.from_table({"cluster": cluster, "job": job | sharded}))
+    assert asked == ["a", "b", "c", "c", "b", "a"]
+    assert then == [min(6, use + 1 + ahead) for use in range(6)]
