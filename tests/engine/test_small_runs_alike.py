@@ -73,7 +73,9 @@ SYNC: dict[str, dict[str, Any]] = {
     },
     "a line of switches": {"cluster.topology": "line", "job.strategy": "tree", **NOISE},
     "a line of queues": {"cluster.topology": "line", "job.strategy": "tree", **QUEUES, **NOISE},
-    "a link that slows down": {"cluster.fault": [{"link": "worker1.up", "at": "19 ms", "lasts": "9 ms", "factor": 0.3}]},
+    "a link that slows down": {
+        "cluster.fault": [{"link": "worker1.up", "at": "19 ms", "lasts": "9 ms", "factor": 0.3}]
+    },
     "a link that fails": {"cluster.fault": [{"link": "worker1.up", "at": "19 ms", "lasts": "9 ms"}], **NOISE},
     "a queue that fails": {"cluster.fault": [{"link": "worker1.up", "at": "19 ms", "lasts": "9 ms"}], **QUEUES},
     "two links that fail, and one for good slow": {
