@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 import simpy
 
 from netsim.collectives.ring import Ring
-from netsim.engine.run import collective
+from netsim.engine.single import collective
 
 RANKS, SIZE, RATE, LATENCY = 64, 100e6, 1.25e9, 10e-6
 MESSAGES = 2 * RANKS * (RANKS - 1)

@@ -33,7 +33,8 @@ from netsim import loading
 from netsim.collectives.direct import Direct
 from netsim.collectives.ring import Ring
 from netsim.collectives.tree import Tree
-from netsim.engine.run import collective, simulate
+from netsim.engine.run import simulate
+from netsim.engine.single import collective
 from netsim.families import FAMILIES
 from netsim.hardware import Link
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from netsim.collectives._libraries import Library, documented
 from netsim.collectives.rounds import Collective, Operation
 from netsim.crossings import Crossing, crossings
-from netsim.engine import run
+from netsim.engine import run, single
 from netsim.errors import Problem, ScenarioError, did_you_mean
 from netsim.families import FAMILIES
 from netsim.hardware import Link
@@ -42,7 +42,7 @@ def allreduce(
     engine: str = "auto",
     check: bool = False,
     limit_memory: str | float | None = None,
-) -> run.CollectiveResult:
+) -> single.CollectiveResult:
     """One collective on hosts with equal links: its time, closed form, lower bound, messages and bytes.
 
     kind: "ring", or a table of its fields such as {"kind": "tree", "arity": 3}, or an object of a class of your own.
@@ -74,7 +74,7 @@ def allreduce(
             problems += error.problems
     if problems:
         raise ScenarioError(problems)
-    return run.collective(
+    return single.collective(
         built[0],
         ranks=ranks,
         size=nbytes,
@@ -118,8 +118,8 @@ def _link(link: Any, rate: Any, latency: Any, burst: Any, problems: list[Problem
 class Choice:
     """The fastest kind, or the one that a library would take by default, beside the fastest of the others."""
 
-    chosen: run.CollectiveResult
-    runner_up: run.CollectiveResult | None
+    chosen: single.CollectiveResult
+    runner_up: single.CollectiveResult | None
     by: str  # "simulation", or the library
 
     @property
@@ -274,7 +274,7 @@ def map_of_winners(found: Crossover, kinds: Sequence[str | Mapping[str, Any]], *
     return rows
 
 
-def _time(result: run.CollectiveResult) -> float:
+def _time(result: single.CollectiveResult) -> float:
     return result.time_s
 
 

@@ -14,8 +14,8 @@ from netsim.collectives.halving_doubling import HalvingDoubling
 from netsim.collectives.parameter_server import ParameterServer
 from netsim.collectives.recursive_doubling import RecursiveDoubling
 from netsim.collectives.ring import Ring
-from netsim.engine.run import collective
 from netsim.engine.sharing import SHARING
+from netsim.engine.single import collective
 from netsim.hardware import Link
 from netsim.topologies.base import Host
 from netsim.topologies.star import star

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from netsim.collectives.parameter_server import ParameterServer
-from netsim.engine.run import collective
+from netsim.engine.single import collective
 from netsim.errors import ScenarioError
 from netsim.families import build
 from netsim.hardware import Link

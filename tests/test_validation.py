@@ -17,7 +17,7 @@ from netsim.collectives.binomial_tree import BinomialTree
 from netsim.collectives.ring import Ring
 from netsim.collectives.rounds import Collective
 from netsim.collectives.tree import Tree
-from netsim.engine.run import collective
+from netsim.engine.single import collective
 from netsim.errors import ScenarioError
 from netsim.hardware import Link
 from netsim.validation import peers, sources

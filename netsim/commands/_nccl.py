@@ -6,7 +6,7 @@ import math
 import sys
 from collections.abc import Sequence
 
-from netsim.engine.run import CollectiveResult
+from netsim.engine.single import CollectiveResult
 
 
 def printed(results: Sequence[CollectiveResult]) -> None:

@@ -13,7 +13,7 @@ from netsim.collectives._flights import Legs
 from netsim.collectives.parameter_server import ParameterServer
 from netsim.collectives.ring import Ring
 from netsim.collectives.rounds import Collective, Round, unrolled
-from netsim.engine import run
+from netsim.engine import single
 from netsim.errors import ScenarioError
 from netsim.families import FAMILIES, one_of
 from netsim.hardware import Link
@@ -184,7 +184,7 @@ def seconds(row: Exchange, known: Mapping[str, Link]) -> float:
     kinds = [Part(of=row.collective, piece=piece) for piece in row.parts] or [row.collective]
     total = 0.0
     for kind in kinds:
-        result = run.collective(
+        result = single.collective(
             kind,
             ranks=row.ranks,
             size=row.size,

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from netsim.collectives.rounds import Collective, unrolled
-from netsim.engine import run
+from netsim.engine import single
 from netsim.errors import RunError
 from netsim.families import FAMILIES, kind_of
 
@@ -29,17 +29,17 @@ def rows() -> Iterator[dict[str, Any]]:
     """A row a collective, number of ranks and simulator: netsim always, SimGrid and ns.py where they are installed."""
     simgrid = next((python for python in _PYTHONS if _has_simgrid(python)), None)
     for engine in ("fast", "simpy"):  # so that no row pays for what is loaded once
-        run.collective(
+        single.collective(
             FAMILIES["collectives"].build("ring"), ranks=2, size=SIZE, rate=RATE, latency=LATENCY, engine=engine
         )
     for ranks in RANKS:
         for name in KINDS:
             kind = FAMILIES["collectives"].build(name)
             began = time.perf_counter()
-            result = run.collective(kind, ranks=ranks, size=SIZE, rate=RATE, latency=LATENCY)
+            result = single.collective(kind, ranks=ranks, size=SIZE, rate=RATE, latency=LATENCY)
             yield _row(kind, ranks, f"netsim ({result.engine})", result.time_s, time.perf_counter() - began)
             began = time.perf_counter()
-            slow = run.collective(kind, ranks=ranks, size=SIZE, rate=RATE, latency=LATENCY, engine="simpy")
+            slow = single.collective(kind, ranks=ranks, size=SIZE, rate=RATE, latency=LATENCY, engine="simpy")
             if result.engine != "simpy":
                 yield _row(kind, ranks, "netsim (simpy)", slow.time_s, time.perf_counter() - began)
             if simgrid:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from netsim.collectives.rounds import Collective, Round, prove, unrolled
-from netsim.engine.run import CollectiveResult, collective
+from netsim.engine.single import CollectiveResult, collective
 from netsim.errors import ScenarioError
 from netsim.families import FAMILIES
 from netsim.hardware import Link

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from netsim.collectives._flights import in_loops
 from netsim.collectives.ring import Ring
 from netsim.collectives.rounds import Collective, Operation
-from netsim.engine.run import CollectiveResult, collective
+from netsim.engine.single import CollectiveResult, collective
 from netsim.errors import ScenarioError
 from netsim.families import FAMILIES
 from netsim.hardware import Link

@@ -23,7 +23,7 @@ from netsim.collectives.rounds import Collective, Operation
 from netsim.collectives.torus import Torus
 from netsim.collectives.torus_2d import Torus2D
 from netsim.collectives.tree import Tree
-from netsim.engine.run import collective
+from netsim.engine.single import collective
 from netsim.errors import ScenarioError
 from netsim.hardware import Link
 

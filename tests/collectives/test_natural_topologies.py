@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from netsim.collectives.rounds import Collective
-from netsim.engine.run import CollectiveResult, collective
+from netsim.engine.single import CollectiveResult, collective
 from netsim.families import FAMILIES, kind_of
 
 from .test_every_collective import Renamed, fits

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 import netsim
 from netsim import loading
-from netsim.engine.run import collective
 from netsim.engine.sharing import network_of
+from netsim.engine.single import collective
 from netsim.errors import ScenarioError
 from netsim.families import FAMILIES
 from netsim.hardware import Link

@@ -9,7 +9,8 @@ import pytest
 
 from netsim import loading
 from netsim.engine.plan import plan
-from netsim.engine.run import CollectiveResult, busiest_link, check_engine, collective, simulate, size_of, whole
+from netsim.engine.run import busiest_link, check_engine, simulate, size_of, whole
+from netsim.engine.single import CollectiveResult, collective
 from netsim.errors import ScenarioError
 from netsim.families import FAMILIES
 from netsim.hardware import Link

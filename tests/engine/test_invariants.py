@@ -14,7 +14,8 @@ from netsim import loading
 from netsim.engine import invariants
 from netsim.engine.invariants import RULES, TRAFFIC_RULES, Run
 from netsim.engine.plan import plan
-from netsim.engine.run import collective, simulate
+from netsim.engine.run import simulate
+from netsim.engine.single import collective
 from netsim.errors import CheckError
 from netsim.families import FAMILIES
 from netsim.trace import NO_CAUSE, Columns, LinkBin, Trace, Update

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from netsim.collectives.ring import Ring
 from netsim.engine import kernels
 from netsim.engine.fast_rounds import neighbours
-from netsim.engine.run import CollectiveResult, collective
+from netsim.engine.single import CollectiveResult, collective
 from netsim.errors import ScenarioError
 from netsim.families import FAMILIES
 from netsim.hardware import Link

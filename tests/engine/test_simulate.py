@@ -17,7 +17,8 @@ from netsim import loading
 from netsim.engine import fast, fast_rounds
 from netsim.engine.measured import outside
 from netsim.engine.plan import plan
-from netsim.engine.run import collective, simulate
+from netsim.engine.run import simulate
+from netsim.engine.single import collective
 from netsim.errors import ScenarioError
 from netsim.families import FAMILIES
 from netsim.hardware import Link, Measured

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from netsim.engine.run import collective, simulate
+from netsim.engine.run import simulate
 from netsim.engine.search import best_bucket, in_words
+from netsim.engine.single import collective
 from netsim.errors import ScenarioError
 from netsim.families import FAMILIES
 from netsim.loading import from_table

@@ -14,8 +14,8 @@ import netsim
 from netsim.collectives.ring import Ring
 from netsim.collectives.rounds import Collective, Round
 from netsim.engine.play import Adder, Play, Steps
-from netsim.engine.run import collective
 from netsim.engine.sharing import SHARING, network_of
+from netsim.engine.single import collective
 from netsim.families import FAMILIES
 from netsim.hardware import Link
 from netsim.loading import from_table

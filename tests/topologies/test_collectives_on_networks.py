@@ -96,7 +96,7 @@ def test_a_card_for_each_accelerator_lets_their_rings_go_side_by_side() -> None:
 @pytest.mark.parametrize("topology", ["ring", "torus", "hypercube", "fat_tree", "leaf_spine", "dragonfly"])
 def test_half_duplex_is_never_faster(kind: str, topology: str) -> None:
     """Both ways share the rate: what a full-duplex cable does in one time takes a half-duplex one at most two."""
-    from netsim.engine.run import collective
+    from netsim.engine.single import collective
 
     member, build = FAMILIES["collectives"].build(kind), FAMILIES["topologies"].build(topology)
     half = {host: Link(rate=B, latency=A, duplex="half") for host in range(8)}
