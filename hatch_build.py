@@ -1,7 +1,7 @@
 """Compiles the kernels of the fast engine when netsim is built or installed; without a C compiler, netsim goes without.
 
-What is compiled lies beside its source under a name with the source's digest (netsim/engine/kernels/__init__.py), so
-that an editable install finds it too, and what is there already is not compiled again.
+What is compiled lies beside its source under a name with the source's digest (netsim/engine/fast/kernels/__init__.py),
+so that an editable install finds it too, and what is there already is not compiled again.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Kernels(BuildHookInterface):  # type: ignore[type-arg]
     PLUGIN_NAME = "custom"
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        folder = Path(self.root, "netsim", "engine", "kernels")
+        folder = Path(self.root, "netsim", "engine", "fast", "kernels")
         kernels = _kernels(folder)
         suffix = f"_{kernels.digest(folder)}{sysconfig.get_config_var('EXT_SUFFIX')}"
         built = [folder / f"{name}{suffix}" for name in kernels.NAMES]
@@ -43,7 +43,7 @@ class Kernels(BuildHookInterface):  # type: ignore[type-arg]
 
 
 def _kernels(folder: Path) -> ModuleType:
-    """netsim/engine/kernels, without importing netsim."""
+    """netsim/engine/fast/kernels, without importing netsim."""
     spec = importlib.util.spec_from_file_location("kernels", folder / "__init__.py")
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
@@ -57,11 +57,11 @@ def _compile(folder: Path, names: tuple[str, ...], suffix: str) -> None:
     from setuptools import Distribution, Extension
     from setuptools.command.build_ext import build_ext
 
-    mark, package = suffix.partition(".")[0], "netsim.engine.kernels"
+    mark, package = suffix.partition(".")[0], "netsim.engine.fast.kernels"
     with tempfile.TemporaryDirectory() as temporary:
         room = Path(temporary, *package.split("."))
         room.mkdir(parents=True)
-        for each in (room, *room.parents[:2]):
+        for each in (room, *room.parents[:3]):
             (each / "__init__.py").touch()
         for name in names:
             for ending in ("py", "pxd"):

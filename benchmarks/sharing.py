@@ -14,7 +14,7 @@ import time
 
 import simpy
 
-from netsim.engine.fair import Fair
+from netsim.engine.reference.fair import Fair
 from netsim.families import FAMILIES
 from netsim.hardware import Link
 from netsim.topologies.base import Host, Topology

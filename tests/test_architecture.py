@@ -250,3 +250,14 @@ def test_a_good_tree_passes(tmp_path: Path) -> None:
         cli="print(1)\n",
     )
     assert violations(good) == []
+
+
+@pytest.mark.parametrize(
+    ("room", "unknown"), [("reference", {"fast"}), ("fast", {"reference"}), ("record", {"fast", "reference"})]
+)
+def test_the_two_engines_do_not_know_one_another(room: str, unknown: set[str]) -> None:
+    files = sorted((PACKAGE / "engine" / room).rglob("*.py"))
+    imports = [each.target.split(".") for file in files for each in imports_of(PACKAGE, file)]
+    targets = {target[2] for target in imports if target[:2] == ["netsim", "engine"]}
+    assert files
+    assert not targets & (unknown | {"run", "single", "several"})

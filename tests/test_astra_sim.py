@@ -18,8 +18,8 @@ from netsim.collectives.direct import Direct
 from netsim.collectives.halving_doubling import HalvingDoubling
 from netsim.collectives.ring import Ring
 from netsim.collectives.rounds import Collective, Round
-from netsim.engine.play import Adder, Play, Steps
-from netsim.engine.sharing import network_of
+from netsim.engine.reference.play import Adder, Play, Steps
+from netsim.engine.reference.sharing import network_of
 from netsim.families import FAMILIES
 from netsim.hardware import Link
 from netsim.topologies.base import Host, Topology

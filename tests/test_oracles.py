@@ -14,7 +14,7 @@ from netsim.collectives.halving_doubling import HalvingDoubling
 from netsim.collectives.parameter_server import ParameterServer
 from netsim.collectives.recursive_doubling import RecursiveDoubling
 from netsim.collectives.ring import Ring
-from netsim.engine.sharing import SHARING
+from netsim.engine.reference.sharing import SHARING
 from netsim.engine.single import collective
 from netsim.hardware import Link
 from netsim.topologies.base import Host

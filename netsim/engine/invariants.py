@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from netsim.engine.plan import Plan
-from netsim.engine.sent import Traffic, traffic_of
+from netsim.engine.record.sent import Traffic, traffic_of
 from netsim.errors import CheckError
 from netsim.trace import NO_CAUSE, Trace
 from netsim.training.parameter_server import ParameterServer

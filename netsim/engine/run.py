@@ -10,15 +10,17 @@ from typing import Any
 import numpy as np
 
 from netsim import families
-from netsim.engine import des, fast, health
-from netsim.engine.fast_rounds import FastNetwork, Meeting
+from netsim.engine import health
+from netsim.engine.fast import engine as fast
+from netsim.engine.fast.rounds import FastNetwork, Meeting
 from netsim.engine.invariants import always, check_run
 from netsim.engine.limits import Size, most_messages, refuse_if_too_large
-from netsim.engine.log import Log
 from netsim.engine.measured import leaves_the_measured
-from netsim.engine.meter import bins_of
-from netsim.engine.network import Network
 from netsim.engine.plan import Plan, plan
+from netsim.engine.record.log import Log
+from netsim.engine.record.meter import bins_of
+from netsim.engine.reference import engine as des
+from netsim.engine.reference.network import Network
 from netsim.engine.several import beside_equal_shares, with_best_bucket, with_costs, with_learning, with_replicas
 from netsim.errors import ScenarioError, did_you_mean
 from netsim.scenario import Scenario

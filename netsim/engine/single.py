@@ -11,17 +11,17 @@ import simpy
 
 from netsim import families
 from netsim.collectives.rounds import Collective, FloatArray
-from netsim.engine import fast
-from netsim.engine.clock import Timer
-from netsim.engine.fast_rounds import Meeting
+from netsim.engine.fast import engine as fast
+from netsim.engine.fast.rounds import Meeting
 from netsim.engine.invariants import always, check_collective
 from netsim.engine.limits import Size, most_messages, refuse_if_too_large
 from netsim.engine.measured import outside
-from netsim.engine.network import Network
-from netsim.engine.play import Adder, Countdown, Play, Steps
+from netsim.engine.record.clock import Timer
+from netsim.engine.record.sent import Sent
+from netsim.engine.reference.network import Network
+from netsim.engine.reference.play import Adder, Countdown, Play, Steps
+from netsim.engine.reference.sharing import network_of
 from netsim.engine.run import busiest_link, check_engine, whole
-from netsim.engine.sent import Sent
-from netsim.engine.sharing import network_of
 from netsim.errors import RunError, ScenarioError
 from netsim.hardware import Link
 from netsim.topologies.base import AlikeHosts, Topology, built_of, burst_problems, routed

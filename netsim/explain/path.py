@@ -113,7 +113,7 @@ def critical_path(trace: Trace) -> CriticalPath:
     Where servers answer each worker at once, every worker has a path of its own; each counts by its share of all
     updates. Where backup workers are left out, the path ends with the last worker that was not.
     Empty for a trace without activities: with `detail="summary"` none are kept, and the fast engine follows causes
-    where no two messages meet on a link (engine/fast_causes.py).
+    where no two messages meet on a link (engine/record/story.py).
     """
     rows = trace.activities.columns
     ends = np.flatnonzero(rows["kind"] == "end")

@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 import simpy
 from simpy.events import Event
 
-from netsim.engine.network import Network
-from netsim.engine.sharing import network_of
+from netsim.engine.reference.network import Network
+from netsim.engine.reference.sharing import network_of
 from netsim.hardware import Link
 from netsim.topologies.base import Host, Topology
 

@@ -15,7 +15,7 @@ from dataclasses import replace
 import simpy
 from simpy.events import Event
 
-from netsim.engine.sharing import network_of
+from netsim.engine.reference.sharing import network_of
 from netsim.hardware import Link
 from netsim.topologies.base import Host
 from netsim.topologies.star import star

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from netsim.engine import fast_events, kernels
+from netsim.engine.fast import events as fast_events
+from netsim.engine.fast import kernels
 from netsim.engine.run import simulate
 from netsim.scenario import Scenario
 from netsim.trace import Columns, Interruption, LinkChange, Span, Trace, Transfer

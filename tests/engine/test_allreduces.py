@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from netsim import loading
-from netsim.engine.allreduces import AllReduces, Fused, InTurn, Prioritised
-from netsim.engine.log import Log
 from netsim.engine.plan import plan
-from netsim.engine.sharing import SHARING
+from netsim.engine.record.log import Log
+from netsim.engine.reference.allreduces import AllReduces, Fused, InTurn, Prioritised
+from netsim.engine.reference.sharing import SHARING
 
 BASE: dict[str, Any] = {
     "iterations": 3,

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import netsim
 from netsim import loading
-from netsim.engine.sharing import network_of
+from netsim.engine.reference.sharing import network_of
 from netsim.engine.single import collective
 from netsim.errors import ScenarioError
 from netsim.families import FAMILIES

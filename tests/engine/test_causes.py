@@ -1,7 +1,7 @@
 """Every activity of a run knows the one whose end let it begin, whatever is played, however links are shared.
 
-Where this fails for something new: a wait that takes time has no name (`lasting` in engine/causes.py gives it one), or
-a message was not sent in the course of what released it.
+Where this fails for something new: a wait that takes time has no name (`lasting` in engine/record/causes.py gives it
+one), or a message was not sent in the course of what released it.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import simpy
 
-from netsim.engine.clock import Agenda, Backstage, Clock, Timer
+from netsim.engine.record.clock import Agenda, Backstage, Clock, Timer
 
 Told = list[tuple[float, str]]
 

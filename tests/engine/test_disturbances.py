@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 
 import netsim
 from netsim.disturbances import Fault
-from netsim.engine.clock import Backstage, Clock
 from netsim.engine.health import Health, healths
 from netsim.engine.messages import Message
-from netsim.engine.network import Network
-from netsim.engine.sharing import network_of
-from netsim.engine.waits import describe
+from netsim.engine.record.clock import Backstage, Clock
+from netsim.engine.reference.network import Network
+from netsim.engine.reference.sharing import network_of
+from netsim.engine.reference.waits import describe
 from netsim.errors import RunError, ScenarioError
 from netsim.families import FAMILIES, kind_of
 from netsim.hardware import Link

@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 
 from netsim import loading
-from netsim.engine import kernels
-from netsim.engine.fast_causes import _Lane
-from netsim.engine.fast_events import EventPlay
-from netsim.engine.fast_faults import Faults
-from netsim.engine.fast_layers import Layers
-from netsim.engine.fast_links import Sharing, _latencies, agenda_of
-from netsim.engine.fast_rounds import FastNetwork, FastPlay, Meeting, _alike, _kinds, neighbours, timetable
+from netsim.engine.fast import kernels
+from netsim.engine.fast.events import EventPlay
+from netsim.engine.fast.faults import Faults
+from netsim.engine.fast.layers import Layers
+from netsim.engine.fast.links import Sharing, _latencies, agenda_of
+from netsim.engine.fast.rounds import FastNetwork, FastPlay, Meeting, _alike, _kinds, neighbours, timetable
 from netsim.engine.health import Health
 from netsim.engine.plan import Plan, plan
+from netsim.engine.record.story import _Lane
 from netsim.families import FAMILIES
 from netsim.hardware import Link
 from netsim.topologies.base import Host

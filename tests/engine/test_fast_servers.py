@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netsim import loading
-from netsim.engine import fast_servers, kernels
+from netsim.engine.fast import kernels
+from netsim.engine.fast import servers as fast_servers
 from netsim.engine.run import simulate
 from netsim.scenario import Scenario
 from netsim.trace import Trace

@@ -15,7 +15,7 @@ import simpy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from netsim.engine.sharing import network_of
+from netsim.engine.reference.sharing import network_of
 from netsim.families import FAMILIES
 from netsim.hardware import Link
 from netsim.topologies.base import Host, Topology

@@ -196,7 +196,7 @@ def test_transfers_are_in_order_of_their_ends_then_of_who_sent_them() -> None:
 
 
 def test_a_collective_that_never_ends_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    from netsim.engine.network import Network
+    from netsim.engine.reference.network import Network
 
     monkeypatch.setattr(Network, "carry", lambda *_: None)
     with pytest.raises(Exception, match=r"^nothing can move any more at 0 s, and the collective is not done"):

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from netsim.engine.causes import Causal, lasting
-from netsim.engine.stops import Gate
+from netsim.engine.record.causes import Causal, lasting
+from netsim.engine.reference.stops import Gate
 from netsim.errors import RunError
 from netsim.outages import Recovery
 

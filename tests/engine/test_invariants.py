@@ -221,7 +221,7 @@ def test_collectives_keep_all_rules_and_engines_agree(kind: str, sharing: str) -
 
 def test_an_engine_that_disagrees_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     ring = FAMILIES["collectives"].build("ring")
-    from netsim.engine import fast
+    from netsim.engine.fast import engine as fast
 
     true = fast.play
     monkeypatch.setattr(fast, "play", lambda *given, **more: (2 * true(*given, **more)[0], true(*given, **more)[1]))

@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netsim.collectives.ring import Ring
-from netsim.engine import kernels
-from netsim.engine.fast_rounds import neighbours
+from netsim.engine.fast import kernels
+from netsim.engine.fast.rounds import neighbours
 from netsim.engine.single import CollectiveResult, collective
 from netsim.errors import ScenarioError
 from netsim.families import FAMILIES

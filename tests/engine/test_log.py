@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from netsim.engine.log import Log
+from netsim.engine.record.log import Log
 from netsim.trace import Span
 
 NAN = np.nan

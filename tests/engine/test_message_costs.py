@@ -12,8 +12,8 @@ import simpy
 import netsim
 from netsim.collectives.rounds import Collective, Round
 from netsim.engine.messages import Message
-from netsim.engine.play import Adder, Play, Steps
-from netsim.engine.sharing import SHARING, network_of
+from netsim.engine.reference.play import Adder, Play, Steps
+from netsim.engine.reference.sharing import SHARING, network_of
 from netsim.errors import ScenarioError
 from netsim.hardware import CurvePoint, Link
 from netsim.loading import from_table

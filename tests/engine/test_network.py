@@ -7,11 +7,11 @@ import simpy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from netsim.engine.fair import Flow, max_min_rates
 from netsim.engine.messages import Link, Message
-from netsim.engine.meter import Meter
-from netsim.engine.network import Network
-from netsim.engine.sharing import SHARING
+from netsim.engine.record.meter import Meter
+from netsim.engine.reference.fair import Flow, max_min_rates
+from netsim.engine.reference.network import Network
+from netsim.engine.reference.sharing import SHARING
 from netsim.hardware import Link as HostLink
 from netsim.topologies.base import Host
 from netsim.topologies.star import star

@@ -6,8 +6,8 @@ import simpy
 from netsim.collectives.ring import Ring
 from netsim.collectives.rounds import Collective
 from netsim.collectives.tree import Tree
-from netsim.engine.play import Adder, Countdown, Play, Steps
-from netsim.engine.sharing import SHARING
+from netsim.engine.reference.play import Adder, Countdown, Play, Steps
+from netsim.engine.reference.sharing import SHARING
 from netsim.hardware import Link
 from netsim.topologies.base import Host
 from netsim.topologies.star import star

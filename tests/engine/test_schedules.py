@@ -10,9 +10,7 @@ import pytest
 
 from netsim import loading
 from netsim.collectives.rounds import PieceBytes
-from netsim.engine.plan import Plan, plan
-from netsim.engine.play import Steps
-from netsim.engine.schedules import (
+from netsim.engine.fast.schedules import (
     ABSENT,
     Schedule,
     of_collective,
@@ -21,6 +19,8 @@ from netsim.engine.schedules import (
     sizes_of_collective,
     sizes_of_servers,
 )
+from netsim.engine.plan import Plan, plan
+from netsim.engine.reference.play import Steps
 from netsim.families import FAMILIES
 from netsim.training.parameter_server import ParameterServer
 

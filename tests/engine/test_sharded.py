@@ -9,9 +9,9 @@ import pytest
 from simpy.events import Event
 
 from netsim import loading
-from netsim.engine.log import Log
+from netsim.engine.record.log import Log
+from netsim.engine.reference.sharded import Sharded, _uses
 from netsim.engine.run import simulate
-from netsim.engine.sharded import Sharded, _uses
 
 FORWARD, BACKWARD = (1.0, 2.0, 3.0, 4.0), (5.0, 6.0, 7.0, 8.0)
 

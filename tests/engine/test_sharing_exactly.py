@@ -14,11 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog
 
-from netsim.engine import fair
-from netsim.engine.fair import Fair
 from netsim.engine.messages import Link, Message
-from netsim.engine.network import Network
-from netsim.engine.sharing import network_of
+from netsim.engine.reference import fair
+from netsim.engine.reference.fair import Fair
+from netsim.engine.reference.network import Network
+from netsim.engine.reference.sharing import network_of
 from netsim.hardware import Link as HostLink
 from netsim.topologies.base import Host, Topology
 

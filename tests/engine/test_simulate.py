@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netsim import loading
-from netsim.engine import fast, fast_rounds
+from netsim.engine.fast import engine as fast
+from netsim.engine.fast import rounds as fast_rounds
 from netsim.engine.measured import outside
 from netsim.engine.plan import plan
 from netsim.engine.run import simulate

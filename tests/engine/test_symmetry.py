@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netsim.engine.symmetry import Messages, classes, firsts, mixed, numbered
+from netsim.engine.fast.symmetry import Messages, classes, firsts, mixed, numbered
 
 WHOLE = st.integers(-1, 3) | st.integers(-1, 10_000)  # dense and sparse
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from netsim.engine.updates import THROWN_AWAY, Updates
+from netsim.engine.reference.updates import THROWN_AWAY, Updates
 
 
 class Noted:

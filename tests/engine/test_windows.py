@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 import netsim
 from netsim.collectives.ring import Ring
 from netsim.collectives.rounds import Collective, Round
-from netsim.engine.play import Adder, Play, Steps
-from netsim.engine.sharing import SHARING, network_of
+from netsim.engine.reference.play import Adder, Play, Steps
+from netsim.engine.reference.sharing import SHARING, network_of
 from netsim.engine.single import collective
 from netsim.families import FAMILIES
 from netsim.hardware import Link

@@ -46,7 +46,13 @@ HEAVY = (
 )
 
 KERNELS = ("kernels", "small_runs_alike", "fifo_exactly", "sharing_exactly", "message_costs")
-NETWORK = ("fair", "fifo", "health", "messages", "meter", "network", "search", "sharing", "traffic")
+NETWORK = (
+    "health",
+    "messages",
+    "search",
+    "record/meter",
+    *(f"reference/{name}" for name in ("fair", "fifo", "network", "sharing", "traffic")),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +102,15 @@ AREAS = {
         ),
         without=("netsim/topologies/_places.py",),  # where the nodes of a picture stand
     ),
-    "engine": Area(("netsim/engine/*.py",), (*_ENGINE, "tests/collectives", "tests/test_oracles.py"), without=_NETWORK),
+    "engine": Area(
+        ("netsim/engine/*.py", "netsim/engine/*/*.py"),
+        (*_ENGINE, "tests/collectives", "tests/test_oracles.py"),
+        without=_NETWORK,
+    ),
     "kernels": Area(
-        ("netsim/engine/kernels/*.py",),
+        ("netsim/engine/fast/kernels/*.py",),
         (*(f"tests/engine/test_{name}.py" for name in KERNELS), "tests/collectives/test_flights.py"),
-        without=("netsim/engine/kernels/__init__.py",),
+        without=("netsim/engine/fast/kernels/__init__.py",),
     ),
 }
 
@@ -197,7 +207,9 @@ def tree_of(folder: Path, area: str) -> Path:
         ["git", "ls-files", "-z", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout
     binaries = (
-        () if area == "kernels" else [str(file.relative_to(ROOT)) for file in ROOT.glob("netsim/engine/kernels/*.so")]
+        ()
+        if area == "kernels"
+        else [str(file.relative_to(ROOT)) for file in ROOT.glob("netsim/engine/fast/kernels/*.so")]
     )
     for name in (*filter(None, names.split("\0")), *binaries):
         if (ROOT / name).exists():

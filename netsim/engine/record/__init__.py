@@ -1,0 +1,1 @@
+"""What both engines note down while they play, and the clock of the reference, which follows causes."""
