@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from netsim import loading
+from netsim.engine.fast import servers
 from netsim.engine.run import simulate
 from netsim.scenario import Scenario
 from netsim.trace import Trace
@@ -48,6 +49,8 @@ ROUNDS: dict[str, dict[str, Any]] = {
     "rounds with noise": NOISE,
     "rounds that add": ADDS,
     "rounds in slices": {"job.strategy": {"kind": "ring", "slices": 3}},
+    "rounds in loops of slices": {"job.strategy": {"kind": "ring", "slices": 5, "in_flight": 2}},
+    "rounds in steps of slices": {"job.strategy": {"kind": "ring", "library": "gloo"}},
     "rounds of whole elements": {"job.strategy": {"kind": "ring", "element": "4 B", "slices": 2}},
     "rounds of pairs": {"job.strategy": "recursive_doubling", "cluster.group": [*UNEQUAL, {"count": 1}]},
     "rounds of a chain": {"job.strategy": "ring", "cluster.topology": "line", "cluster.group": [{"count": 2}]},
@@ -59,6 +62,15 @@ ROUNDS: dict[str, dict[str, Any]] = {
 SYNC: dict[str, dict[str, Any]] = {
     "a tree": {"job.strategy": "tree", **NOISE},
     "a tree that adds": {"job.strategy": {"kind": "tree", "slices": 2}, **ADDS, **NOISE},
+    "loops of slices": {"job.strategy": {"kind": "tree", "slices": 3, "in_flight": 2}, **ADDS, **NOISE},
+    "loops of slices in queues": {"job.strategy": {"kind": "ring", "slices": 3, "in_flight": 2}, **QUEUES, **NOISE},
+    "steps of slices": {"job.strategy": {"kind": "ring", "library": "gloo"}, "job.streams": 2, **NOISE},
+    "steps of slices that add": {
+        "job.strategy": {"kind": "ring", "library": "gloo"},
+        **ADDS,
+        **NOISE,
+        "job.streams": 2,
+    },
     "everyone to everyone": {"job.strategy": "direct", **NOISE, **ADDS},
     "streams": {"job.streams": 2, **NOISE},
     "streams in queues": {"job.streams": 2, **NOISE, **QUEUES},
@@ -213,3 +225,10 @@ def test_progress_hears_of_every_iteration_in_order(name: str, engine: str) -> N
     simulate(tried, engine=engine, detail="summary", progress=heard.append)
     assert heard == list(range(len(heard)))
     assert len(heard) == tried.iterations or name.startswith("async")  # of worker 0
+
+
+@pytest.mark.parametrize("changes", ASYNC.values(), ids=ASYNC)
+def test_links_that_few_share_may_be_hubs(changes: dict[str, Any], alike: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where it is not recorded what passes links when, a link that many share has one clock for all (kernels/hubs.py)."""
+    monkeypatch.setattr(servers, "_HUB", 2)  # flows
+    alike(*both(changes, "summary"))
