@@ -229,6 +229,6 @@ def test_progress_hears_of_every_iteration_in_order(name: str, engine: str) -> N
 
 @pytest.mark.parametrize("changes", ASYNC.values(), ids=ASYNC)
 def test_links_that_few_share_may_be_hubs(changes: dict[str, Any], alike: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where it is not recorded what passes links when, a link that many share has one clock for all (kernels/hubs.py)."""
+    """Where it is not recorded what passes links when, a link that many share has one clock for all (hubs.py)."""
     monkeypatch.setattr(servers, "_HUB", 2)  # flows
     alike(*both(changes, "summary"))
