@@ -24,7 +24,7 @@ from netsim.engine.reference.sharing import network_of
 from netsim.engine.run import busiest_link, check_engine, whole
 from netsim.errors import RunError, ScenarioError
 from netsim.hardware import Link
-from netsim.topologies.base import AlikeHosts, Topology, built_of, burst_problems, routed
+from netsim.topologies.base import AlikeHosts, Topology, built_of, burst_problems, links_of, routed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,8 +169,7 @@ def collective(
     if wrong := burst_problems(bool(wiring.bursts), sharing=sharing):
         raise ScenarioError(wrong)
     setting = _Setting(kind, ranks, size, wiring, ready, reduction_rate, sharing, forwarding, shared)
-    plain = link.unpriced and all(each.unpriced for each in own.values())
-    played, by = _play(setting, engine != "simpy", symmetry=symmetry, check=check, plain=plain, limit=limit_memory)
+    played, by = _play(setting, engine != "simpy", symmetry=symmetry, check=check, limit=limit_memory)
     network, busiest = played.network, busiest_link(played.network.use())
     return CollectiveResult(
         kind=families.kind_of(kind),
@@ -194,10 +193,10 @@ def collective(
 
 
 def _play(
-    setting: _Setting, on_arrays: bool, *, symmetry: bool, check: bool, plain: bool, limit: float | None
+    setting: _Setting, on_arrays: bool, *, symmetry: bool, check: bool, limit: float | None
 ) -> tuple[_Played, str]:
     """What the engine found that is the fastest exact one, and its name; the reference's word on it, if it is to be
-    checked. plain: messages cost nothing but latency and bytes."""
+    checked."""
     played = setting.on_arrays(symmetry) if on_arrays else None
     if played and not check:
         return played, "fast"
@@ -208,5 +207,6 @@ def _play(
     slow = setting.in_simpy(sent)
     if sent is not None:
         told = (played.time, played.network.messages, played.network.nbytes) if played else None
+        plain = all(link.unpriced for link in links_of(setting.wiring.hosts)[0])
         check_collective(sent.traffic(setting.wiring, slow.network.use(), undisturbed=plain), slow.time, told)
     return (played, "fast") if played else (slow, "simpy")
