@@ -13,9 +13,10 @@ from netsim.collectives._flights import in_loops
 from netsim.collectives.ring import Ring
 from netsim.collectives.rounds import Collective, Operation
 from netsim.engine.single import CollectiveResult, collective
-from netsim.errors import ScenarioError
 from netsim.families import FAMILIES
 from netsim.hardware import Link
+
+from .test_every_collective import fits
 
 NAMES = FAMILIES["collectives"].names()
 MIB, RATE = 2.0**20, 1.25e9
@@ -30,14 +31,6 @@ def played(kind: Collective, ranks: int = 8, **changes: Any) -> CollectiveResult
 def member(name: str, **fields: Any) -> Collective:
     built: Collective = FAMILIES["collectives"].build({"kind": name, **fields})
     return built
-
-
-def fits(kind: Collective, ranks: int) -> bool:
-    try:
-        kind.fit(ranks)
-    except ScenarioError:
-        return False
-    return True
 
 
 @pytest.mark.parametrize("ranks", [2, 3, 8])
