@@ -24,7 +24,7 @@ from netsim.engine.reference.sharing import network_of
 from netsim.engine.run import busiest_link, check_engine, whole
 from netsim.errors import RunError, ScenarioError
 from netsim.hardware import Link
-from netsim.topologies.base import AlikeHosts, Topology, built_of, burst_problems, links_of, routed
+from netsim.topologies.base import AlikeHosts, Topology, built_of, burst_problems, routed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -207,6 +207,6 @@ def _play(
     slow = setting.in_simpy(sent)
     if sent is not None:
         told = (played.time, played.network.messages, played.network.nbytes) if played else None
-        plain = all(link.unpriced for link in links_of(setting.wiring.hosts)[0])
+        plain = setting.wiring.unpriced
         check_collective(sent.traffic(setting.wiring, slow.network.use(), undisturbed=plain), slow.time, told)
     return (played, "fast") if played else (slow, "simpy")

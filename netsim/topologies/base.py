@@ -174,6 +174,11 @@ class Topology:
                 arcs[number[other], number[one]] = link
         return arcs
 
+    @property
+    def unpriced(self) -> bool:
+        """Whether messages between its hosts cost nothing but latency and bytes."""
+        return all(link.unpriced for link in links_of(self.hosts)[0])
+
     @cached_property
     def fastest_port(self) -> Link:
         """What bounds every collective on this network from below: the most that any host could send or receive on all

@@ -17,7 +17,7 @@ from netsim.engine.fast.rounds import FastNetwork, FastPlay, Meeting, Progress, 
 from netsim.engine.fast.symmetry import numbered
 from netsim.engine.plan import Plan
 from netsim.engine.record.log import Log
-from netsim.topologies.base import Topology, links_of
+from netsim.topologies.base import Topology
 from netsim.training.parameter_server import ParameterServer
 
 Used = FastNetwork | EventPlay  # what the links have carried
@@ -97,5 +97,5 @@ def play(
 
 def _refuse(topology: Topology) -> None:
     """What can be said beforehand of a network."""
-    if not all(link.unpriced for link in links_of(topology.hosts)[0]):
+    if not topology.unpriced:
         raise Meeting("messages cost more than their latency and bytes")
