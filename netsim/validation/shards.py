@@ -15,10 +15,12 @@ from dataclasses import replace
 import simpy
 from simpy.events import Event
 
+from netsim.engine.messages import Sender
 from netsim.engine.reference.sharing import network_of
 from netsim.hardware import Link
 from netsim.topologies.base import Host
 from netsim.topologies.star import star
+from netsim.validation.one_core import OneCore, OneCoreLink
 
 
 class Program:
@@ -28,8 +30,10 @@ class Program:
         """size: of the buffer (bytes), of which each host's server owns an equal part. in_turn: a worker's pushes
         follow one another. staggered: a server answers the next host first, not the first one."""
         self.env, self._in_turn, self._staggered = simpy.Environment(), in_turn, staggered
-        hosts = [Host(f"rank{rank}", replace(link.for_payload, window=None)) for rank, link in enumerate(links)]
-        self._network = network_of("fifo")(self.env, star(hosts), None)
+        wires = [each.wire if isinstance(each, OneCoreLink) else each.for_payload for each in links]
+        hosts = [Host(f"rank{rank}", replace(wire, window=None)) for rank, wire in enumerate(wires)]
+        network = network_of("fifo")(self.env, star(hosts), None)
+        self._network: Sender = OneCore(network, links[0]) if isinstance(links[0], OneCoreLink) else network
         self._windows = [link.window or math.inf for link in links]
         self._ranks, self._shard = range(len(links)), size / len(links)
         self._there = [self.env.event() for _ in links]

@@ -16,6 +16,7 @@ from netsim.loading import override_value
 from netsim.texts import read_text, read_toml
 from netsim.units import Number
 from netsim.validation.exchanges import Exchange
+from netsim.validation.one_core import OneCoreLink
 from netsim.validation.trainings import Training
 
 FOLDER = Path("scenarios/validation")
@@ -152,7 +153,7 @@ def read(file: Path, choice: Choice | None = None) -> Source:
             _note(problems, f"expect.groups.{name}", lambda n=name, e=each: groups.update({n: build(Group, e)}))
         for name, each in built["known"].links.items():
             each = choice.of_link(each) if choice else each
-            _note(problems, f"known.links.{name}", lambda n=name, e=each: links.update({n: build(Link, e)}))
+            _note(problems, f"known.links.{name}", lambda n=name, e=each: links.update({n: _link(e)}))
     rows: list[Row] = []
     if not problems:
         rows = list(_rows(file.parent / built["expect"].rows, built["known"], groups, problems, choice))
@@ -168,6 +169,11 @@ def read(file: Path, choice: Choice | None = None) -> Source:
         for each in expect.choice:
             read(file, each)  # so that one that cannot be made is refused at once
     return Source(file, built["source"], expect.quantity, groups, links, tuple(rows), expect.choice)
+
+
+def _link(table: Mapping[str, Any]) -> Link:
+    found: Link = build(OneCoreLink if "one_core" in table else Link, table)
+    return found
 
 
 def _note(problems: list[Problem], path: str, what: Any) -> None:
