@@ -19,7 +19,7 @@ from netsim.errors import ScenarioError
 from netsim.families import FAMILIES, one_of
 from netsim.hardware import Link
 from netsim.units import Count, Duration, Rate, Size
-from netsim.validation import gloo, one_core, shards
+from netsim.validation import gloo, machine, shards
 
 Piece = Literal[
     "reduce",
@@ -173,9 +173,10 @@ def seconds(row: Exchange, known: Mapping[str, Link]) -> float:
     link = known[row.link]
     links = {host: known[name] for host, name in enumerate(row.links)}
     late = {} if row.late_rank is None else {row.late_rank: row.late}
-    core = link if isinstance(link, one_core.OneCoreLink) else None
-    if core and (links or late or row.in_flight or row.reduction_rate or row.topology != "star"):
-        told = "has hosts of one core, a star without late ones, and goes with none of links, in_flight, reduction_rate"
+    ours = link if isinstance(link, machine.MachineLink) else None
+    others = (row.topology, row.forwarding) != ("star", "cut_through")
+    if ours and (links or late or row.in_flight or row.reduction_rate or others):
+        told = "is of one machine: a star, cut_through, and none of links, late, in_flight and reduction_rate"
         raise ScenarioError(told, path="link")
     if row.in_flight:
         segments = row.collective.lanes(row.size, row.ranks)
@@ -187,8 +188,8 @@ def seconds(row: Exchange, known: Mapping[str, Link]) -> float:
         return row.start_up + shards.seconds(own, row.size, in_turn=in_turn, staggered=staggered, late=late)
     topology = FAMILIES["topologies"].build(row.topology) if isinstance(row.topology, str) else row.topology
     kinds = [Part(of=row.collective, piece=piece) for piece in row.parts] or [row.collective]
-    if core:
-        parts = [one_core.seconds(kind, row.ranks, row.size, core, row.sharing) for kind in kinds]
+    if ours:
+        parts = [machine.seconds(kind, row.ranks, row.size, ours, row.sharing) for kind in kinds]
         return math.fsum([row.start_up, *parts])
     total = 0.0
     for kind in kinds:

@@ -20,7 +20,7 @@ from netsim.engine.reference.sharing import network_of
 from netsim.hardware import Link
 from netsim.topologies.base import Host
 from netsim.topologies.star import star
-from netsim.validation.one_core import OneCore, OneCoreLink
+from netsim.validation.machine import Machine, MachineLink
 
 
 class Program:
@@ -30,14 +30,18 @@ class Program:
         """size: of the buffer (bytes), of which each host's server owns an equal part. in_turn: a worker's pushes
         follow one another. staggered: a server answers the next host first, not the first one."""
         self.env, self._in_turn, self._staggered = simpy.Environment(), in_turn, staggered
-        wires = [each.wire if isinstance(each, OneCoreLink) else each.for_payload for each in links]
-        hosts = [Host(f"rank{rank}", replace(wire, window=None)) for rank, wire in enumerate(wires)]
-        network = network_of("fifo")(self.env, star(hosts), None)
-        self._network: Sender = OneCore(network, links[0]) if isinstance(links[0], OneCoreLink) else network
-        self._windows = [link.window or math.inf for link in links]
         self._ranks, self._shard = range(len(links)), size / len(links)
+        self._network = self._machine(links[0]) if isinstance(links[0], MachineLink) else self._wires(links)
+        self._windows = [link.window or math.inf for link in links]
         self._there = [self.env.event() for _ in links]
         self._pushes = [len(links) - 1 for _ in links]
+
+    def _wires(self, links: Sequence[Link]) -> Sender:
+        hosts = [Host(f"rank{rank}", replace(link.for_payload, window=None)) for rank, link in enumerate(links)]
+        return network_of("fifo")(self.env, star(hosts), None)
+
+    def _machine(self, link: MachineLink) -> Sender:
+        return Machine(link.star(self.env, len(self._ranks), "fifo"), link)
 
     def play(self, late: Mapping[int, float]) -> float:
         """Seconds until every worker has all answers."""

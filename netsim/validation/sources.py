@@ -16,7 +16,7 @@ from netsim.loading import override_value
 from netsim.texts import read_text, read_toml
 from netsim.units import Number
 from netsim.validation.exchanges import Exchange
-from netsim.validation.one_core import OneCoreLink
+from netsim.validation.machine import MachineLink
 from netsim.validation.trainings import Training
 
 FOLDER = Path("scenarios/validation")
@@ -172,7 +172,7 @@ def read(file: Path, choice: Choice | None = None) -> Source:
 
 
 def _link(table: Mapping[str, Any]) -> Link:
-    found: Link = build(OneCoreLink if "one_core" in table else Link, table)
+    found: Link = build(MachineLink if "programs" in table else Link, table)
     return found
 
 
