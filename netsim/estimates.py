@@ -56,7 +56,7 @@ def of_collective(
     _refuse_unless({"ranks": (RANKS, ranks), "size": (_BYTES, size)})
     built: Collective = kind if isinstance(kind, Collective) else FAMILIES["collectives"].build(kind)
     built.fit(ranks)
-    messages = built.messages(ranks) * built.lanes(parse(size, "B"), ranks)
+    messages = built.messages_of(parse(size, "B"), ranks)
     memory = Size(workers=ranks, at_once=messages).memory
     return {"ranks": ranks, "messages": messages, "memory_bytes": memory, "memory_limit_bytes": memory_limit(limit)}
 

@@ -8,7 +8,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from netsim.collectives.rounds import Collective, IntArray, Operation, Round, core_and_rest, fold, unfold
+from netsim.collectives._folding import core_and_rest, fold, unfold
+from netsim.collectives.rounds import Collective, IntArray, Operation, Round
 from netsim.errors import ScenarioError
 from netsim.hardware import Link
 

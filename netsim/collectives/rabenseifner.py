@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from netsim.collectives._folding import core_and_rest
 from netsim.collectives.halving_doubling import HalvingDoubling
-from netsim.collectives.rounds import Round, core_and_rest
+from netsim.collectives.rounds import Round
 from netsim.hardware import Link
 
 

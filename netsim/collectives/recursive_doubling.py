@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from netsim.collectives.rounds import Collective, Round, core_and_rest, fold, unfold
+from netsim.collectives._folding import core_and_rest, fold, unfold
+from netsim.collectives.rounds import Collective, Round
 from netsim.hardware import Link
 
 

@@ -98,7 +98,8 @@ class Collective:
     slices: the buffer is cut into so many parts that travel independently (lanes), to keep links busy while others
     wait for their latency; or, with `slice`, into parts of that size (bytes). One lane is the textbook's form.
     in_flight: a rank has at most so many slices under way, and begins the next ones when these are done; else all.
-    library: slices, and those under way at once, as that library has them by its documented defaults.
+    library: slices, those under way at once, and rendezvous, as that library has them by its documented defaults.
+    rendezvous: a message leaves when its receiver's word has come that it is ready for it; else as soon as both are.
     shares: one number a piece, in proportion to which the pieces are cut: unequal ranks carry unequal shares.
     element: pieces are whole elements of that size (bytes), some with one more than others; by default a buffer is cut
     into equal pieces, of fractions of a byte if need be.
@@ -112,6 +113,7 @@ class Collective:
     slice: Size | None = None
     in_flight: Annotated[int, Interval(ge=1, le=1_000_000)] | None = None
     library: Library | None = None
+    rendezvous: bool = False
     shares: tuple[float, ...] | None = None
     element: Size | None = None
 
@@ -136,6 +138,15 @@ class Collective:
     def sliced(self) -> bool:
         """Whether it says itself how it is to be sliced."""
         return self.slice is not None or self.slices != 1
+
+    @property
+    def announced(self) -> bool:
+        """Whether a message waits for its receiver's word: Gloo sends nothing before (gloo/transport/tcp/pair.cc)."""
+        return self.rendezvous or self.library == "gloo"
+
+    def words_take(self, ranks: int, latency: float) -> float | None:
+        """Seconds that each message waits for its receiver's word, beside its own latency, where that is known."""
+        return None if self.announced else 0.0
 
     @property
     def reduces(self) -> bool:
@@ -222,17 +233,21 @@ class Collective:
                 break
         return total
 
+    def messages_of(self, nbytes: float, ranks: int, *, enough: float = math.inf) -> int:
+        """Messages of `nbytes` in all slices, and of words about them; counting may stop beyond `enough`."""
+        return self.messages(ranks, enough=enough) * self.lanes(nbytes, ranks) * (1 + self.announced)
+
     def ideal_time(self, ranks: int, nbytes: float, link: Link, reduction_rate: float | None = None) -> float | None:
         """Seconds until the last rank is done on a star of equal links that nothing else uses, in closed form, for
         equal pieces; None where no closed form is known. `reduction_rate` in bytes/s, None for reduction at no cost."""
         raise NotImplementedError
 
     def closed_form(self, ranks: int, nbytes: float, link: Link, reduction_rate: float | None = None) -> float | None:
-        """`ideal_time`, which is that of equal pieces; None where they are not."""
-        sizes = self.sizes(ranks, nbytes)
-        if sizes is not None and np.ptp(sizes) > 1e-9 * sizes.max():
+        """`ideal_time`, which is that of equal pieces, with receivers' words; None where either is not known."""
+        sizes, words = self.sizes(ranks, nbytes), self.words_take(ranks, link.latency)
+        if words is None or (sizes is not None and np.ptp(sizes) > 1e-9 * sizes.max()):
             return None
-        return self.ideal_time(ranks, nbytes, link, reduction_rate)
+        return self.ideal_time(ranks, nbytes, replace(link, latency=link.latency + words), reduction_rate)
 
     def wire_bytes(self, ranks: int, nbytes: float) -> float:
         """Bytes that enter hosts, all links together: each contribution moves once and each result moves once."""
@@ -305,24 +320,6 @@ def steps(ranks: int, fan: int = 1) -> int:
     while reached < ranks:
         taken, reached = taken + 1, reached * (fan + 1)
     return taken
-
-
-def core_and_rest(ranks: int) -> tuple[int, int]:
-    """The largest power of two within the ranks, and how many are beyond it."""
-    core = 1 << (ranks.bit_length() - 1)
-    return core, ranks - core
-
-
-def fold(core: int, rest: int, pieces: int) -> Iterator[Round]:
-    """The ranks beyond a power of two hand their buffers to the first ones."""
-    if rest:
-        yield Round.of(core + np.arange(rest), np.arange(rest), count=pieces, add=True)
-
-
-def unfold(core: int, rest: int, pieces: int) -> Iterator[Round]:
-    """The ranks beyond a power of two get the sum."""
-    if rest:
-        yield Round.of(np.arange(rest), core + np.arange(rest), count=pieces, add=False)
 
 
 def prove(collective: Collective, ranks: int) -> None:

@@ -30,6 +30,7 @@ from netsim.commands._shared import options, warn
 @click.option("--reduction-rate", metavar="RATE", help="How fast a rank adds what it receives; by default at no cost.")
 @click.option("--operation", metavar="NAME", help="What is done, where the kind can: broadcast, all_gather, ...")
 @click.option("--in-flight", type=int, metavar="N", help="Slices that a rank has under way at most; else all.")
+@click.option("--rendezvous", is_flag=True, help="A message leaves when its receiver's word has come that it is ready.")
 @click.option("--nccl-tests", is_flag=True, help="algbw and busbw, in the layout of nccl-tests; --size 1 MiB,2 MiB.")
 @click.option("--plot", type=click.Path(path_type=Path), metavar="FILE", help="Draw who sends to whom as a PNG.")
 @options("set", "engine", "check", "limit", "dry", "json")
@@ -50,6 +51,7 @@ def collective(
     reduction_rate: str | None,
     operation: str | None,
     in_flight: int | None,
+    rendezvous: bool,
     nccl_tests: bool,
     plot: Path | None,
     settings: Sequence[str],
@@ -66,7 +68,8 @@ def collective(
     from netsim.api import allreduce, choose
     from netsim.commands import _nccl
 
-    played = arguments.collective(kind, file, code, settings, {"operation": operation, "in_flight": in_flight}, ranks)
+    fields = {"operation": operation, "in_flight": in_flight, "rendezvous": rendezvous or None}
+    played = arguments.collective(kind, file, code, settings, fields, ranks)
     network: dict[str, Any] = {
         "ranks": ranks,
         "rate": rate,

@@ -197,8 +197,8 @@ class Plan:
 
     def messages_per_iteration(self, enough: float = float("inf")) -> int:
         """Messages of all buckets; counting stops beyond `enough`."""
-        a_lane = self.strategy.messages(self.workers, enough=enough)
-        return sum(a_lane * self.strategy.lanes(bucket.nbytes, self.workers) for bucket in self.buckets)
+        sizes = (bucket.nbytes for bucket in self.buckets)
+        return sum(self.strategy.messages_of(nbytes, self.workers, enough=enough) for nbytes in sizes)
 
     @cached_property
     def regular(self) -> bool:
@@ -230,6 +230,7 @@ class Plan:
         scenario = self.scenario
         plain = self.undisturbed and self.topology.ideal and len(set(self.links)) == 1 and self.links[0].plain
         costly = scenario.cluster.server_rate or scenario.cluster.server_device
+        plain &= not (self.strategy.announced and scenario.cluster.sharing == "fifo")  # words wait behind messages
         if self.stops or not self.regular or not plain or costly or self.unforeseen or scenario.job.streams > 1:
             return None
         computing, (sizes, ready) = self.computing[0], self._sizes_and_ready(self.computing[0])

@@ -12,7 +12,7 @@ import numpy as np
 from netsim import families
 from netsim.engine import health
 from netsim.engine.fast import engine as fast
-from netsim.engine.fast.rounds import FastNetwork, Meeting
+from netsim.engine.fast.patterns import FastNetwork, Meeting
 from netsim.engine.invariants import always, check_run
 from netsim.engine.limits import Size, most_messages, refuse_if_too_large
 from netsim.engine.measured import leaves_the_measured

@@ -12,7 +12,7 @@ import simpy
 from netsim import families
 from netsim.collectives.rounds import Collective, FloatArray
 from netsim.engine.fast import engine as fast
-from netsim.engine.fast.rounds import Meeting
+from netsim.engine.fast.patterns import Meeting
 from netsim.engine.invariants import always, check_collective
 from netsim.engine.limits import Size, most_messages, refuse_if_too_large
 from netsim.engine.measured import outside
@@ -170,6 +170,7 @@ def collective(
         raise ScenarioError(wrong)
     setting = _Setting(kind, ranks, size, wiring, ready, reduction_rate, sharing, forwarding, shared)
     played, by = _play(setting, engine != "simpy", symmetry=symmetry, check=check, limit=limit_memory)
+    known = wiring.ideal and link.plain and not (kind.announced and sharing == "fifo")
     network, busiest = played.network, busiest_link(played.network.use())
     return CollectiveResult(
         kind=families.kind_of(kind),
@@ -182,7 +183,7 @@ def collective(
         sharing=sharing,
         engine=by,
         time_s=played.time,
-        ideal_time_s=kind.closed_form(ranks, size, link, reduction_rate) if wiring.ideal and link.plain else None,
+        ideal_time_s=kind.closed_form(ranks, size, link, reduction_rate) if known else None,
         lower_bound_s=kind.lower_bound(ranks, size, fastest if wiring.ideal else wiring.fastest_port),
         messages=network.messages,
         wire_bytes=whole(network.nbytes),
@@ -201,7 +202,7 @@ def _play(
     if played and not check:
         return played, "fast"
     kind, ranks = setting.kind, setting.ranks
-    messages = kind.messages(ranks, enough=most_messages(limit)) * kind.lanes(setting.size, ranks)
+    messages = kind.messages_of(setting.size, ranks, enough=most_messages(limit))
     refuse_if_too_large(Size(workers=ranks, at_once=messages), limit=limit, path="ranks")
     sent = Sent() if check or always() else None
     slow = setting.in_simpy(sent)

@@ -95,6 +95,8 @@ class ParameterServer(collective.ParameterServer):
             raise ValueError("shares and element are of collectives; among servers of a job, keys say who owns what")
         if self.in_flight is not None:
             raise ValueError("in_flight is of collectives; servers of a job answer for each slice as it comes")
+        if self.rendezvous or self.library == "gloo":
+            raise ValueError("words of receivers are of collectives; servers of a job take what they are pushed")
         if self.staggered != "both":
             raise ValueError("staggered is of collectives; in a job, hosts begin with another one each")
         if self.whole_below != _BIG_ARRAY and self.keys != "by_size":

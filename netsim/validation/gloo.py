@@ -65,7 +65,7 @@ def seconds(
     `segments`. `link`: what leaves a host. `late`: how much later (s) than the others a rank comes to the barrier.
     `adding`: seconds for each segment that came, before the next is begun."""
     env = simpy.Environment()
-    connections = Connections(network_of("fifo", "cut_through")(env, _shaped(ranks, link.for_payload), None))
+    connections = Connections(network_of("fifo", "cut_through")(env, shaped(ranks, link.for_payload), None))
     took: list[float] = []
 
     def live(rank: int) -> Generator[Event, Any, None]:
@@ -102,7 +102,7 @@ def _barrier(connections: Connections, rank: int, ranks: int) -> Generator[Event
         distance *= 2
 
 
-def _shaped(ranks: int, link: Link) -> Topology:
+def shaped(ranks: int, link: Link) -> Topology:
     """A star whose links are shaped and delayed where they leave the hosts, and as good as free where they come in."""
     inwards = max(_INTO_HOSTS, link.rate)
     return Topology(

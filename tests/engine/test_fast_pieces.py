@@ -16,7 +16,8 @@ from netsim.engine.fast.events import EventPlay
 from netsim.engine.fast.faults import Faults
 from netsim.engine.fast.layers import Layers
 from netsim.engine.fast.links import Sharing, _latencies, agenda_of
-from netsim.engine.fast.rounds import FastNetwork, FastPlay, Meeting, _alike, _kinds, neighbours, timetable
+from netsim.engine.fast.patterns import FastNetwork, Meeting, neighbours
+from netsim.engine.fast.rounds import FastPlay, _alike, _kinds, timetable
 from netsim.engine.health import Health
 from netsim.engine.plan import Plan, plan
 from netsim.engine.record.story import _Lane

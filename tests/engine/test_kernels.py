@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from netsim.collectives.ring import Ring
 from netsim.engine.fast import kernels
-from netsim.engine.fast.rounds import neighbours
+from netsim.engine.fast.patterns import neighbours
 from netsim.engine.single import CollectiveResult, collective
 from netsim.errors import ScenarioError
 from netsim.families import FAMILIES
@@ -206,7 +206,7 @@ def test_kernels_refuse_to_play_what_comes_out_of_order() -> None:
     own, start, end, under_way = np.zeros((4, 1))
     ready, never = np.array([5.0, 5.0, 1.0, 1.0]), np.full(2, -np.inf)
     played = kernels.load("rounds").play(
-        1, 2, 0, src, dst, ends[:0], ends[:0], np.zeros(1), np.ones(2), none, np.zeros(1), own, never[:1].copy(),
+        1, 2, 0, src, dst, ends[:0], ends[:0], np.zeros(1), none, np.ones(2), none, np.zeros(1), own, never[:1].copy(),
         ready, np.zeros(2), never, start, end, under_way,
     )  # fmt: skip
     assert played == 0
@@ -228,7 +228,7 @@ def test_a_round_that_takes_place_again_and_again_is_played_at_a_stroke_to_the_s
     def after(around: tuple[Any, Any]) -> Any:
         own, others, never = free.copy(), np.full(count, -np.inf), np.full(hosts, -np.inf)
         changed = (np.full(count, -np.inf), ready.copy(), np.zeros(hosts), never, *np.zeros((3, count)))
-        state = (src, dst, *around, wait, lasts, none, others, own, *changed)
+        state = (src, dst, *around, wait, none, lasts, none, others, own, *changed)
         assert kernels.load("rounds").play(times, 1, 0, *state) == times
         return [each.tolist() for each in (own, *changed)]
 

@@ -13,7 +13,8 @@ from netsim.engine.fast import rounds as fast_rounds
 from netsim.engine.fast import servers as fast_servers
 from netsim.engine.fast.events import EventPlay
 from netsim.engine.fast.links import Sharing
-from netsim.engine.fast.rounds import FastNetwork, FastPlay, Meeting, Progress, Times
+from netsim.engine.fast.patterns import FastNetwork, Meeting, Times
+from netsim.engine.fast.rounds import FastPlay, Progress
 from netsim.engine.fast.symmetry import numbered
 from netsim.engine.plan import Plan
 from netsim.engine.record.log import Log
@@ -84,8 +85,9 @@ def play(
     try:
         if not how.cuts_through:
             raise Meeting("switches pass on whole messages")
-        network, colours = FastNetwork(topology, queues=how.queues), numbered(ready) if symmetry else None
-        messages = kind.messages(ranks, enough=fast_rounds.MOST_MESSAGES) * kind.lanes(nbytes, ranks)
+        network = FastNetwork(topology, queues=how.queues, announced=kind.announced)
+        colours = numbered(ready) if symmetry else None
+        messages = kind.messages_of(nbytes, ranks, enough=fast_rounds.MOST_MESSAGES)
         rounds = FastPlay(kind, ranks, network, rate, messages=messages, colours=colours)
         return float(rounds(ready, nbytes).max()), network
     except Meeting:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import permutations
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,8 @@ from netsim.engine.fast import kernels, schedules
 from netsim.engine.fast.faults import Faults
 from netsim.engine.fast.layers import Layers
 from netsim.engine.fast.links import Links, Sharing, agenda_of
-from netsim.engine.fast.rounds import Meeting, Progress, Times, timetable
+from netsim.engine.fast.patterns import Meeting, Times
+from netsim.engine.fast.rounds import Progress, timetable
 from netsim.engine.fast.schedules import Numbers, Schedule, Sizes
 from netsim.engine.health import NOTHING, Health
 from netsim.engine.plan import Plan
@@ -54,11 +56,13 @@ class EventPlay:
         orders: Numbers | None = None,
         priorities: Sequence[int | None] = (),
         health: Mapping[int, Health] = NOTHING,
+        announced: bool = False,
     ) -> None:
-        """streams: on which exchanges follow one another. ways: as many of them have connections of their own. orders:
-        of what hosts send at one moment, bucket by bucket; None for that of the transfers. priorities: of buckets,
-        where messages go ahead of others, or servers take what is most urgent. health: of links that change."""
-        self._health = health
+        """streams: on which exchanges follow one another. ways: as many of them have connections of their own.
+        announced: whether each message waits for its receiver's word. orders: of what hosts send at one moment, bucket
+        by bucket; None for that of the transfers. priorities: of buckets, where messages go ahead of others, or servers
+        take what is most urgent. health: of links that change."""
+        self._health, self._announced = health, announced
         self.changes: Sequence[LinkChange] = ()
         self.interruptions: Sequence[Interruption] = ()
         self._priorities = np.asarray([each for each in priorities if each is not None], dtype=np.int32)
@@ -93,18 +97,22 @@ class EventPlay:
         if (steps.src == steps.dst)[steps.real].any():
             raise Meeting("a host gives something to itself")
         cut = schedules.sizes_of_collective(collective, ranks, sizes, steps)
-        return cls(steps, cut, topology, streams=streams, ways=streams, sharing=sharing, health=health)
+        how: dict[str, Any] = {"sharing": sharing, "health": health, "announced": collective.announced}
+        return cls(steps, cut, topology, streams=streams, ways=streams, **how)
 
     def _lay_routes(self) -> None:
-        """Connections: one a pair of machines, and stream of its own. What stays on a machine has none."""
+        """Connections: one a pair of machines, and stream of its own. What stays on a machine has none. Words go over
+        those from receiver to sender."""
         steps, topology, ways = self._steps, self._topology, self._ways
         src, dst = steps.machines[steps.src], steps.machines[steps.dst]
         self._local = (src == dst).astype(np.int32)
         self._sent = steps.real[src[steps.real] != dst[steps.real]]
         machines = len(topology.hosts)
-        pairs, pair = np.unique((src * machines + dst)[self._sent], return_inverse=True)
-        self._pair, self._pairs = np.zeros(len(src), dtype=np.int64), len(pairs)
-        self._pair[self._sent] = pair
+        there, back = ((one * machines + other)[self._sent] for one, other in ((src, dst), (dst, src)))
+        pairs, pair = np.unique([there, back] if self._announced else [there], return_inverse=True)
+        self._pairs = len(pairs)
+        self._pair, self._back = np.zeros((2, len(src)), dtype=np.int64)
+        self._pair[self._sent], self._back[self._sent] = pair.reshape(-1, len(self._sent))[[0, -1]]
         ends = [divmod(each, machines) for each in pairs.tolist()]
         self._ends = [each for each in ends for _ in range(ways)]
         self._routes = [topology.route(one, other, way) for one, other in ends for way in range(ways)]
@@ -112,7 +120,8 @@ class EventPlay:
         latencies = [math.fsum(topology.latencies[link] for link in route) for route in self._routes]
         if any(latencies[i] != latencies[i - i % ways] for i in range(len(latencies))):
             raise Meeting("streams take routes of different latency")
-        self._wait = np.asarray([*latencies[::ways], 0.0])[self._pair] * (1 - self._local)
+        waits = np.asarray([*latencies[::ways], 0.0])
+        self._wait, self._word_wait = (waits[pair] * (1 - self._local) for pair in (self._pair, self._back))
 
     def run(
         self,
@@ -142,7 +151,8 @@ class EventPlay:
             "hosts": steps.hosts, "transfers": steps.a_lane, "lanes": self._lanes, "owns": steps.owns, "slots": slots,
             "streams": self._streams, "ways": self._ways,
             "joining": steps.joining, "buckets": self._buckets, "iterations": iterations, "rows": rows,
-            "messages": messages, "computing": computing, "layers": len(layers), "in_turn": int(urgency is not None),
+            "messages": messages, "computing": computing, "announced": int(self._announced), "layers": len(layers),
+            "in_turn": int(urgency is not None),
             "overlap": int(overlap), "record_from": recorded.start,
             "record_to": recorded.stop if recorded else recorded.start,
         }  # fmt: skip
@@ -193,10 +203,9 @@ class EventPlay:
             self.meter = links.meter
         return int(why)
 
-    @property
-    def _entering(self) -> npt.NDArray[np.float64]:
+    def _entering(self, waits: Times) -> Times:
         """Seconds that each transfer takes to come to its connection; queues know of latencies hop by hop."""
-        return np.zeros_like(self._wait) if self._sharing.queues else self._wait
+        return np.zeros_like(waits) if self._sharing.queues else waits
 
     def _arrays(self, messages: int, slots: int, iterations: int, recorded: range) -> dict[str, Any]:
         """The schedule, and the state of plays, hosts and messages, of which nothing has begun."""
@@ -209,7 +218,7 @@ class EventPlay:
             **dict.fromkeys(("leg", "taken_up", "units"), plays * hosts),
             "adder_part": hosts, "bucket": hosts * self._streams, "asks": hosts * self._streams,
             **dict.fromkeys(("iteration", "about", "phase", "stage", "buckets_left"), hosts),
-            "is_in": hosts * buckets, "behind": messages,
+            "is_in": hosts * buckets, "behind": messages, "word": messages * self._announced,
         }  # fmt: skip
         times = {
             "sent": messages, "adder_free": hosts, "offered": hosts * buckets, "done": hosts * buckets,
@@ -223,7 +232,9 @@ class EventPlay:
             **{name: np.zeros(size) for name, size in times.items()},
             **{name: getattr(steps, name) for name in ("src", "dst", "count", "add")},
             **{name: getattr(steps, name) for name in ("step_of", "step_first", "in_step")},
-            "flow": self._pair.astype(np.int32), "wait": self._entering, "adder_last": np.full(hosts, -np.inf),
+            "flow": self._pair.astype(np.int32), "wait": self._entering(self._wait),
+            "word_flow": self._back.astype(np.int32), "word_wait": self._entering(self._word_wait),
+            "adder_last": np.full(hosts, -np.inf),
             "piece": self._sizes.piece.ravel(), "slices": np.asarray(self._sizes.slices, dtype=np.int32),
             "local": self._local, "adding_steps": steps.adding, **self._sizes.rules(steps.owns),
             "uneven": np.concatenate(uneven), "play": np.full(plays, -1, dtype=np.int64),
@@ -238,8 +249,10 @@ class EventPlay:
         (play, number), times = found["record"].reshape(-1, 2).T, found["record_times"].reshape(-1, 4).T
         iteration, bucket = np.divmod(play, len(names))
         labels = [names[each] for each in bucket.tolist()]
-        machines, steps = self._steps.machines, self._steps
-        columns = (machines[steps.src[number]], machines[steps.dst[number]], iteration, *times)
+        steps = self._steps
+        is_word, number = np.divmod(number, len(steps.src))
+        ends = (np.where(is_word, other[number], one[number]) for one, other in permutations((steps.src, steps.dst)))
+        columns = (*(steps.machines[end] for end in ends), iteration, *times)
         src, dst, iterations, nbytes, sent, begin, end = (column.tolist() for column in columns)
         return list(map(Transfer, src, dst, nbytes, labels, iterations, sent, begin, end))
 
@@ -264,8 +277,9 @@ class EventPlay:
 
     @property
     def messages_at_a_time(self) -> int:
-        """Messages of all buckets in one iteration of all."""
-        return int(sum(self._slices_of(stream)[self._sent].sum() for stream in range(self._streams)))
+        """Messages of all buckets in one iteration of all, and words about them."""
+        many = int(sum(self._slices_of(stream)[self._sent].sum() for stream in range(self._streams)))
+        return many * (1 + self._announced)
 
     def _exchanged(self, transfers: int) -> int:
         """Transfers of all buckets, if so many are of each."""
@@ -281,7 +295,8 @@ class EventPlay:
 
     @property
     def messages(self) -> int:
-        return int(sum((self._slices_of(s) * self._times)[self._sent].sum() for s in range(self._streams)))
+        many = int(sum((self._slices_of(s) * self._times)[self._sent].sum() for s in range(self._streams)))
+        return many * (1 + self._announced)
 
     @property
     def nbytes(self) -> float:
@@ -289,7 +304,7 @@ class EventPlay:
 
     @property
     def latency_sum(self) -> float:
-        waits = self._wait * self._times
+        waits = (self._wait + self._word_wait * self._announced) * self._times
         return math.fsum((waits * self._slices_of(s))[self._sent].sum() for s in range(self._streams))
 
     def _bytes_of(self, stream: int) -> npt.NDArray[np.longdouble]:
@@ -311,7 +326,8 @@ class EventPlay:
         for stream in range(self._streams):
             of_pair, many = np.zeros(self._pairs, dtype=np.longdouble), np.zeros(self._pairs, dtype=np.int64)
             np.add.at(of_pair, self._pair[self._sent], (self._bytes_of(stream) * self._times)[self._sent])
-            np.add.at(many, self._pair[self._sent], (self._slices_of(stream) * self._times)[self._sent])
+            for pairs in [self._pair, self._back][: 1 + self._announced]:
+                np.add.at(many, pairs[self._sent], (self._slices_of(stream) * self._times)[self._sent])
             way = stream if self._ways > 1 else 0
             for pair in range(self._pairs):
                 for link in self._routes[pair * self._ways + way]:

@@ -14,7 +14,8 @@ import numpy as np
 from netsim.engine.fast import kernels, schedules
 from netsim.engine.fast.events import EventPlay
 from netsim.engine.fast.links import Sharing
-from netsim.engine.fast.rounds import Meeting, Progress, Times, timetable
+from netsim.engine.fast.patterns import Meeting, Times
+from netsim.engine.fast.rounds import Progress, timetable
 from netsim.engine.plan import Plan
 from netsim.engine.record.log import Log
 from netsim.trace import ServerUse
@@ -118,7 +119,7 @@ class ServedPlay(EventPlay):
             **{name: np.full(workers * columns, np.nan) for name in names},
             "member": np.ones(workers, dtype=np.int32), "idle": np.ones(servers, dtype=np.int32),
             "inbox_first": np.full(servers, -1, dtype=np.int32), "flow": self._pair.astype(np.int32),
-            "wait": self._entering, "local": self._local, "piece": self._sizes.piece.ravel(),
+            "wait": self._entering(self._wait), "local": self._local, "piece": self._sizes.piece.ravel(),
             "slices": np.asarray(self._sizes.slices, dtype=np.int32),
         }  # fmt: skip
 

@@ -129,6 +129,7 @@ class Play:
         slices = steps.collective.lanes(nbytes, steps.ranks)
         self._legs, self._slices = steps.collective.legs(nbytes, steps.ranks), slices
         self._lanes, self._stream, self.label = slices * len(steps.of), stream, label
+        self._announced = steps.collective.announced
         self._bytes = PieceBytes(steps.collective, steps.ranks, nbytes, slices=slices)
         # Who came first to each transfer, what waits for its end, and what went ahead.
         self._waiting: list[dict[int, tuple[int, Countdown, Ahead | None]]] = [{} for _ in range(self._lanes)]
@@ -169,9 +170,23 @@ class Play:
             for together in task:
                 finished = Countdown(self._env, sum(len(transfers) for _, transfers in together))
                 for lane, transfers in together:
-                    for number in transfers:
-                        self._meet(number, lane, host, finished)
+                    for number in sorted(transfers, key=lambda number: self._sends(number, host)):
+                        self._come(number, lane, host, finished)
                 yield finished
+
+    def _sends(self, number: int, host: int) -> bool:
+        """Whether the host is the source of a transfer, and nothing of it leaves before words do."""
+        return self._announced and host == self._steps.transfers[number][0]
+
+    def _come(self, number: int, lane: int, host: int, finished: Countdown) -> None:
+        """An end comes to a transfer; a receiver that announces itself has come when its word has."""
+        src, dst, *_ = self._steps.transfers[number]
+        if host == dst != src and self._announced:
+            order = (lane - self._lanes) * len(self._steps.transfers) + number
+            meet = lambda _: self._meet(number, lane, host, finished)  # noqa: E731
+            self._network.send(dst, src, 0.0, meet, stream=self._stream, order=order, label=self.label)
+        else:
+            self._meet(number, lane, host, finished)
 
     def _meet(self, number: int, lane: int, host: int, finished: Countdown) -> None:
         """A transfer starts when both its ends have come to it, but for what goes ahead of it."""
@@ -203,7 +218,7 @@ class Play:
         """What a connection takes in before the receiver is there; a source that has nothing left is done with it."""
         src, dst, *_ = self._steps.transfers[number]
         window = self._network.window(src, dst)
-        if not window:
+        if not window or self._announced:
             return None
         nbytes = self._bytes_of(number, lane)
         ahead = Ahead(Countdown(self._env, 1), max(0.0, nbytes - window))

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import ModuleType
 
 FOLDER = Path(__file__).parent
-NAMES = ("rounds", "moments", "sharing", "hubs", "queues", "turns", "steps", "events", "servers")
+NAMES = ("rounds", "moments", "sharing", "hubs", "queues", "turns", "steps", "streams", "events", "servers")
 
 
 def digest(folder: Path = FOLDER) -> str:

@@ -2,27 +2,30 @@
 # cython: infer_types=True, annotation_typing=False
 """All-reduces that contend for links, event by event: the loops of ../events.py, compiled where that can be had.
 
-The twin of reference/play.py and allreduces.py, with their words, on arrays: a message and a host's part in a
-collective are numbers, and what they consist of are entries of arrays. Hosts compute as steps.py says; links are
-shared as sharing.py says; turns.py decides, where something is more urgent. What happens at one moment happens in any
-order, which changes nothing but where two messages of one connection, or two pieces of one adder, come at the same
-moment: there the run is given up, unless their order is that in which slices begin. events.pxd has the types.
+The twin of reference/play.py, with its words, on arrays: a message and a host's part in a collective are numbers, and
+what they consist of are entries of arrays. Hosts compute as steps.py says, and join in as streams.py says; links are
+shared as sharing.py says, or serve as queues.py says. What happens at one moment happens in any order, which changes
+nothing but where two messages of one connection, or two pieces of one adder, come at the same moment: there the run is
+given up, unless their order is that in which slices begin. events.pxd has the types.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from netsim.engine.fast.kernels.steps import Steps
+from netsim.engine.fast.kernels.streams import Streams
 
 # What a message waits for.
 NOTHING, OTHER_END, LATENCY, LINKS, ADDING = 0, 1, 2, 3, 4
+
+# Of the receiver's word that it is ready for a message, whose number it has: whether it is under way, and waited for.
+SAID, AWAITED = 1, 2
 
 # What a host takes up one after the other in a leg of an exchange: slices, or steps that add, or that do not.
 SLICES, ADDS, SPREADS = 0, 1, 2
 
 
-class Run(Steps):
+class Run(Streams):
     """Hosts that compute, offer buckets, and all-reduce them one after another on each stream.
 
     Numbers: message ((slot x lanes + lane) x transfers + transfer) is a transfer in a lane of a play, which has a slot
@@ -35,45 +38,30 @@ class Run(Steps):
     def __init__(
         self, numbers: dict[str, int], reduction_rate: float, network: Any, turns: Any, agenda: Any, arrays: Any
     ) -> None:
-        """turns: how the order of buckets is found, where it is not that in which they are ready."""
-        super().__init__(numbers, network, agenda, arrays)
-        self.turns = turns
+        super().__init__(numbers, network, turns, agenda, arrays)
         self.reduction_rate = reduction_rate  # bytes/s, 0 for at no cost
-        self.hosts, self.transfers, self.lanes = numbers["hosts"], numbers["transfers"], numbers["lanes"]
-        self.owns, self.slots, self.streams = numbers["owns"], numbers["slots"], numbers["streams"]
-        self.messages, self.ways = numbers["messages"], numbers["ways"]
+        self.transfers, self.lanes, self.owns = numbers["transfers"], numbers["lanes"], numbers["owns"]
+        self.ways, self.announced = numbers["ways"], numbers["announced"]
         self.src, self.dst, self.add, self.count = arrays["src"], arrays["dst"], arrays["add"], arrays["count"]
         self.flow, self.wait = arrays["flow"], arrays["wait"]  # of each transfer: its flow on stream 0, and latency, s
         self.local, self.added, self.applied = arrays["local"], arrays["added"], arrays["applied"]
         self.step_of, self.step_first, self.in_step = arrays["step_of"], arrays["step_first"], arrays["in_step"]
         self.piece, self.slices = arrays["piece"], arrays["slices"]  # of each bucket, and lane of the collective's own
         self.uneven, self.size_of = arrays["uneven"], arrays["size_of"]
-        self.state, self.sent = arrays["state"], arrays["sent"]  # of each message
+        self.state, self.sent, self.word = arrays["state"], arrays["sent"], arrays["word"]  # of each message
+        self.word_flow, self.word_wait = arrays["word_flow"], arrays["word_wait"]  # of each transfer, the way back
         self.position, self.missing = arrays["position"], arrays["missing"]  # of each part
         self.takes, self.most, self.at_a_time = arrays["takes"], arrays["most"], arrays["at_a_time"]  # of buckets' legs
-        self.leg, self.taken_up, self.units = (
-            arrays["leg"],
-            arrays["taken_up"],
-            arrays["units"],
-        )  # of each slot and host
+        self.leg, self.taken_up = arrays["leg"], arrays["taken_up"]  # of each slot and host
+        self.units, self.lanes_left = arrays["units"], arrays["lanes_left"]
         self.adding_steps = arrays["adding_steps"]  # of each lane of the collective's own, and host
-        self.play, self.hosts_left, self.lanes_left = arrays["play"], arrays["hosts_left"], arrays["lanes_left"]
         self.adder_free, self.adder_last, self.adder_part = (
             arrays["adder_free"], arrays["adder_last"], arrays["adder_part"]
         )  # fmt: skip
-        self.bucket, self.turn, self.asks = arrays["bucket"], arrays["turn"], arrays["asks"]  # of each host and stream
         self.priority = arrays["priority"]  # of each bucket, where messages have one
         self.adding, self.inbox, self.behind = arrays["adding"], arrays["inbox"], arrays["behind"]
         self.orders, self.additions = arrays["orders"], 0
         self.record, self.record_times = arrays["record"], arrays["record_times"]
-
-    def _begin_all(self) -> None:
-        for host in range(self.joining):
-            self._begin(host, 0.0)
-            if self.in_turn:
-                for stream in range(self.streams):
-                    self.turn[host * self.streams + stream] = stream
-                    self._ask(host, stream)
 
     def _happens(self, thing: int) -> None:
         if thing >= self.computing:
@@ -85,61 +73,6 @@ class Run(Steps):
         else:
             self.state[thing] = NOTHING
             self._has_added(thing)
-
-    def _begin_exchange(self, host: int) -> None:
-        """The host joins in on each stream when it has the stream's first bucket."""
-        for stream in range(self.streams):
-            if stream < self.buckets and not self.in_turn:
-                self.bucket[host * self.streams + stream] = stream
-                self._join_later(host, stream, self.offered[host * self.buckets + stream])
-
-    def _offer(self, host: int, bucket: int) -> None:
-        self.turns.offer(self.about[host] * self.buckets + bucket)
-        self._decide()
-
-    def _join_later(self, host: int, stream: int, when: float) -> None:
-        now = self.network.now
-        self.agenda.put(self.things + self.messages + host * self.streams + stream, when if when > now else now)
-
-    def _ask(self, host: int, stream: int) -> None:
-        """The host's stream is free, and follows what is decided, or will be."""
-        self.asks[host * self.streams + stream] = 1
-        self.turns.ask(self.turn[host * self.streams + stream])
-        if self.turn[host * self.streams + stream] < self.turns.decided:
-            self._follow(host, stream)
-        self._decide()
-
-    def _decide(self) -> None:
-        while self.turns.decides():
-            number = self.turns.decided - 1
-            stream = number % self.streams
-            for host in range(self.joining):
-                if self.asks[host * self.streams + stream] and self.turn[host * self.streams + stream] == number:
-                    self._follow(host, stream)
-
-    def _follow(self, host: int, stream: int) -> None:
-        self.asks[host * self.streams + stream] = 0
-        self._join_later(host, stream, self.network.now)
-
-    def _join(self, host: int, stream: int) -> None:
-        """The host takes part in its next all-reduce on this stream from now on; the first to come begins it."""
-        bucket = self.bucket[host * self.streams + stream]
-        on_stream = (self.buckets - stream + self.streams - 1) // self.streams
-        turn = self.about[host] * on_stream + bucket // self.streams
-        play = self.about[host] * self.buckets + bucket
-        if self.in_turn:
-            turn = self.turn[host * self.streams + stream] // self.streams
-            play = self.turns.turns[self.turn[host * self.streams + stream]]
-            bucket = play % self.buckets
-        slot = stream * self.slots + turn % self.slots
-        if self.play[slot] < 0:
-            self.play[slot], self.hosts_left[slot] = play, self.hosts
-            for server in range(self.joining, self.hosts):
-                self._come(slot, server, bucket)
-        elif self.play[slot] != play:
-            self._no_room()
-            return
-        self._come(slot, host, bucket)
 
     def _come(self, slot: int, host: int, bucket: int) -> None:
         self.leg[slot * self.hosts + host] = 2 * bucket
@@ -198,13 +131,33 @@ class Run(Steps):
             self._through(lane_of_slot // self.lanes, host)
             return
         self.missing[part] = self.step_first[step + 1] - self.step_first[step] + 1
-        for place in range(self.step_first[step], self.step_first[step + 1]):
-            message = lane_of_slot * self.transfers + self.in_step[place]
-            if self.state[message] == NOTHING:
-                self.state[message] = OTHER_END
-            else:
-                self._send(message, lane_of_slot)
+        for sends in range(1 + self.announced):  # words leave before messages do
+            for place in range(self.step_first[step], self.step_first[step + 1]):
+                message = lane_of_slot * self.transfers + self.in_step[place]
+                if not self.announced:
+                    self._meet(message, lane_of_slot)
+                elif (host == self.src[self._transfer(message)]) == sends:
+                    self._come_to(message, lane_of_slot, host)
         self._tick(part)  # what happens within a machine may have happened already
+
+    def _meet(self, message: int, lane_of_slot: int) -> None:
+        """An end has come to a message, which is sent when both have."""
+        if self.state[message] == NOTHING:
+            self.state[message] = OTHER_END
+        else:
+            self._send(message, lane_of_slot)
+
+    def _come_to(self, message: int, lane_of_slot: int, host: int) -> None:
+        """An end comes to a message; the receiver has come when its word has."""
+        transfer = self._transfer(message)
+        if self.local[transfer] or (host == self.src[transfer] and self.word[message] == NOTHING):
+            self._meet(message, lane_of_slot)
+        elif host == self.src[transfer]:
+            self.word[message] = AWAITED
+        else:
+            self.word[message] = SAID if self.state[message] == NOTHING else AWAITED
+            self.network.nbytes[message], self.sent[message], self.state[message] = 0.0, self.network.now, LATENCY
+            self._set_out(message, self.word_wait[transfer])
 
     def _transfer(self, message: int) -> int:
         own = message // self.transfers % self.lanes % self.owns
@@ -218,24 +171,37 @@ class Run(Steps):
         if self.size_of[bucket] >= 0:
             nbytes = self.uneven[self.size_of[bucket] + lane // self.owns * self.owns * self.transfers + transfer]
         self.network.nbytes[message], self.sent[message], self.state[message] = nbytes, self.network.now, LATENCY
-        if self.priority.shape[0] > 0:
-            self.network.priority[message] = self.priority[bucket]
         if self.local[transfer]:
             self._came(message)
-        elif self.wait[transfer] > 0:
-            self.agenda.put(self.things + message, self.network.now + self.wait[transfer])
+        else:
+            self._set_out(message, self.wait[transfer])
+
+    def _set_out(self, message: int, wait: float) -> None:
+        """A message, or the word about it, is on its way, and comes to its connection when it has waited."""
+        if self.priority.shape[0] > 0:
+            self.network.priority[message] = self.priority[self._bucket(message)]
+        if wait > 0:
+            self.agenda.put(self.things + message, self.network.now + wait)
         else:
             self._enter(message)
+
+    def _bucket(self, message: int) -> int:
+        bucket: int = self.play[message // self.transfers // self.lanes] % self.buckets
+        return bucket
 
     def _enter(self, message: int) -> None:
         """The message comes to its connection; it is known to be behind those that came before, or slices begin."""
         transfer, lane_of_slot = self._transfer(message), message // self.transfers
         slot = lane_of_slot // self.lanes
-        flow = self.flow[transfer] * self.ways + (slot // self.slots if self.ways > 1 else 0)
-        lane = lane_of_slot % self.lanes
-        opens = self._opens(slot, lane, self.src[transfer]) and self._opens(slot, lane, self.dst[transfer])
+        pair, lane = self.flow[transfer], lane_of_slot % self.lanes
+        opens, order = self._opens(slot, lane, self.dst[transfer]), self._order(message)
+        if self.announced and self.word[message] != NOTHING:
+            pair, order = self.word_flow[transfer], order - self.lanes * self.transfers
+        else:
+            opens = opens and self._opens(slot, lane, self.src[transfer])
         self.state[message] = LINKS
-        self.network.enter(flow, message, slot if opens else -1, self._order(message))
+        flow = pair * self.ways + (slot // self.slots if self.ways > 1 else 0)
+        self.network.enter(flow, message, slot if opens else -1, order)
 
     def _opens(self, slot: int, lane: int, host: int) -> bool:
         """Whether the host has begun several things together, in order, and this is its first step in one of them."""
@@ -254,15 +220,19 @@ class Run(Steps):
         place: int = message % (self.lanes * self.transfers)
         if self.orders.shape[0] == 0:
             return place
-        bucket = self.play[message // self.transfers // self.lanes] % self.buckets
-        order: int = self.orders[bucket * self.lanes * self.transfers + place]
+        order: int = self.orders[self._bucket(message) * self.lanes * self.transfers + place]
         return order
 
     def _arrived(self, message: int) -> None:
         """The last byte has come over the network."""
         self.duration += self.network.now - self.sent[message]
         self._note(message)
-        self._came(message)
+        if self.announced and self.word[message] != NOTHING:
+            self.state[message] = NOTHING if self.word[message] == SAID else OTHER_END
+            self.word[message] = NOTHING
+            self._meet(message, message // self.transfers)
+        else:
+            self._came(message)
 
     def _came(self, message: int) -> None:
         """The source goes on, and the destination when it has added what it got."""
@@ -333,12 +303,14 @@ class Run(Steps):
         self._tick(lane_of_slot * self.hosts + self.dst[transfer])
 
     def _note(self, message: int) -> None:
-        """Keep what is to be recorded of a message: its play, transfer and lane, and sizes and times."""
+        """Keep what is to be recorded of a message: its play and transfer (words are numbered on), sizes and times."""
         lane_of_slot = message // self.transfers
         play = self.play[lane_of_slot // self.lanes]
         if self.record_from <= play // self.buckets < self.record_to:
             row = 4 * self.records
             self.record[2 * self.records], self.record[2 * self.records + 1] = play, self._transfer(message)
+            if self.announced and self.word[message] != NOTHING:
+                self.record[2 * self.records + 1] += self.owns * self.transfers
             self.record_times[row], self.record_times[row + 1] = self.network.nbytes[message], self.sent[message]
             self.record_times[row + 2], self.record_times[row + 3] = self.network.begin[message], self.network.now
             self.records += 1
@@ -364,22 +336,3 @@ class Run(Steps):
             self._end_leg(slot, host)
         else:
             self._go_further(slot, host)
-
-    def _is_done(self, slot: int, host: int, bucket: int) -> None:
-        """The host has the sum, and goes on on this stream."""
-        stream = slot // self.slots
-        self.hosts_left[slot] -= 1
-        if self.hosts_left[slot] == 0:
-            self.play[slot] = -1
-        if host < self.joining:
-            self._go_on(host, stream, bucket)
-            self._has(host, bucket)
-
-    def _go_on(self, host: int, stream: int, bucket: int) -> None:
-        """The host goes on on this stream."""
-        if self.in_turn:
-            self.turn[host * self.streams + stream] += self.streams
-            self._ask(host, stream)
-        elif bucket + self.streams < self.buckets:
-            self.bucket[host * self.streams + stream] = bucket + self.streams
-            self._join_later(host, stream, self.offered[host * self.buckets + bucket + self.streams])

@@ -7,6 +7,7 @@ cpdef Py_ssize_t play(
     const int[::1] into,
     const int[::1] onward,
     const double[::1] wait,
+    const double[::1] word,
     const double[::1] lasts,
     const double[::1] adding,
     const double[::1] others,

@@ -22,6 +22,7 @@ def play(
     into: Array,
     onward: Array,
     wait: Array,
+    word: Array,
     lasts: Array,
     adding: Array,
     others: Array,
@@ -36,16 +37,17 @@ def play(
 ) -> int:
     """Play a round so many `times`, in each of the lanes, and give how often that was proven to be exact.
 
-    A message starts when both its ends are `ready`, waits out its latency (`wait`), and then comes to its connection,
-    which passes one after the other at full rate (`own`: when it is free), since nobody else is on its links: those who
-    were before have left (`others`: when). It is proven to come after all that its connection had before (`entered`),
-    but that lanes begin their first round (`before` is 0) together, in order. Where a receiver adds (`adding` s, if
-    any), pieces come to its adder one after the other, too. Where no host sends or gets two messages, `into` and
-    `onward` have, for each message, the one that comes to its source and the one that its destination sends (or itself,
-    if there is none), and only the first time needs to be played so; else they are empty.
+    A message starts when both its ends are `ready`, and its receiver's word has come (`word`: s, if there are any). It
+    waits out its latency (`wait`), and then comes to its connection, which passes one after the other at full rate
+    (`own`: when it is free), since nobody else is on its links: those who were before have left (`others`: when). It is
+    proven to come after all that its connection had before (`entered`), but that lanes begin their first round
+    (`before` is 0) together, in order. Where a receiver adds (`adding` s, if any), pieces come to its adder one after
+    the other, too. Where no host sends or gets two messages, `into` and `onward` have, for each message, the one that
+    comes to its source and the one that its destination sends (or itself, if there is none), and only the first time
+    needs to be played so; else, or where there are words, they are empty.
     """
     messages, hosts = src.shape[0], adder_free.shape[0]
-    adds = adding.shape[0] > 0
+    adds, words = adding.shape[0] > 0, word.shape[0] > 0
     for time in range(times):
         if time > 0 and lanes == 1 and not adds and into.shape[0] > 0:
             again(times - time, into, onward, wait, lasts, own, entered, start, under_way)
@@ -58,6 +60,8 @@ def play(
             row, first = lane * messages, lane * hosts
             for i in range(messages):
                 one, other = ready[first + src[i]], ready[first + dst[i]]
+                if words:
+                    other += word[i]
                 start[i] = one if one > other else other
                 end[i] = start[i] + wait[i]
             for i in range(messages):
