@@ -137,6 +137,15 @@ def test_gloo_s_loop_is_refused_where_it_is_not_a_plain_ring_s(small: Callable[.
         sources.find(small(**{"in_flight": 2, **wrong}))
 
 
+def test_what_is_not_played_of_one_machine_is_refused_with_its_row(small: Callable[..., Path]) -> None:
+    of_one = SMALL.replace('latency = "10 ms"', 'latency = "10 ms", programs = "1 ms", piece = "2 kB"')
+    assert sources.find(small(of_one))[0].links["link"].overhead == 0.0
+    with pytest.raises(ScenarioError, match=r"small\.csv row 1: link: is of one machine"):
+        sources.find(small(of_one, late_rank=1, late="1 ms"))
+    with pytest.raises(ScenarioError, match=r"known\.links\.link\.piece: must be above 0"):
+        sources.find(small(of_one.replace("2 kB", "0 B")))
+
+
 def test_a_group_without_a_tolerance_wants_the_known_error_of_every_row(small: Callable[..., Path]) -> None:
     with pytest.raises(ScenarioError, match="known_error: is missing"):
         sources.find(small(SMALL.replace("within = 0.01", "")))

@@ -166,6 +166,15 @@ class Exchange:
                 raise ScenarioError(told, path="pushes")
 
 
+def fit(row: Exchange, link: Link) -> None:
+    """ScenarioError where a row has what is not played over such a link."""
+    others = row.links or row.late_rank is not None or row.in_flight or row.reduction_rate
+    plain = (row.topology, row.forwarding) == ("star", "cut_through")
+    if isinstance(link, machine.MachineLink) and (others or not plain):
+        told = "is of one machine: a star, cut_through, and none of links, late_rank, in_flight and reduction_rate"
+        raise ScenarioError(told, path="link")
+
+
 def seconds(row: Exchange, known: Mapping[str, Link]) -> float:
     """Until the last rank is done, from the known links alone, which have those that the row names."""
     fluid = row.sharing == "fair"  # which knows of no bursts
@@ -173,11 +182,7 @@ def seconds(row: Exchange, known: Mapping[str, Link]) -> float:
     link = known[row.link]
     links = {host: known[name] for host, name in enumerate(row.links)}
     late = {} if row.late_rank is None else {row.late_rank: row.late}
-    ours = link if isinstance(link, machine.MachineLink) else None
-    others = (row.topology, row.forwarding) != ("star", "cut_through")
-    if ours and (links or late or row.in_flight or row.reduction_rate or others):
-        told = "is of one machine: a star, cut_through, and none of links, late, in_flight and reduction_rate"
-        raise ScenarioError(told, path="link")
+    fit(row, link)
     if row.in_flight:
         segments = row.collective.lanes(row.size, row.ranks)
         adding = row.size / (row.ranks * segments) / row.reduction_rate if row.reduction_rate else 0.0
@@ -188,8 +193,8 @@ def seconds(row: Exchange, known: Mapping[str, Link]) -> float:
         return row.start_up + shards.seconds(own, row.size, in_turn=in_turn, staggered=staggered, late=late)
     topology = FAMILIES["topologies"].build(row.topology) if isinstance(row.topology, str) else row.topology
     kinds = [Part(of=row.collective, piece=piece) for piece in row.parts] or [row.collective]
-    if ours:
-        parts = [machine.seconds(kind, row.ranks, row.size, ours, row.sharing) for kind in kinds]
+    if isinstance(link, machine.MachineLink):
+        parts = [machine.seconds(kind, row.ranks, row.size, link, row.sharing) for kind in kinds]
         return math.fsum([row.start_up, *parts])
     total = 0.0
     for kind in kinds:

@@ -22,6 +22,7 @@ from netsim.engine.record.clock import Timer
 from netsim.engine.reference.network import Network
 from netsim.engine.reference.play import Adder, Play, Steps
 from netsim.engine.reference.sharing import network_of
+from netsim.errors import ScenarioError
 from netsim.hardware import Link
 from netsim.topologies.base import Host
 from netsim.topologies.star import star
@@ -44,6 +45,11 @@ class MachineLink(Link):
     programs: Duration
     one_core: bool = False
     piece: Size | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.piece == 0:
+            raise ScenarioError("must be above 0", path="piece")
 
     @property
     def acknowledgement(self) -> float:

@@ -15,7 +15,7 @@ from netsim.hardware import Link
 from netsim.loading import override_value
 from netsim.texts import read_text, read_toml
 from netsim.units import Number
-from netsim.validation.exchanges import Exchange
+from netsim.validation.exchanges import Exchange, fit
 from netsim.validation.machine import MachineLink
 from netsim.validation.trainings import Training
 
@@ -156,7 +156,7 @@ def read(file: Path, choice: Choice | None = None) -> Source:
             _note(problems, f"known.links.{name}", lambda n=name, e=each: links.update({n: _link(e)}))
     rows: list[Row] = []
     if not problems:
-        rows = list(_rows(file.parent / built["expect"].rows, built["known"], groups, problems, choice))
+        rows = list(_rows(file.parent / built["expect"].rows, built["known"], links, groups, problems, choice))
         for each in built["expect"].choice:
             if each.group not in groups:
                 problems.append(
@@ -185,7 +185,12 @@ def _note(problems: list[Problem], path: str, what: Any) -> None:
 
 
 def _rows(
-    file: Path, known: Known, groups: Mapping[str, Group], problems: list[Problem], choice: Choice | None
+    file: Path,
+    known: Known,
+    links: Mapping[str, Link],
+    groups: Mapping[str, Group],
+    problems: list[Problem],
+    choice: Choice | None,
 ) -> Iterator[Row]:
     """The rows of a CSV file, in which an empty cell is a key left out; problems are noted down."""
     text = io.StringIO(read_text(str(file), path="expect.rows"))
@@ -212,6 +217,8 @@ def _rows(
         table = choice.of_row(table) if choice else table
         try:
             predict = Training.of(known.scenario, table) if known.scenario else build(Exchange, table)
+            if isinstance(predict, Exchange) and predict.link in links:
+                fit(predict, links[predict.link])
         except ScenarioError as wrong:
             problems += [Problem(f"{path}: {p.path}", p.message) for p in wrong.problems]
             continue
