@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from netsim.engine.messages import STUCK
 from netsim.engine.plan import Plan
 from netsim.engine.record.sent import Traffic, traffic_of
 from netsim.errors import CheckError
@@ -94,11 +95,13 @@ def check_run(trace: Trace, plan: Plan, *, whole: bool) -> None:
     _raise(found + _of_traffic(run.traffic))
 
 
-def check_collective(traffic: Traffic, seconds: float, other: tuple[float, int, float] | None) -> None:
+def check_collective(traffic: Traffic, seconds: float, other: tuple[float, int, float] | str) -> None:
     """CheckError with what broke which rule: of the messages of a collective that took the reference so many seconds,
-    and of the other engine's seconds, messages and bytes, if that played it, too."""
+    and of the other engine's seconds, messages and bytes, or why it did not play it."""
     found = _of_traffic(traffic)
-    if other is not None:
+    if isinstance(other, str):
+        found += _got_stuck(other)
+    else:
         reference = seconds, len(traffic.nbytes), float(traffic.nbytes.sum())
         figures = zip(("seconds", "messages", "bytes"), other, reference, strict=True)
         found += [
@@ -107,6 +110,10 @@ def check_collective(traffic: Traffic, seconds: float, other: tuple[float, int, 
             if abs(quick - slow) > _SHARE * slow
         ]
     _raise(found)
+
+
+def _got_stuck(why_simpy: str | None) -> list[str]:
+    return ["engines agree: the fast one got stuck, the reference did not"] if why_simpy == STUCK else []
 
 
 def always() -> bool:
@@ -129,6 +136,12 @@ def _raise(found: list[str]) -> None:
 
 def _said(check: Callable[..., Any]) -> str:
     return check.__name__.replace("_", " ")
+
+
+@rule
+def engines_agree(run: Run) -> Violations:
+    """Where the reference ended, the fast engine had not found that nothing can move any more."""
+    yield from _got_stuck(run.trace.facts["why_simpy"])
 
 
 # Of messages and links

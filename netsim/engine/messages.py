@@ -13,6 +13,8 @@ from netsim.engine.health import Health
 from netsim.hardware import Link as Port
 from netsim.trace import NO_CAUSE
 
+STUCK = "nothing can move any more"  # why a run is over that is not done
+
 
 class Message:
     """A message on its way; `then` is called with it when its last byte is delivered.

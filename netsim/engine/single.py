@@ -16,6 +16,7 @@ from netsim.engine.fast.patterns import Meeting
 from netsim.engine.invariants import always, check_collective
 from netsim.engine.limits import Size, most_messages, refuse_if_too_large
 from netsim.engine.measured import outside
+from netsim.engine.messages import STUCK
 from netsim.engine.record.clock import Timer
 from netsim.engine.record.sent import Sent
 from netsim.engine.reference.network import Network
@@ -87,15 +88,15 @@ class _Setting(NamedTuple):
     forwarding: str
     shared: Callable[..., Network]  # what makes such a network
 
-    def on_arrays(self, symmetry: bool) -> _Played | None:
-        """None where that would not be exact."""
+    def on_arrays(self, symmetry: bool) -> _Played | str:
+        """Or why that would not be exact."""
         try:
             played = fast.play(
                 self.kind, self.ranks, self.wiring, nbytes=self.size, ready=self.ready, sharing=self.sharing,
                 forwarding=self.forwarding, rate=self.reduction_rate, symmetry=symmetry,
             )  # fmt: skip
-        except Meeting:
-            return None
+        except Meeting as meeting:
+            return str(meeting)
         return _Played(*played)
 
     def in_simpy(self, sent: Sent | None) -> _Played:
@@ -117,7 +118,7 @@ class _Setting(NamedTuple):
         try:
             env.run(until=ended)  # not until nothing is left: outdated timers of the network may be
         except RuntimeError:
-            raise RunError(f"nothing can move any more at {env.now:g} s, and the collective is not done") from None
+            raise RunError(f"{STUCK} at {env.now:g} s, and the collective is not done") from None
         return _Played(float(env.now), network)
 
 
@@ -198,8 +199,8 @@ def _play(
 ) -> tuple[_Played, str]:
     """What the engine found that is the fastest exact one, and its name; the reference's word on it, if it is to be
     checked."""
-    played = setting.on_arrays(symmetry) if on_arrays else None
-    if played and not check:
+    played = setting.on_arrays(symmetry) if on_arrays else "it was not asked for"
+    if isinstance(played, _Played) and not check:
         return played, "fast"
     kind, ranks = setting.kind, setting.ranks
     messages = kind.messages_of(setting.size, ranks, enough=most_messages(limit))
@@ -207,7 +208,7 @@ def _play(
     sent = Sent() if check or always() else None
     slow = setting.in_simpy(sent)
     if sent is not None:
-        told = (played.time, played.network.messages, played.network.nbytes) if played else None
+        told = played if isinstance(played, str) else (played.time, played.network.messages, played.network.nbytes)
         plain = setting.wiring.unpriced
         check_collective(sent.traffic(setting.wiring, slow.network.use(), undisturbed=plain), slow.time, told)
-    return (played, "fast") if played else (slow, "simpy")
+    return (slow, "simpy") if isinstance(played, str) else (played, "fast")

@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from netsim import loading
 from netsim.collectives.ring import Ring
 from netsim.collectives.rounds import Collective
+from netsim.engine.run import simulate
 from netsim.engine.single import CollectiveResult, collective
 from netsim.families import FAMILIES
 from netsim.hardware import Link
@@ -125,3 +127,20 @@ def leaving(hosts: Any) -> Topology:
     """Links that are shaped where they leave the hosts."""
     machines: list[Host] = list(hosts)
     return gloo.shaped(len(machines), machines[0].link)
+
+
+def test_a_window_of_steps_moves_on_in_order_from_one_exchange_to_the_next() -> None:
+    """Of two steps that end at one moment, whichever is told first: a lane's next one begins when its last is over."""
+    table = {
+        "iterations": 2,
+        "cluster": {"workers": 4, "device": "v100", "link": {"rate": "1 Gbit/s", "latency": "5 ms"}, "sharing": "fifo"},
+        "job": {
+            "model": "resnet50",
+            "batch": 32,
+            "bucket": "ddp",
+            "strategy": {"kind": "ring", "library": "gloo"},
+        },
+    }
+    fast, simpy = (simulate(loading.from_table(table), engine=engine, detail="summary") for engine in ("fast", "simpy"))
+    assert fast.engine == "fast"
+    assert fast.steps["end"].max() == pytest.approx(simpy.steps["end"].max(), rel=1e-9)

@@ -13,6 +13,7 @@ import netsim
 from netsim import loading
 from netsim.engine import invariants
 from netsim.engine.invariants import RULES, TRAFFIC_RULES, Run
+from netsim.engine.messages import STUCK
 from netsim.engine.plan import plan
 from netsim.engine.run import simulate
 from netsim.engine.single import collective
@@ -104,6 +105,7 @@ CASES: dict[str, Any] = {
     "no_link_passes_more_than_failures_leave": lambda: tampered(
         played(), "link_bins", lambda rows: [rows[0]._replace(nbytes=1.01 * 125e6 * (rows[0].end - rows[0].start))]
     ),
+    "engines_agree": lambda: with_facts(played(), why_simpy=STUCK),
     "what_is_exchanged_is_what_the_strategy_moves": lambda: with_facts(played(), wire_bytes=1.0),
     "parts_sum_to_steps": lambda: tampered(played(), "steps", first(compute=lambda t: t * 1.01)),
     "a_worker_does_one_step_after_the_other": lambda: tampered(
@@ -176,6 +178,7 @@ DISTURBED: list[dict[str, Any]] = [
     {"cluster.stop": [{"host": "worker1", "at": "2 ms", "lasts": "5 ms"}]},
     {"cluster.link.overhead": "10 us", "cluster.link.flow_rate": "0.3 Gbit/s"},
     {"cluster.link.duplex": "half", "noise.jitter": 0.3},
+    {"job.strategy": {"kind": "ring", "slices": 4, "in_flight": 2, "rendezvous": True}, "cluster.sharing": "fifo"},
     {"job.sharding": "zero3"},
     {"job.schedule": "priority", "job.partition": "100 kB"},
     {"job.strategy": {"kind": "parameter_server", "mode": "sync", "backup": 1}},

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from netsim.engine import invariants
+from netsim.engine.messages import STUCK
 from netsim.trace import NO_CAUSE, Activity, Columns, LinkBin, LinkChange, LinkUse, Span, Transfer, Update, WorkerStep
 
 SHARE, DUST = 1e-9, 1e-11  # what sums of floats may be off by: of bytes or seconds, and of the time on the clock
@@ -426,7 +427,9 @@ def test_engines_agree_to_a_billionth_of_each_figure() -> None:
     rows = traffic([(10.0, 0.0, 0.0, 1.0, 0.0), (20.0, 1.0, 1.0, 3.0, 0.0)], carried=[30.0], counts=[2], hosts="ab")
     rows.places, rows.routes = ([0], [1], [0]), [(0,)]
     rows.topology = SimpleNamespace(rates=[10.0], names=["wire"], ends=[("a", "b")], both_ways=())
-    invariants.check_collective(rows, 3.0, None)
+    invariants.check_collective(rows, 3.0, "two messages meet")
+    with pytest.raises(invariants.CheckError, match="engines agree: the fast one got stuck"):
+        invariants.check_collective(rows, 3.0, STUCK)
     invariants.check_collective(rows, 3.0, (3.0 * (1 + 0.9 * SHARE), 2, 30.0 * (1 - 0.9 * SHARE)))
     for other, what in (
         ((3.0 * (1 + 1.1 * SHARE), 2, 30.0), "seconds"),

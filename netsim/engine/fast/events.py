@@ -23,6 +23,7 @@ from netsim.engine.fast.patterns import Meeting, Times
 from netsim.engine.fast.rounds import Progress, timetable
 from netsim.engine.fast.schedules import Numbers, Schedule, Sizes
 from netsim.engine.health import NOTHING, Health
+from netsim.engine.messages import STUCK
 from netsim.engine.plan import Plan
 from netsim.engine.record.log import Log
 from netsim.engine.record.meter import Meter
@@ -33,7 +34,7 @@ from netsim.training.parameter_server import ParameterServer
 _WHY = {
     1: "messages come at one moment whose order matters",
     2: "more all-reduces of a stream are under way than this engine keeps apart",
-    3: "nothing can move any more",
+    3: STUCK,
 }
 _GOING, _ASKS = 4, 5
 _AT_A_STROKE = 1_000_000  # moments
@@ -215,7 +216,7 @@ class EventPlay:
         kept = len(recorded) * self.messages_at_a_time
         zeros = {
             "state": messages, "position": parts, "missing": parts, "hosts_left": plays, "lanes_left": plays * hosts,
-            **dict.fromkeys(("leg", "taken_up", "units"), plays * hosts),
+            **dict.fromkeys(("leg", "taken_up", "oldest", "units"), plays * hosts),
             "adder_part": hosts, "bucket": hosts * self._streams, "asks": hosts * self._streams,
             **dict.fromkeys(("iteration", "about", "phase", "stage", "buckets_left"), hosts),
             "is_in": hosts * buckets, "behind": messages, "word": messages * self._announced,

@@ -16,6 +16,7 @@ from netsim.engine.fast.events import EventPlay
 from netsim.engine.fast.links import Sharing
 from netsim.engine.fast.patterns import Meeting, Times
 from netsim.engine.fast.rounds import Progress, timetable
+from netsim.engine.messages import STUCK
 from netsim.engine.plan import Plan
 from netsim.engine.record.log import Log
 from netsim.trace import ServerUse
@@ -23,7 +24,7 @@ from netsim.training.parameter_server import ParameterServer
 
 _TIE, _MORE, _STUCK = 1, 2, 3
 _HUB = 16  # flows that are played together where they share a link; for fewer it is not worth it
-_WHY = {_TIE: "what comes at one moment has an order that matters", _STUCK: "nothing can move any more"}
+_WHY = {_TIE: "what comes at one moment has an order that matters", _STUCK: STUCK}
 
 
 class ServedPlay(EventPlay):

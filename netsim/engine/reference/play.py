@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import Any, NamedTuple
 
@@ -74,28 +75,28 @@ class Steps:
 
 
 Together = list[tuple[int, list[int]]]  # lanes, each with what a host has to do in it, all at once
-Task = Iterable[Together]  # one after the other
+Chain = tuple[Iterable[Together], int]  # one begun after the other, in order, with so many under way at most
 
 
 class TakingPart(Event):
-    """A host goes through its part stage by stage, in each of which so many processes do one task after another;
-    happens when all is done."""
+    """A host goes through its part stage by stage, in each of which it does several chains of things; happens when all
+    is done."""
 
     def __init__(
         self,
         env: simpy.Environment,
-        stages: Iterator[tuple[Iterator[Task], int]],
-        do: Callable[[Iterator[Task]], Generator[Event, Any, None]],
+        stages: Iterator[list[Chain]],
+        do: Callable[[Chain], Generator[Event, Any, None]],
     ) -> None:
         super().__init__(env)
         self._stages, self._do, self._left = stages, do, 0
         self._go_on()
 
     def _go_on(self) -> None:
-        for tasks, many in self._stages:
-            self._left = many
-            for _ in range(many):
-                _callbacks(self.env.process(self._do(tasks))).append(self._ended)
+        for chains in self._stages:
+            self._left = len(chains)
+            for chain in chains:
+                _callbacks(self.env.process(self._do(chain))).append(self._ended)
             return
         self.succeed()
 
@@ -136,7 +137,7 @@ class Play:
 
     def join(self, host: int) -> Event:
         """The host takes part from now on; the event happens when it has done all of its part."""
-        return TakingPart(self._env, self._stages(host), lambda tasks: self._take_part(host, tasks))
+        return TakingPart(self._env, self._stages(host), lambda chain: self._take_part(host, *chain))
 
     def waits(self) -> Iterator[tuple[int, int]]:
         """Who waits for whom to come to a transfer."""
@@ -146,33 +147,39 @@ class Play:
                 if ahead is None or ahead.left:
                     yield host, dst if host == src else src
 
-    def _stages(self, host: int) -> Iterator[tuple[Iterator[Task], int]]:
-        """What a host does of which one stage is to end before the next one begins: tasks, and how many at once."""
+    def _stages(self, host: int) -> Iterator[list[Chain]]:
+        """What a host does of which one stage is to end before the next one begins."""
         owns = len(self._steps.of)
         for leg in self._legs:
             if not leg.by_step:
                 for first in range(0, self._slices, leg.at_most):
                     lanes = range(first * owns, min(first + leg.at_most, self._slices) * owns)
-                    yield (self._whole(host, lane) for lane in lanes), len(lanes)
+                    yield [(self._whole(host, lane), 1) for lane in lanes]
                 continue
             of_lanes = (self._steps.within(lane % owns, host, leg.adds) for lane in range(self._lanes))
             rounds = [list(enumerate(each)) for each in zip(*of_lanes, strict=True)]
-            if rounds:
-                apart = ([[each]] for together in rounds for each in together)
-                yield (iter([rounds]), 1) if leg.abreast else (apart, leg.at_most * owns)
+            apart = ([each] for together in rounds for each in together)
+            yield [(rounds, 1) if leg.abreast else (apart, leg.at_most * owns)]
 
-    def _whole(self, host: int, lane: int) -> Task:
+    def _whole(self, host: int, lane: int) -> Iterator[Together]:
         """All that a host has to do in a lane."""
         return ([(lane, each)] for each in self._steps.of[lane % len(self._steps.of)][host])
 
-    def _take_part(self, host: int, tasks: Iterator[Task]) -> Generator[Event, Any, None]:
-        for task in tasks:
-            for together in task:
-                finished = Countdown(self._env, sum(len(transfers) for _, transfers in together))
-                for lane, transfers in together:
-                    for number in sorted(transfers, key=lambda number: self._sends(number, host)):
-                        self._come(number, lane, host, finished)
-                yield finished
+    def _take_part(self, host: int, chain: Iterable[Together], at_most: int) -> Generator[Event, Any, None]:
+        under_way = deque[Event]()
+        for together in chain:
+            if len(under_way) == at_most:
+                yield under_way.popleft()
+            under_way.append(self._begin(host, together))
+        yield from under_way
+
+    def _begin(self, host: int, together: Together) -> Event:
+        """The host comes to transfers; the event happens when it is done with all of them."""
+        finished = Countdown(self._env, sum(len(transfers) for _, transfers in together))
+        for lane, transfers in together:
+            for number in sorted(transfers, key=lambda number: self._sends(number, host)):
+                self._come(number, lane, host, finished)
+        return finished
 
     def _sends(self, number: int, host: int) -> bool:
         """Whether the host is the source of a transfer, and nothing of it leaves before words do."""

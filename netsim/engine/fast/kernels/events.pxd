@@ -14,7 +14,7 @@ cdef class Run(Streams):
     cdef Py_ssize_t transfers, lanes, owns, ways, announced
     cdef int[::1] src, dst, add, count, flow, step_of, step_first, in_step, slices, state, position, missing
     cdef int[::1] lanes_left, adder_part, local, priority, adding, inbox, behind
-    cdef int[::1] takes, most, at_a_time, leg, taken_up, units, adding_steps, word, word_flow
+    cdef int[::1] takes, most, at_a_time, leg, taken_up, oldest, units, adding_steps, word, word_flow
     cdef long long[::1] size_of, record, orders
     cdef double[::1] wait, word_wait, piece, uneven, sent, adder_free, adder_last, record_times, added, applied
     cdef void _take_part(self, Py_ssize_t part) noexcept
@@ -26,6 +26,7 @@ cdef class Run(Streams):
     cdef void _take_up(self, Py_ssize_t slot, Py_ssize_t host) noexcept
     cdef Py_ssize_t _steps(self, Py_ssize_t host, Py_ssize_t takes) noexcept
     cdef void _go_further(self, Py_ssize_t slot, Py_ssize_t host) noexcept
+    cdef void _pass_over_done(self, Py_ssize_t slot, Py_ssize_t host, Py_ssize_t lanes) noexcept
     cdef void _end_leg(self, Py_ssize_t slot, Py_ssize_t host) noexcept
     cdef bint _opens(self, Py_ssize_t slot, Py_ssize_t lane, Py_ssize_t host) noexcept
     cdef void _came(self, Py_ssize_t message) noexcept

@@ -53,7 +53,7 @@ class Run(Streams):
         self.position, self.missing = arrays["position"], arrays["missing"]  # of each part
         self.takes, self.most, self.at_a_time = arrays["takes"], arrays["most"], arrays["at_a_time"]  # of buckets' legs
         self.leg, self.taken_up = arrays["leg"], arrays["taken_up"]  # of each slot and host
-        self.units, self.lanes_left = arrays["units"], arrays["lanes_left"]
+        self.units, self.lanes_left, self.oldest = arrays["units"], arrays["lanes_left"], arrays["oldest"]
         self.adding_steps = arrays["adding_steps"]  # of each lane of the collective's own, and host
         self.adder_free, self.adder_last, self.adder_part = (
             arrays["adder_free"], arrays["adder_last"], arrays["adder_part"]
@@ -85,7 +85,7 @@ class Run(Streams):
         self.units[at] = lanes
         if takes != SLICES:
             self.units[at] = lanes * self._steps(host, takes)
-        self.taken_up[at], self.lanes_left[at] = 0, self.units[at]
+        self.taken_up[at], self.oldest[at], self.lanes_left[at] = 0, 0, self.units[at]
         if self.units[at] == 0:
             self._end_leg(slot, host)
         else:
@@ -99,18 +99,31 @@ class Run(Streams):
     def _go_further(self, slot: int, host: int) -> None:
         """The host begins what there is room for."""
         at = slot * self.hosts + host
+        takes, lanes = self.takes[self.leg[at]], self.slices[self.leg[at] // 2] * self.owns
         while self.taken_up[at] < self.units[at]:
             first, many = self.taken_up[at], self.at_a_time[self.leg[at]]
-            if first - (self.units[at] - self.lanes_left[at]) + many > self.most[self.leg[at]]:
+            done = self.units[at] - self.lanes_left[at]
+            if takes != SLICES and many == 1:  # a window, which moves on in order
+                self._pass_over_done(slot, host, lanes)
+                done = self.oldest[at]
+            if first - done + many > self.most[self.leg[at]]:
                 return
             if many > self.units[at] - first:
                 many = self.units[at] - first
-            takes, lanes = self.takes[self.leg[at]], self.slices[self.leg[at] // 2] * self.owns
             self.taken_up[at] = first + many
             for unit in range(first, first + many):
                 part = (slot * self.lanes + unit % lanes) * self.hosts + host
                 self.position[part] = unit // lanes + (self._steps(host, ADDS) if takes == SPREADS else 0)
                 self._take_part(part)
+
+    def _pass_over_done(self, slot: int, host: int, lanes: int) -> None:
+        """Find the oldest of what the host has under way."""
+        at = slot * self.hosts + host
+        while self.oldest[at] < self.taken_up[at]:
+            part = (slot * self.lanes + self.oldest[at] % lanes) * self.hosts + host
+            if self.missing[part] > 0:
+                return
+            self.oldest[at] += 1
 
     def _end_leg(self, slot: int, host: int) -> None:
         """The host goes on to the next leg, if there is one, or has the sum."""
