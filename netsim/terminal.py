@@ -240,11 +240,12 @@ def validation(rows: Sequence[Row], groups: Sequence[Row]) -> None:
 
 
 def peers(rows: Sequence[Row]) -> None:
-    """A line a collective and simulator."""
-    table = _table("collective", "ranks", "simulator", "predicted", "on the wall")
+    """A line a collective, topology and simulator."""
+    table = _table("collective", "ranks", "topology", "simulator", "predicted", "on the wall")
     for row in rows:
         times = (show(row[key], "s", digits=digits) for key, digits in (("time_s", 7), ("wall_s", 2)))
-        table.add_row(_words(row["collective"]), str(row["ranks"]), row["simulator"], *times)
+        words = _words(row["collective"]), str(row["ranks"]), _words(row["topology"])
+        table.add_row(*words, row["simulator"], *times)
     _print(table)
 
 

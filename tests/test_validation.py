@@ -20,7 +20,7 @@ from netsim.collectives.tree import Tree
 from netsim.engine.single import collective
 from netsim.errors import ScenarioError
 from netsim.hardware import Link
-from netsim.validation import peers, sources
+from netsim.validation import sources
 from netsim.validation.exchanges import Part, Piece
 
 FOLDER = Path(__file__).parents[1] / "scenarios" / "validation"
@@ -310,25 +310,3 @@ def test_a_broadcast_to_all_at_once_and_one_from_each_to_the_next_take_the_root_
     assert play(Part(of=BinomialTree(), piece="broadcast, to all at once"), ranks) == pytest.approx(sent + LINK.latency)
     chain = Part(of=BinomialTree(), piece="broadcast, from one to the next")
     assert play(chain, ranks) == pytest.approx(sent + (ranks - 1) * LINK.latency)
-
-
-def test_other_simulators_that_are_installed_predict_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(peers, "RANKS", (4,))
-    monkeypatch.setattr(peers, "KINDS", ("ring", "parameter_server"))
-    rows = list(peers.rows())
-    for kind in peers.KINDS:
-        times = [row["time_s"] for row in rows if row["collective"] == kind]
-        assert times == pytest.approx([times[0]] * len(times), rel=1e-6)  # SimGrid's pieces are whole bytes
-    assert {row["simulator"] for row in rows} >= {"netsim (fast)", "netsim (simpy)"}
-
-
-def test_without_other_simulators_netsim_stands_alone_and_says_what_is_missing(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(peers, "RANKS", (4,))
-    monkeypatch.setattr(peers, "_PYTHONS", ())
-    monkeypatch.setattr(peers, "find_spec", lambda _: None)
-    cli.main(["validate", "--peers", "--json"], standalone_mode=False)
-    out, err = capsys.readouterr()
-    assert {row["simulator"] for row in json.loads(out)["rows"]} == {"netsim (fast)", "netsim (simpy)"}
-    assert "python3-simgrid" in err and "ns.py" in err

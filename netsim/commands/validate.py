@@ -14,7 +14,12 @@ from netsim.commands._shared import options, warn
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path), default=Path("scenarios/validation"))
 @click.option("--only", multiple=True, metavar="SOURCE", help="Only this source; may be given several times.")
-@click.option("--peers", "beside_peers", is_flag=True, help="Instead: the same collectives in SimGrid and ns.py.")
+@click.option(
+    "--peers",
+    "beside_peers",
+    is_flag=True,
+    help="Instead: the same collectives in SimGrid and ns.py.",
+)
 @options("output", "json", "quiet")
 def validate(
     folder: Path, only: tuple[str, ...], beside_peers: bool, output: Path | None, as_json: bool, quiet: bool
@@ -25,7 +30,9 @@ def validate(
 
     if beside_peers:
         warn(f"not installed, and so left out: {each}" for each in peers.missing())
-        found_beside = list(peers.rows())
+        cases = peers.cases()
+        with progress.bar("collectives", len(cases), quiet=quiet) as reached_case:
+            found_beside = list(peers.rows(cases, reached_case))
         return terminal.document({"rows": found_beside}) if as_json else terminal.peers(found_beside)
     found = sources.find(folder, only)
     target = arguments.writable_folder(output)

@@ -2,107 +2,115 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-import tempfile
+import random
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from importlib.util import find_spec
-from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from netsim.collectives.rounds import Collective, unrolled
+from netsim.collectives.rounds import Collective
 from netsim.engine import single
-from netsim.errors import RunError
-from netsim.families import FAMILIES, kind_of
+from netsim.errors import ScenarioError
+from netsim.families import FAMILIES, Chosen, kind_of
+from netsim.hardware import Link
+from netsim.topologies.base import Host, Topology
+from netsim.validation import in_simgrid
 
 KINDS = ("ring", "binomial_tree", "halving_doubling", "recursive_doubling", "parameter_server", "direct")
 RANKS, SIZE, RATE, LATENCY = (8, 32), 16 * 2**20, 1.25e9, 1e-5
-_PYTHONS = (sys.executable, "/usr/bin/python3")  # Debian's python3-simgrid belongs to the system's own
-# What makes SimGrid's network plain max-min sharing: CM02 with factors of 1, no window, no cross-traffic of answers.
-_PLAIN = ("network/model:CM02", "network/TCP-gamma:0", "network/crosstraffic:0", "network/latency-factor:1",
-          "network/bandwidth-factor:1", "network/weight-S:0")  # fmt: skip
+SHARES = {"SimGrid": False, "SimGrid, by latency": True}  # of its rows, whether they are by latency
+OPTIONS: dict[str, dict[str, Any]] = {  # of the topologies that need some, and of those that have more to share with
+    "leaf_spine": {"per_leaf": 4, "oversubscription": 2.0},
+    "nodes": {"per_host": 4, "nics": 2, "link": {"rate": "100 GB/s", "latency": "1 us"}},
+}
 
 
-def rows() -> Iterator[dict[str, Any]]:
-    """A row a collective, number of ranks and simulator: netsim always, SimGrid and ns.py where they are installed."""
-    simgrid = next((python for python in _PYTHONS if _has_simgrid(python)), None)
+class Case(NamedTuple):
+    """A collective of so many ranks on a network of so many hosts."""
+
+    kind: Collective
+    ranks: int
+    build: Chosen
+    network: Topology
+
+    def row(self, simulator: str, seconds: float, wall: float) -> dict[str, Any]:
+        """What a simulator says of it, in s."""
+        told = {"collective": kind_of(self.kind), "ranks": self.ranks, "topology": kind_of(self.build)}
+        return {**told, "simulator": simulator, "time_s": seconds, "wall_s": wall}
+
+
+def cases() -> list[Case]:
+    """Every collective on every topology."""
+    kinds = [FAMILIES["collectives"].build(name) for name in KINDS]
+    topologies = FAMILIES["topologies"].names()
+    all_of_them = (case(kind, ranks, name) for name in topologies for ranks in RANKS for kind in kinds)
+    return [each for each in all_of_them if each]
+
+
+def case(kind: Collective, ranks: int, topology: str) -> Case | None:
+    """None where the topology is not for so many hosts, such as a hypercube for 8 ranks and a server."""
+    count = ranks + kind.helpers(ranks)
+    options = _unlike_links(count) if topology == "graph" else OPTIONS.get(topology, {})
+    build: Chosen = FAMILIES["topologies"].build({"kind": topology, **options})
+    link = Link(rate=RATE, latency=LATENCY)
+    hosts = [Host(f"rank{n}" if n < ranks else f"server{n - ranks}", link, apart=n >= ranks) for n in range(count)]
+    try:
+        return Case(kind, ranks, build, build(hosts))
+    except ScenarioError:
+        return None
+
+
+def _unlike_links(hosts: int) -> dict[str, Any]:
+    """Options of a connected graph, a random tree and as many links more, no two alike."""
+    draw = random.Random(hosts)
+    tree = {(draw.randrange(host), host) for host in range(1, hosts)}
+    more = {(min(pair), max(pair)) for pair in (draw.sample(range(hosts), 2) for _ in range(hosts))}
+    names = [f"node{host}" for host in range(hosts)]
+    links = [
+        {
+            "ends": [names[one], names[other]],
+            "rate": f"{draw.uniform(2, 20):.3f} Gbit/s",
+            "latency": f"{draw.uniform(1, 20):.3f} us",
+        }
+        for one, other in sorted(tree | more)
+    ]
+    return {"links": links, "at": names}
+
+
+def rows(every: Sequence[Case], reached: Callable[[int], None]) -> Iterator[dict[str, Any]]:
+    """A row a case and simulator; `reached` is told how many cases are done."""
+    simgrid, ring = in_simgrid.interpreter(), FAMILIES["collectives"].build("ring")
     for engine in ("fast", "simpy"):  # so that no row pays for what is loaded once
-        single.collective(
-            FAMILIES["collectives"].build("ring"), ranks=2, size=SIZE, rate=RATE, latency=LATENCY, engine=engine
+        single.collective(ring, ranks=2, size=SIZE, rate=RATE, latency=LATENCY, engine=engine)
+    for done, each in enumerate(every, 1):
+        yield from _rows_of(each, simgrid)
+        reached(done)
+
+
+def _rows_of(each: Case, simgrid: str | None) -> Iterator[dict[str, Any]]:
+    """netsim's always; SimGrid's, with equal shares and with those of its own, where there is an interpreter that has
+    it; and ns.py's of a ring on the star, where it is installed."""
+    for engine in ("auto", "simpy"):
+        began = time.perf_counter()
+        result = single.collective(
+            each.kind, ranks=each.ranks, size=SIZE, rate=RATE, latency=LATENCY, topology=each.build, engine=engine
         )
-    for ranks in RANKS:
-        for name in KINDS:
-            kind = FAMILIES["collectives"].build(name)
-            began = time.perf_counter()
-            result = single.collective(kind, ranks=ranks, size=SIZE, rate=RATE, latency=LATENCY)
-            yield _row(kind, ranks, f"netsim ({result.engine})", result.time_s, time.perf_counter() - began)
-            began = time.perf_counter()
-            slow = single.collective(kind, ranks=ranks, size=SIZE, rate=RATE, latency=LATENCY, engine="simpy")
-            if result.engine != "simpy":
-                yield _row(kind, ranks, "netsim (simpy)", slow.time_s, time.perf_counter() - began)
-            if simgrid:
-                found = _in_simgrid(simgrid, kind, ranks)
-                yield _row(kind, ranks, "SimGrid", found["time_s"], found["wall_s"])
-            if name == "ring" and find_spec("ns"):
-                began = time.perf_counter()
-                yield _row(kind, ranks, "ns.py", _ring_in_ns(ranks), time.perf_counter() - began)
+        yield each.row(f"netsim ({result.engine})", result.time_s, time.perf_counter() - began)
+        if result.engine == "simpy":
+            break
+    for name, by_latency in SHARES.items():
+        if simgrid:
+            found = in_simgrid.played(simgrid, each.kind, each.ranks, SIZE, each.network, by_latency=by_latency)
+            yield each.row(name, found["time_s"], found["wall_s"])
+    if (kind_of(each.kind), kind_of(each.build)) == ("ring", "star") and find_spec("ns"):
+        began = time.perf_counter()
+        yield each.row("ns.py", _ring_in_ns(each.ranks), time.perf_counter() - began)
 
 
 def missing() -> list[str]:
     """The peers that are not installed, each with how to install it."""
-    found = [] if any(map(_has_simgrid, _PYTHONS)) else ["SimGrid (Debian: apt-get install python3-simgrid)"]
+    found = [] if in_simgrid.interpreter() else ["SimGrid (Debian: apt-get install python3-simgrid)"]
     return found + ([] if find_spec("ns") else ["ns.py (pip install ns.py)"])
-
-
-def _row(kind: Collective, ranks: int, simulator: str, seconds: float, wall: float) -> dict[str, Any]:
-    return {"collective": kind_of(kind), "ranks": ranks, "simulator": simulator, "time_s": seconds, "wall_s": wall}
-
-
-def _has_simgrid(python: str) -> bool:
-    return (
-        Path(python).exists() and not subprocess.run([python, "-c", "import simgrid"], capture_output=True).returncode
-    )
-
-
-def _in_simgrid(python: str, kind: Collective, ranks: int) -> dict[str, float]:
-    """Simulated and wall seconds of the same rounds, played by SimGrid's actors; RunError where it fails."""
-    steps: list[list[list[tuple[int, float, bool]]]] = [[] for _ in range(ranks + kind.helpers(ranks))]
-    piece, number = SIZE / kind.pieces(ranks), 0
-    for each in unrolled(kind.rounds(ranks), kind.pieces(ranks)):
-        now: dict[int, list[tuple[int, float, bool]]] = {}
-        for src, dst, count in zip(each.src.tolist(), each.dst.tolist(), each.count.tolist(), strict=True):
-            for host, sending in ((src, True), (dst, False)):
-                now.setdefault(host, []).append((number, int(count * piece), sending))
-            number += 1
-        for host, transfers in now.items():
-            steps[host].append(transfers)
-    with tempfile.TemporaryDirectory() as folder:
-        platform = Path(folder) / "star.xml"
-        platform.write_text(_star(len(steps)), encoding="utf-8")
-        options = [f"--cfg={option}" for option in _PLAIN]
-        done = subprocess.run(
-            [python, str(Path(__file__).with_name("simgrid_actors.py")), str(platform), *options],
-            input=json.dumps({"steps": steps}),
-            capture_output=True,
-            text=True,
-        )
-    if done.returncode:
-        raise RunError(f"SimGrid failed: {done.stderr.strip()[-500:]}")
-    found: dict[str, float] = json.loads(done.stdout)
-    return found
-
-
-def _star(hosts: int) -> str:
-    """A SimGrid platform: hosts with a link each way, of which each has half of the latency."""
-    return f"""<?xml version="1.0"?>
-<!DOCTYPE platform SYSTEM "https://simgrid.org/simgrid.dtd">
-<platform version="4.1">
-  <cluster id="star" prefix="h" suffix="" radical="0-{hosts - 1}" speed="1Gf" bw="{RATE}Bps" lat="{LATENCY / 2}s"
-           sharing_policy="SPLITDUPLEX"/>
-</platform>
-"""
 
 
 def _ring_in_ns(ranks: int) -> float:

@@ -1,8 +1,8 @@
 """The rounds of a collective as SimGrid's actors play them; run by an interpreter that has SimGrid's Python module.
 
-Standard input has one JSON document: `steps`, for each host its rounds in order, each a list of [transfer, bytes,
-whether this host sends it]. Arguments: the platform file, then SimGrid's options. Standard output gets the simulated
-seconds and the seconds on the wall.
+Standard input has one JSON document: `actors`, each with its host and its rounds in order, each a list of [wait,
+transfer, bytes, whether this actor sends it]: both ends of a transfer wait so long (s) before they begin it. Arguments:
+the platform file, then SimGrid's options. Standard output gets the simulated seconds and the seconds on the wall.
 """
 
 from __future__ import annotations
@@ -14,23 +14,30 @@ from typing import Any
 
 
 def main() -> None:
-    from simgrid import Actor, Engine, Host, Mailbox  # type: ignore[import-not-found, unused-ignore]
+    from simgrid import Actor, Engine, Host, Mailbox, this_actor  # type: ignore[import-not-found, unused-ignore]
 
     began = time.perf_counter()
     engine = Engine(sys.argv)
     engine.load_platform(sys.argv[1])
-    steps: list[list[list[Any]]] = json.load(sys.stdin)["steps"]
+    actors: list[tuple[int, list[list[Any]]]] = json.load(sys.stdin)["actors"]
 
-    def live(mine: list[list[Any]]) -> None:
-        for transfers in mine:
-            boxes = [(Mailbox.by_name(str(number)), nbytes, sending) for number, nbytes, sending in transfers]
-            sent = [box.put_async(0, nbytes) for box, nbytes, sending in boxes if sending]
-            came = [box.get_async() for box, _, sending in boxes if not sending]  # pairs that must live until the wait
+    def live(rounds: list[list[Any]]) -> None:
+        for transfers in rounds:
+            waited, sent, came = 0.0, [], []
+            for wait, number, nbytes, sending in sorted(transfers):
+                if wait > waited:
+                    this_actor.sleep_for(wait - waited)
+                    waited = wait
+                box = Mailbox.by_name(str(number))
+                if sending:
+                    sent.append(box.put_async(0, nbytes))
+                else:
+                    came.append(box.get_async())  # pairs that must live until the wait
             for each in [*sent, *(pair[0] for pair in came)]:
                 each.wait()
 
-    for host, mine in enumerate(steps):
-        Actor.create(f"rank{host}", Host.by_name(f"h{host}"), live, mine)
+    for number, (host, rounds) in enumerate(actors):
+        Actor.create(f"actor{number}", Host.by_name(f"h{host}"), live, rounds)
     engine.run()
     clock = Engine.clock if isinstance(Engine.clock, float) else engine.clock
     sys.stdout.write(json.dumps({"time_s": clock, "wall_s": time.perf_counter() - began}) + "\n")
