@@ -9,6 +9,7 @@ import pytest
 
 from netsim.cli import cli
 from netsim.engine.single import collective
+from netsim.errors import ScenarioError
 from netsim.families import FAMILIES, kind_of
 from netsim.validation import in_simgrid, peers
 from netsim.validation.in_simgrid import PRECISION
@@ -58,10 +59,11 @@ def test_simgrid_s_own_shares_are_equal_where_latencies_are(simgrid: str, kind: 
 
 def test_every_topology_has_cases_and_all_that_are_installed_agree(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(peers, "RANKS", (8,))
-    cases = peers.cases()
+    cases, left_out = peers.cases()
+    assert left_out == ["parameter_server among 8 ranks on a hypercube"], "it has no ninth host"
     done: list[int] = []
     assert {kind_of(each.build) for each in cases} == set(TOPOLOGIES)
-    assert len(cases) == len(TOPOLOGIES) * len(peers.KINDS) - 1  # a hypercube has no ninth host
+    assert len(cases) == len(TOPOLOGIES) * len(peers.KINDS) - 1
     star = [each for each in cases if kind_of(each.build) == "star"]
     rows = list(peers.rows(star, done.append))
     for kind in peers.KINDS:
@@ -81,4 +83,12 @@ def test_without_other_simulators_netsim_stands_alone_and_says_what_is_missing(
     rows: list[dict[str, Any]] = json.loads(out)["rows"]
     assert {row["simulator"] for row in rows} == NETSIM
     assert {row["topology"] for row in rows} == set(TOPOLOGIES)
-    assert "python3-simgrid" in err and "ns.py" in err
+    assert "python3-simgrid" in err and "ns.py" in err and "parameter_server among 4 ranks on a hypercube" in err
+
+
+def test_what_is_of_measured_figures_alone_is_refused_beside_peers() -> None:
+    with pytest.raises(ScenarioError) as refused:
+        cli.main(
+            ["validate", "scenarios/validation", "--peers", "--only", "oracles", "-o", "reports"], standalone_mode=False
+        )
+    assert [problem.path for problem in refused.value.problems] == ["FOLDER", "--only", "-o"]

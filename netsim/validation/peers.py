@@ -6,6 +6,7 @@ import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from importlib.util import find_spec
+from itertools import product
 from typing import Any, NamedTuple
 
 from netsim.collectives.rounds import Collective
@@ -39,12 +40,16 @@ class Case(NamedTuple):
         return {**told, "simulator": simulator, "time_s": seconds, "wall_s": wall}
 
 
-def cases() -> list[Case]:
-    """Every collective on every topology."""
-    kinds = [FAMILIES["collectives"].build(name) for name in KINDS]
-    topologies = FAMILIES["topologies"].names()
-    all_of_them = (case(kind, ranks, name) for name in topologies for ranks in RANKS for kind in kinds)
-    return [each for each in all_of_them if each]
+def cases() -> tuple[list[Case], list[str]]:
+    """Every collective on every topology, and those that do not go together."""
+    found, left_out = list[Case](), list[str]()
+    for topology, ranks, name in product(FAMILIES["topologies"].names(), RANKS, KINDS):
+        each = case(FAMILIES["collectives"].build(name), ranks, topology)
+        if each:
+            found.append(each)
+        else:
+            left_out.append(f"{name} among {ranks} ranks on a {topology}")
+    return found, left_out
 
 
 def case(kind: Collective, ranks: int, topology: str) -> Case | None:
