@@ -26,8 +26,9 @@ from netsim.units import SCALES, show
 Pixels = npt.NDArray[np.uint8]  # [row, column, red green blue]
 
 _WIDTH, _DPI = 6.4, 150  # inches, dots an inch
-# Okabe and Ito's colours, which people with any colour vision tell apart; the yellow, too pale for lines, is left out.
-PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#8C6D1F", "#404040", "#A6761D")
+# Okabe and Ito's colours, which people with any colour vision tell apart; the yellow, too pale for lines, is left out,
+# and two are added.
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#8C6D1F", "#404040", "#7A3FC8")
 MARKERS = "osD^vPX*"
 COMPUTING, COMMUNICATING, WAITING = "#5B6770", "#E69F00", "#F0E442"
 IDEAL = "#8A8A8A"
