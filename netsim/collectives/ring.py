@@ -78,10 +78,9 @@ class Ring(Collective):
         legs, slices = super().legs(nbytes, ranks), self.lanes(nbytes, ranks)
         return in_loops(slices, slices) if self._rooted and legs[0].by_step else legs
 
-    def words_take(self, ranks: int, latency: float) -> float | None:
-        """Ranks are in step: a latency, where no message goes the same way on the same connection."""
-        apart = ranks > 2 and not self.two_way and not self._rooted
-        return latency * self.announced if apart or not self.announced else None
+    def waits_for_each_word(self, ranks: int) -> bool:
+        """Ranks are in step, where no message goes the same way as a word on the same connection."""
+        return ranks > 2 and not self.two_way and not self._rooted
 
     def _places(self, ranks: int) -> IntArray:
         """Which rank stands at each place of the ring."""

@@ -144,9 +144,9 @@ class Collective:
         """Whether a message waits for its receiver's word: Gloo sends nothing before (gloo/transport/tcp/pair.cc)."""
         return self.rendezvous or self.library == "gloo"
 
-    def words_take(self, ranks: int, latency: float) -> float | None:
-        """Seconds that each message waits for its receiver's word, beside its own latency, where that is known."""
-        return None if self.announced else 0.0
+    def waits_for_each_word(self, ranks: int) -> bool:
+        """Whether each message would wait for its receiver's word just as long as for its own latency."""
+        return False
 
     @property
     def reduces(self) -> bool:
@@ -244,10 +244,14 @@ class Collective:
 
     def closed_form(self, ranks: int, nbytes: float, link: Link, reduction_rate: float | None = None) -> float | None:
         """`ideal_time`, which is that of equal pieces, with receivers' words; None where either is not known."""
-        sizes, words = self.sizes(ranks, nbytes), self.words_take(ranks, link.latency)
-        if words is None or (sizes is not None and np.ptp(sizes) > 1e-9 * sizes.max()):
+        sizes = self.sizes(ranks, nbytes)
+        if sizes is not None and np.ptp(sizes) > 1e-9 * sizes.max():
             return None
-        return self.ideal_time(ranks, nbytes, replace(link, latency=link.latency + words), reduction_rate)
+        if self.announced:
+            if not self.waits_for_each_word(ranks):
+                return None
+            link = replace(link, latency=2 * link.latency)
+        return self.ideal_time(ranks, nbytes, link, reduction_rate)
 
     def wire_bytes(self, ranks: int, nbytes: float) -> float:
         """Bytes that enter hosts, all links together: each contribution moves once and each result moves once."""

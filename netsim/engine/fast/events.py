@@ -279,7 +279,11 @@ class EventPlay:
     @property
     def messages_at_a_time(self) -> int:
         """Messages of all buckets in one iteration of all, and words about them."""
-        many = int(sum(self._slices_of(stream)[self._sent].sum() for stream in range(self._streams)))
+        return self._sent_in(np.ones_like(self._times))
+
+    def _sent_in(self, times: Numbers) -> int:
+        """Messages, and words about them, where each transfer has taken place so often."""
+        many = int(sum((self._slices_of(s) * times)[self._sent].sum() for s in range(self._streams)))
         return many * (1 + self._announced)
 
     def _exchanged(self, transfers: int) -> int:
@@ -296,8 +300,7 @@ class EventPlay:
 
     @property
     def messages(self) -> int:
-        many = int(sum((self._slices_of(s) * self._times)[self._sent].sum() for s in range(self._streams)))
-        return many * (1 + self._announced)
+        return self._sent_in(self._times)
 
     @property
     def nbytes(self) -> float:

@@ -120,48 +120,30 @@ class Sent:
 def traffic_of(trace: Trace, topology: Topology, *, complete: bool, undisturbed: bool, whole_ways: bool) -> Traffic:
     """The messages of a run: with the routes that SimPy noted down, or those that the topology gives, which the fast
     engine goes by."""
+    told = (_followed if len(trace.activities) else _of_transfers)(trace, topology)
     known: dict[str, Any] = {"complete": complete, "undisturbed": undisturbed, "whole_ways": whole_ways}
-    if not len(trace.activities):
-        return _of_transfers(trace, topology, **known)
+    return Traffic(hosts=trace.hosts, topology=topology, links=trace.links, **told, **known)
+
+
+def _followed(trace: Trace, topology: Topology) -> dict[str, Any]:
+    """Messages whose routes and costs were noted down."""
     did = {name: column[trace.activities["kind"] == "message"] for name, column in trace.activities.columns.items()}
     number = {name: place for place, name in enumerate(topology.names)}
-    return Traffic(
-        hosts=trace.hosts,
-        topology=topology,
-        src=did["host"],
-        dst=did["to"],
-        nbytes=did["nbytes"],
-        sent=did["start"],
-        start=did["begin"],
-        end=did["end"],
-        latency=did["latency"] + did["overhead"],
-        route=did["route"],
-        routes=[tuple(number[name] for name in route) for route in trace.routes],
-        links=trace.links,
-        **known,
-    )
+    names = {"src": "host", "dst": "to", "nbytes": "nbytes", "sent": "start", "start": "begin", "end": "end"}
+    return {
+        **{name: did[theirs] for name, theirs in names.items()},
+        "latency": did["latency"] + did["overhead"],
+        "route": did["route"],
+        "routes": [tuple(number[name] for name in route) for route in trace.routes],
+    }
 
 
-def _of_transfers(trace: Trace, topology: Topology, **known: Any) -> Traffic:
+def _of_transfers(trace: Trace, topology: Topology) -> dict[str, Any]:
     """Messages that took the topology's routes, and nothing but its latencies."""
-    transfers = trace.transfers
-    route, routes = _routes(topology, transfers["src"], transfers["dst"])
+    told = {name: trace.transfers[name] for name in ("src", "dst", "nbytes", "sent", "start", "end")}
+    route, routes = _routes(topology, told["src"], told["dst"])
     latency = np.asarray([math.fsum(topology.latencies[link] for link in each) for each in routes])
-    return Traffic(
-        hosts=trace.hosts,
-        topology=topology,
-        src=transfers["src"],
-        dst=transfers["dst"],
-        nbytes=transfers["nbytes"],
-        sent=transfers["sent"],
-        start=transfers["start"],
-        end=transfers["end"],
-        latency=latency[route] if len(route) else np.zeros(0),
-        route=route,
-        routes=routes,
-        links=trace.links,
-        **known,
-    )
+    return {**told, "latency": latency[route] if len(route) else np.zeros(0), "route": route, "routes": routes}
 
 
 def _routes(topology: Topology, src: Numbers, dst: Numbers) -> tuple[Numbers, list[tuple[int, ...]]]:

@@ -177,13 +177,13 @@ class Play:
         """The host comes to transfers; the event happens when it is done with all of them."""
         finished = Countdown(self._env, sum(len(transfers) for _, transfers in together))
         for lane, transfers in together:
-            for number in sorted(transfers, key=lambda number: self._sends(number, host)):
+            for number in self._words_first(host, transfers) if self._announced else transfers:
                 self._come(number, lane, host, finished)
         return finished
 
-    def _sends(self, number: int, host: int) -> bool:
-        """Whether the host is the source of a transfer, and nothing of it leaves before words do."""
-        return self._announced and host == self._steps.transfers[number][0]
+    def _words_first(self, host: int, transfers: list[int]) -> list[int]:
+        """Those of which the host is the receiver, whose words leave before it sends, then the others."""
+        return sorted(transfers, key=lambda number: host == self._steps.transfers[number][0])
 
     def _come(self, number: int, lane: int, host: int, finished: Countdown) -> None:
         """An end comes to a transfer; a receiver that announces itself has come when its word has."""
