@@ -18,8 +18,8 @@ cdef class Run(Streams):
     cdef long long[::1] size_of, record, orders
     cdef double[::1] wait, word_wait, piece, uneven, sent, adder_free, adder_last, record_times, added, applied
     cdef void _take_part(self, Py_ssize_t part) noexcept
-    cdef void _meet(self, Py_ssize_t message, Py_ssize_t lane_of_slot) noexcept
-    cdef void _come_to(self, Py_ssize_t message, Py_ssize_t lane_of_slot, Py_ssize_t host) noexcept
+    cdef void _meet(self, Py_ssize_t message) noexcept
+    cdef void _come_to(self, Py_ssize_t message, Py_ssize_t host) noexcept
     cdef void _set_out(self, Py_ssize_t message, double wait) noexcept
     cdef Py_ssize_t _bucket(self, Py_ssize_t message) noexcept
     cdef Py_ssize_t _transfer(self, Py_ssize_t message) noexcept
@@ -34,7 +34,7 @@ cdef class Run(Streams):
     cdef void _put(self, Py_ssize_t host, Py_ssize_t message) noexcept
     cdef void _takes_next(self, Py_ssize_t host) noexcept
     cdef void _adds(self, Py_ssize_t host, Py_ssize_t message) noexcept
-    cdef void _send(self, Py_ssize_t message, Py_ssize_t lane_of_slot) noexcept
+    cdef void _send(self, Py_ssize_t message) noexcept
     cdef void _enter(self, Py_ssize_t message) noexcept
     cdef Py_ssize_t _order(self, Py_ssize_t message) noexcept
     cdef void _note(self, Py_ssize_t message) noexcept

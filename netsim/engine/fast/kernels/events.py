@@ -148,23 +148,23 @@ class Run(Streams):
             for place in range(self.step_first[step], self.step_first[step + 1]):
                 message = lane_of_slot * self.transfers + self.in_step[place]
                 if not self.announced:
-                    self._meet(message, lane_of_slot)
+                    self._meet(message)
                 elif (host == self.src[self._transfer(message)]) == sends:
-                    self._come_to(message, lane_of_slot, host)
+                    self._come_to(message, host)
         self._tick(part)  # what happens within a machine may have happened already
 
-    def _meet(self, message: int, lane_of_slot: int) -> None:
+    def _meet(self, message: int) -> None:
         """An end has come to a message, which is sent when both have."""
         if self.state[message] == NOTHING:
             self.state[message] = OTHER_END
         else:
-            self._send(message, lane_of_slot)
+            self._send(message)
 
-    def _come_to(self, message: int, lane_of_slot: int, host: int) -> None:
+    def _come_to(self, message: int, host: int) -> None:
         """An end comes to a message; the receiver has come when its word has."""
         transfer = self._transfer(message)
         if self.local[transfer] or (host == self.src[transfer] and self.word[message] == NOTHING):
-            self._meet(message, lane_of_slot)
+            self._meet(message)
         elif host == self.src[transfer]:
             self.word[message] = AWAITED
         else:
@@ -176,10 +176,9 @@ class Run(Streams):
         own = message // self.transfers % self.lanes % self.owns
         return own * self.transfers + message % self.transfers
 
-    def _send(self, message: int, lane_of_slot: int) -> None:
+    def _send(self, message: int) -> None:
         transfer = self._transfer(message)
-        slot, lane = lane_of_slot // self.lanes, lane_of_slot % self.lanes
-        bucket = self.play[slot] % self.buckets
+        lane, bucket = message // self.transfers % self.lanes, self._bucket(message)
         nbytes = self.piece[bucket * self.owns + lane % self.owns] * self.count[transfer]
         if self.size_of[bucket] >= 0:
             nbytes = self.uneven[self.size_of[bucket] + lane // self.owns * self.owns * self.transfers + transfer]
@@ -243,7 +242,7 @@ class Run(Streams):
         if self.announced and self.word[message] != NOTHING:
             self.state[message] = NOTHING if self.word[message] == SAID else OTHER_END
             self.word[message] = NOTHING
-            self._meet(message, message // self.transfers)
+            self._meet(message)
         else:
             self._came(message)
 
